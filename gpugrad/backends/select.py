@@ -1,0 +1,206 @@
+"""Which backend runs an operation: the one whose array type the operands have, among those in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+from gpugrad import errors
+from gpugrad.backends.base import Backend
+from gpugrad.ops import promotion
+from gpugrad.primitive import Primitive, Resolver, registry
+from gpugrad.trace import Value, bind
+
+_classes: dict[str, Callable[[], Backend]] = {}
+_made: dict[str, Backend] = {}
+_in_use: dict[str, Backend] = {}
+"""Device kind -> the backend chosen for it."""
+_by_type: dict[type, Backend] = {}
+
+
+def register(name: str, make: Callable[[], Backend]) -> None:
+    """Make a backend known under a name."""
+    _classes[name] = make
+
+
+def known() -> list[str]:
+    """Names of all backends: built in, then those that installed packages bring."""
+    for point in metadata.entry_points(group="gpugrad.backends"):
+        _classes.setdefault(point.name, lambda point=point: point.load()())  # type: ignore[misc]
+    return list(_classes)
+
+
+def get(name: str) -> Backend:
+    """The backend of that name; DeviceError says what is missing if it cannot run here."""
+    if name not in _made:
+        if name not in _classes and name not in known():
+            raise errors.DeviceError(f"no backend named {name!r}; known are {', '.join(_classes)}")
+        _made[name] = _classes[name]()
+    why = _made[name].why_not()
+    if why is not None:
+        raise errors.DeviceError(f"backend {name!r} cannot be used here: {why}")
+    return _made[name]
+
+
+def activate(backend: Backend) -> None:
+    """Let ``backend`` run every operation on arrays of its types."""
+    _in_use[backend.device_kind] = backend
+    for array_type in backend.array_types:
+        _by_type[array_type] = backend
+    for prim in registry.values():
+        prim.impl.clear()
+
+
+@contextmanager
+def _restored(before: dict[str, Backend], types: dict[type, Backend]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _in_use.clear()
+        _in_use.update(before)
+        _by_type.clear()
+        _by_type.update(types)
+        for prim in registry.values():
+            prim.impl.clear()
+
+
+def use_backend(name: str) -> Any:
+    """Run operations on that backend's kind of device with it, in all threads; as a context, until the block ends.
+
+    >>> import gpugrad as gg
+    >>> with gg.use_backend("reference"):
+    ...     gg.exp(gg.tensor([0.0, 1.0]))
+    tensor([1.        , 2.71828183])
+    """
+    before, types = dict(_in_use), dict(_by_type)
+    activate(get(name))
+    return _restored(before, types)
+
+
+def of(array: Any) -> Backend:
+    """The backend of a raw array; TypeError if none has its type."""
+    return of_type(type(array))
+
+
+def of_type(array_type: type) -> Backend:
+    """The backend of an array type."""
+    found = _by_type.get(array_type)
+    if found is None:
+        for base in array_type.__mro__[1:]:
+            if base in _by_type:
+                found = _by_type[array_type] = _by_type[base]
+                break
+        else:
+            raise KeyError(array_type)
+    return found
+
+
+def known_type(array_type: type) -> Backend | None:
+    """The backend of an array type; None if it has none."""
+    try:
+        return _by_type[array_type]
+    except KeyError:
+        pass
+    try:
+        return of_type(array_type)
+    except KeyError:
+        return None
+
+
+def is_array(x: Any) -> bool:
+    """Whether ``x`` is a raw array of a backend in use."""
+    return known_type(type(x)) is not None
+
+
+def on(device: str) -> Backend:
+    """The backend in use for a device: "cpu", "cuda", "cuda:1"."""
+    kind = device.split(":", 1)[0]
+    if kind not in _in_use:
+        raise errors.DeviceError(f"no backend for device {device!r}: in use are {', '.join(f'{b.name} on {k}' for k, b in _in_use.items())}. `gpugrad info` says what is missing")
+    return _in_use[kind]
+
+
+def resolve(device: str) -> str:
+    """The device meant by a name: ``"auto"`` is a GPU if there is one, ``"cuda"`` the first of them."""
+    if device == "auto":
+        device = "cuda" if "cuda" in _in_use else "cpu"
+    backend = on(device)
+    present = backend.devices()
+    full_name = present[0] if ":" not in device and present else device
+    if full_name not in present:
+        raise errors.DeviceError(f"no device {device!r}; present are {', '.join(present) or 'none'}")
+    return full_name
+
+
+def full(shape: tuple[int, ...], fill: Any, like: Any, dtype: Any = None) -> Any:
+    """A raw array filled with a number, of the dtype (unless given) and on the device of an array or value."""
+    while isinstance(like, Value):
+        like = like._data
+    return of(like).full(shape, fill, dtype or like.dtype)
+
+
+def in_use() -> dict[str, Backend]:
+    """Device kind -> backend."""
+    return dict(_in_use)
+
+
+# ---- what a primitive asks for -----------------------------------------------------------------------------------------
+
+
+def _find(prim: Primitive, array_type: type) -> Callable[..., Any]:
+    if array_type in promotion.WEAK or array_type is complex:
+        return lambda *args, **params: _by_other_operands(prim, args, params)
+    try:
+        backend = of_type(array_type)
+    except KeyError:
+        raise errors.UnsupportedError(f"{prim.name}: cannot compute with {array_type.__module__}.{array_type.__qualname__}; expected tensors, numbers or arrays of {', '.join(b.name for b in _in_use.values())}. Convert it: gg.asarray(x)") from None
+    return backend.implementation(prim, array_type)
+
+
+def _by_other_operands(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    for a in args:
+        if type(a) not in promotion.WEAK and type(a) is not complex:
+            return prim.impl[type(a)](*args, **params)
+    return prim.impl[type(on("cpu").asarray(0.0))](*args, **params)
+
+
+def _rescue(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Any:
+    """After a failed call: once more with promoted operands, or the error in the words of section "Errors"."""
+    if isinstance(error, errors.GpugradError):
+        raise error
+    promoted = promotion.promote(prim, args) if prim.same else None
+    if promoted is not None:
+        return bind(prim, promoted, params)
+    raise explained(prim, args, params, error) from error
+
+
+def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
+    """``error`` as the user should read it: operation, shapes, dtypes, devices, what was expected."""
+    arrays = [a for a in args if hasattr(a, "shape")]
+    devices = sorted({of(a).device_of(a) for a in arrays if is_array(a)})
+    what = ", ".join(f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else repr(a) for a in args)
+    given = f"{prim.name}({what}{''.join(f', {k}={v!r}' for k, v in params.items())})"
+    if len(devices) > 1:
+        return errors.DeviceError(f"{given}: tensors of two devices, {' and '.join(devices)}; expected one. Move one: t.to({devices[0]!r})")
+    if isinstance(error, MemoryError):
+        return error
+    cause = str(error).split("\n", 1)[0]
+    if prim.kind == "elementwise" and len(arrays) > 1:
+        try:
+            prim.shape(*(a.shape for a in arrays))
+        except errors.ShapeError as mismatch:
+            return mismatch
+    kind: type[Exception] = errors.GpugradError
+    if isinstance(error, IndexError):
+        kind = errors.AxisError
+    elif isinstance(error, TypeError):
+        kind = errors.DtypeError
+    elif isinstance(error, ValueError):
+        kind = errors.ShapeError
+    return kind(f"{given}: {cause}")
+
+
+Resolver.find = staticmethod(_find)  # type: ignore[method-assign]
+Resolver.rescue = staticmethod(_rescue)  # type: ignore[method-assign, assignment]

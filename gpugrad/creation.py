@@ -1,0 +1,249 @@
+"""Making tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes, errors, trace
+from gpugrad.backends import select
+from gpugrad.trace import value
+from gpugrad.transforms.lift import as_value, raw
+from gpugrad.transforms.tape import EAGER, Leaf
+
+__all__ = [
+    "arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "geomspace", "identity",
+    "linspace", "logspace", "ones", "ones_like", "tensor", "tri", "zeros", "zeros_like",
+]  # fmt: skip
+
+Size = int | Sequence[int]
+
+
+def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Any:
+    """A new tensor with a copy of ``data``: a number, a nested sequence, an array of any library.
+
+    The dtype is that of the data, with Python floats taking the default dtype; ``device`` is ``"cpu"``, ``"cuda"``,
+    ``"cuda:1"`` or ``"auto"``. With ``requires_grad`` it is a leaf whose ``.grad`` ``backward`` fills. Raises DtypeError
+    for data that are not numbers and for ``requires_grad`` on integers, DeviceError for a device that is not there.
+
+    >>> import gpugrad as gg
+    >>> gg.tensor([1.0, 2.0], dtype="float32")
+    tensor([1., 2.], dtype=float32)
+    """
+    if type(data) is trace.Tensor:
+        source = data.detach()
+        if source._trace is not EAGER:
+            raise errors.TraceError("gg.tensor of a traced value would detach it; use the value itself, or gg.stop_gradient")
+        data = source._data
+        device = device or select.of(data).device_of(data)
+    out = raw(data, dtype, copy=True, device=None if device is None else select.resolve(device))
+    if not requires_grad:
+        return value(out, EAGER, None)
+    if not dtypes.is_inexact(out.dtype):
+        raise errors.DtypeError(f"requires_grad=True on data of dtype {out.dtype}; only floating-point tensors have gradients. Pass dtype='float64'")
+    return value(out, EAGER, Leaf(out.shape, out.dtype))
+
+
+def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Any:
+    """A tensor of ``data`` that shares its memory where it can (``copy=None``); a tensor as it is.
+
+    An array that is shared and changed after an operation saved it is detected when its derivative is taken.
+
+    >>> import gpugrad as gg
+    >>> gg.asarray([1, 2])
+    tensor([1, 2])
+    """
+    if copy:
+        return tensor(data, dtype=dtype, device=device)
+    out = as_value(data) if device is None or type(data) is trace.Tensor else value(raw(data, device=select.resolve(device)), EAGER, None)
+    if device is not None:
+        out = out.to(device)
+    return out if dtype is None else out.astype(dtype)
+
+
+def from_dlpack(x: Any) -> Any:
+    """A tensor that shares the memory of an array of another library, through DLPack.
+
+    >>> import gpugrad as gg, numpy as np
+    >>> gg.from_dlpack(np.arange(3.0))
+    tensor([0., 1., 2.])
+    """
+    return as_value(x)
+
+
+def _shape(shape: Size) -> tuple[int, ...]:
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    if any(not isinstance(n, int | np.integer) or n < 0 for n in sizes):
+        raise errors.ShapeError(f"shape {shape!r}; expected non-negative integers")
+    return tuple(int(n) for n in sizes)
+
+
+def full(shape: Size, fill_value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+    """A tensor filled with one number, or with a tensor that broadcasts to the shape.
+
+    >>> import gpugrad as gg
+    >>> gg.full(2, 7.0)
+    tensor([7., 7.])
+    """
+    if type(fill_value) is trace.Tensor:
+        return fill_value.astype(dtype or fill_value.dtype).broadcast_to(_shape(shape))
+    chosen = dtypes.dtype(dtype) if dtype is not None else dtypes.of(raw(fill_value))
+    return value(select.on(select.resolve(device or "cpu")).full(_shape(shape), fill_value, chosen), EAGER, None)
+
+
+def zeros(shape: Size, *, dtype: Any = None, device: str | None = None) -> Any:
+    """A tensor of zeros; a buffer to write into, differentiably.
+
+    >>> import gpugrad as gg
+    >>> buffer = gg.zeros(2)
+    >>> buffer[0] = 3.0
+    >>> buffer
+    tensor([3., 0.])
+    """
+    return full(shape, 0, dtype=dtypes.default() if dtype is None else dtype, device=device)
+
+
+def ones(shape: Size, *, dtype: Any = None, device: str | None = None) -> Any:
+    """A tensor of ones.
+
+    >>> import gpugrad as gg
+    >>> gg.ones(2)
+    tensor([1., 1.])
+    """
+    return full(shape, 1, dtype=dtypes.default() if dtype is None else dtype, device=device)
+
+
+def empty(shape: Size, *, dtype: Any = None, device: str | None = None) -> Any:
+    """A tensor to be written into; its elements are zeros, so that nothing depends on what memory held.
+
+    >>> import gpugrad as gg
+    >>> gg.empty((2, 0)).shape
+    (2, 0)
+    """
+    return zeros(shape, dtype=dtype, device=device)
+
+
+def full_like(x: Any, fill_value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+    """A tensor filled with one number, of the shape, dtype and device of ``x`` unless given.
+
+    >>> import gpugrad as gg
+    >>> gg.full_like(gg.tensor([1.0, 2.0]), 5)
+    tensor([5., 5.])
+    """
+    like = as_value(x)
+    return full(like.shape, fill_value, dtype=like.dtype if dtype is None else dtype, device=device or like.device)
+
+
+def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+    """Zeros of the shape, dtype and device of ``x`` unless given.
+
+    >>> import gpugrad as gg
+    >>> gg.zeros_like(gg.tensor([1, 2]))
+    tensor([0, 0])
+    """
+    return full_like(x, 0, dtype=dtype, device=device)
+
+
+def ones_like(x: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+    """Ones of the shape, dtype and device of ``x`` unless given.
+
+    >>> import gpugrad as gg
+    >>> gg.ones_like(gg.tensor([3.0]))
+    tensor([1.])
+    """
+    return full_like(x, 1, dtype=dtype, device=device)
+
+
+def empty_like(x: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+    """A tensor to be written into, of the shape, dtype and device of ``x`` unless given; zeros, as :func:`empty`.
+
+    >>> import gpugrad as gg
+    >>> gg.empty_like(gg.tensor([3.0])).shape
+    (1,)
+    """
+    return zeros_like(x, dtype=dtype, device=device)
+
+
+def _made(array: Any, dtype: Any, device: str | None) -> Any:
+    if dtype is None and array.dtype == np.float64:
+        dtype = dtypes.default()
+    return asarray(array if dtype is None else array.astype(dtypes.dtype(dtype)), device=device)
+
+
+def arange(start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: str | None = None) -> Any:
+    """Numbers from ``start`` (0 if only one is given) up to, not including, ``stop``.
+
+    >>> import gpugrad as gg
+    >>> gg.arange(3)
+    tensor([0, 1, 2])
+    """
+    return _made(np.arange(start, stop, step) if stop is not None else np.arange(start), dtype, device)
+
+
+def linspace(start: Any, stop: Any, num: int = 50, *, endpoint: bool = True, dtype: Any = None, device: str | None = None) -> Any:
+    """``num`` evenly spaced numbers, the last being ``stop`` if ``endpoint``; differentiable in tensor ends.
+
+    >>> import gpugrad as gg
+    >>> gg.linspace(0.0, 1.0, 3)
+    tensor([0. , 0.5, 1. ])
+    """
+    if type(start) is not trace.Tensor and type(stop) is not trace.Tensor:
+        return _made(np.linspace(start, stop, num, endpoint=endpoint), dtype, device)
+    like = start if type(start) is trace.Tensor else stop
+    rank = max(len(getattr(start, "shape", ())), len(getattr(stop, "shape", ())))
+    steps = _made(np.linspace(0.0, 1.0, num, endpoint=endpoint), dtype or like.dtype, device or like.device).reshape((num,) + (1,) * rank)
+    return start + (stop - start) * steps
+
+
+def logspace(start: Any, stop: Any, num: int = 50, *, endpoint: bool = True, base: float = 10.0, dtype: Any = None, device: str | None = None) -> Any:
+    """``base`` to the powers ``linspace(start, stop, num)``.
+
+    >>> import gpugrad as gg
+    >>> gg.logspace(0.0, 2.0, 3)
+    tensor([  1.,  10., 100.])
+    """
+    return base ** linspace(start, stop, num, endpoint=endpoint, dtype=dtype, device=device)
+
+
+def geomspace(start: float, stop: float, num: int = 50, *, endpoint: bool = True, dtype: Any = None, device: str | None = None) -> Any:
+    """``num`` numbers in geometric progression.
+
+    >>> import gpugrad as gg
+    >>> gg.geomspace(1.0, 4.0, 3)
+    tensor([1., 2., 4.])
+    """
+    return _made(np.geomspace(start, stop, num, endpoint=endpoint), dtype, device)
+
+
+def eye(n: int, m: int | None = None, *, k: int = 0, dtype: Any = None, device: str | None = None) -> Any:
+    """Ones on the ``k``-th diagonal of an ``n`` × ``m`` matrix of zeros.
+
+    >>> import gpugrad as gg
+    >>> gg.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return _made(np.eye(n, m, k), dtype, device)
+
+
+def identity(n: int, *, dtype: Any = None, device: str | None = None) -> Any:
+    """The ``n`` × ``n`` identity matrix.
+
+    >>> import gpugrad as gg
+    >>> gg.identity(1)
+    tensor([[1.]])
+    """
+    return eye(n, dtype=dtype, device=device)
+
+
+def tri(n: int, m: int | None = None, *, k: int = 0, dtype: Any = None, device: str | None = None) -> Any:
+    """Ones at and below the ``k``-th diagonal.
+
+    >>> import gpugrad as gg
+    >>> gg.tri(2)
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
+    return _made(np.tri(n, m, k), dtype, device)

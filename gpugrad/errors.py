@@ -1,0 +1,82 @@
+"""Every error that gpugrad raises, each also the built-in that a Python user would catch.
+
+GpugradError
+├── ShapeError(ValueError)      shapes that do not fit, axes and indices out of range: AxisError(IndexError)
+├── DtypeError(TypeError)       a dtype that the operation or the derivative cannot take
+├── DeviceError(RuntimeError)   tensors of two devices, a device that is not there
+├── GraphError(RuntimeError)    backward twice, a detached output, an array changed after it was saved
+├── TraceError(TypeError)       a traced value used where Python needs a number
+├── UnsupportedError(TypeError) a NumPy function without a rule
+├── MissingExtraError(ImportError)   an optional package that is not installed
+└── FormatError(ValueError)     a file that is not what it should be
+
+A message says what happened (operation, shapes, dtypes, devices), what was expected, and the way out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class GpugradError(Exception):
+    """Base of all errors of this package."""
+
+
+class ShapeError(GpugradError, ValueError):
+    """Shapes that do not broadcast, contract or otherwise fit."""
+
+
+class AxisError(ShapeError, IndexError):
+    """An axis or an index out of range."""
+
+
+class DtypeError(GpugradError, TypeError):
+    """A dtype that the operation, or its derivative, cannot take."""
+
+
+class DeviceError(GpugradError, RuntimeError):
+    """Tensors of two devices in one operation, or a device that is not available."""
+
+
+class GraphError(GpugradError, RuntimeError):
+    """The recorded graph cannot give the derivative that was asked for."""
+
+
+class TraceError(GpugradError, TypeError):
+    """A traced value was used where Python needs a concrete number."""
+
+
+class UnsupportedError(GpugradError, TypeError):
+    """A function of another library that gpugrad has no rule for."""
+
+
+class MissingExtraError(GpugradError, ImportError):
+    """An optional package is not installed."""
+
+
+class FormatError(GpugradError, ValueError):
+    """A file is truncated, foreign or otherwise not what it should be."""
+
+
+class TrainingError(GpugradError, RuntimeError):
+    """Training cannot go on (a loss that is not finite, for one)."""
+
+
+class GradientWarning(UserWarning):
+    """Something about a gradient that is legal and seldom meant."""
+
+
+def user_site() -> str:
+    """``file:line`` of the nearest caller outside this package: where the user stands."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
+    """The error for an optional package that is absent, naming the extra that brings it."""
+    return MissingExtraError(f'{purpose} needs {package}, which is not installed. Install it with: pip install "gpugrad[{extra}]"')

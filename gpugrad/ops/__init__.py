@@ -1,0 +1,1 @@
+"""THE TABLE: every operation, declared once. Nothing here knows which backend runs."""

@@ -1,0 +1,239 @@
+"""Primitives whose output element depends on one element of each operand: forward and partial derivatives.
+
+Names are the array API standard's; without a ``forward`` of its own a primitive is the namespace's function of that
+name. A partial derivative is a formula of the operands it names (``x``, ``y``, ``out`` …), a number, or None where
+the output is constant almost everywhere (comparisons, rounding) or not a real number at all.
+
+Policy for points without a derivative: a subgradient where there is one, 0 at extrema, ties shared equally, and 0
+times an infinite partial is 0 (:func:`~gpugrad.primitive.singular`), so that a branch that was not taken is silent.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gpugrad.kernels import reference
+from gpugrad.primitive import Scale, Select, elementwise, singular
+
+LN2 = math.log(2.0)
+LN10 = math.log(10.0)
+
+
+def _bool(*_dtypes: Any, **_params: Any) -> str:
+    return "bool"
+
+
+# ---- comparison, logic, bits: no derivative -------------------------------------------------------------------------
+
+equal = elementwise("equal", None, None, dtype=_bool, doc="x == y, elementwise.")
+not_equal = elementwise("not_equal", None, None, dtype=_bool, doc="x != y, elementwise.")
+less = elementwise("less", None, None, dtype=_bool, doc="x < y, elementwise.")
+less_equal = elementwise("less_equal", None, None, dtype=_bool, doc="x <= y, elementwise.")
+greater = elementwise("greater", None, None, dtype=_bool, doc="x > y, elementwise.")
+greater_equal = elementwise("greater_equal", None, None, dtype=_bool, doc="x >= y, elementwise.")
+logical_and = elementwise("logical_and", None, None, dtype=_bool, doc="Both true, elementwise.")
+logical_or = elementwise("logical_or", None, None, dtype=_bool, doc="Either true, elementwise.")
+logical_xor = elementwise("logical_xor", None, None, dtype=_bool, doc="Exactly one true, elementwise.")
+logical_not = elementwise("logical_not", None, dtype=_bool, doc="Not true, elementwise.")
+isnan = elementwise("isnan", None, dtype=_bool, doc="Whether each element is NaN.")
+isinf = elementwise("isinf", None, dtype=_bool, doc="Whether each element is infinite.")
+isfinite = elementwise("isfinite", None, dtype=_bool, doc="Whether each element is neither NaN nor infinite.")
+signbit = elementwise("signbit", None, dtype=_bool, doc="Whether the sign bit of each element is set.")
+bitwise_and = elementwise("bitwise_and", None, None, doc="Bits set in both integers.")
+bitwise_or = elementwise("bitwise_or", None, None, doc="Bits set in either integer.")
+bitwise_xor = elementwise("bitwise_xor", None, None, doc="Bits set in exactly one integer.")
+bitwise_invert = elementwise("bitwise_invert", None, doc="All bits flipped.")
+bitwise_left_shift = elementwise("bitwise_left_shift", None, None, doc="Bits of x moved up by y.")
+bitwise_right_shift = elementwise("bitwise_right_shift", None, None, doc="Bits of x moved down by y.")
+
+# ---- rounding: constant almost everywhere ---------------------------------------------------------------------------
+
+floor = elementwise("floor", None, doc="The largest integer not above x.")
+ceil = elementwise("ceil", None, doc="The smallest integer not below x.")
+trunc = elementwise("trunc", None, doc="The integer part of x.")
+round = elementwise("round", None, doc="The nearest integer, halves to even.")
+sign = elementwise("sign", None, doc="-1, 0 or 1, as x is negative, zero or positive.")
+floor_divide = elementwise("floor_divide", None, None, doc="x / y, rounded down.")
+
+# ---- selection ------------------------------------------------------------------------------------------------------
+
+where = elementwise(
+    "where",
+    None,
+    Select(lambda c: c),
+    Select(lambda c: logical_not(c)),
+    operands="c x y",
+    same=(1, 2),
+    leads=1,
+    dtype=lambda c, x, y: x,
+    doc="x where the condition holds, y elsewhere. The gradient reaches only the side that was taken.",
+)
+
+
+def _chosen(first: Any, second: Any) -> Any:
+    """1 where ``first``, ½ where neither of ``first`` and ``second`` (a tie): the weights of two sides sum to 1."""
+    return where(first, 1.0, where(second, 0.0, 0.5))
+
+
+maximum = elementwise(
+    "maximum",
+    singular(lambda x, y: _chosen(greater(x, y), less(x, y))),
+    singular(lambda x, y: _chosen(less(x, y), greater(x, y))),
+    doc="The larger of two numbers; a tie shares the gradient equally.",
+)
+minimum = elementwise(
+    "minimum",
+    singular(lambda x, y: _chosen(less(x, y), greater(x, y))),
+    singular(lambda x, y: _chosen(greater(x, y), less(x, y))),
+    doc="The smaller of two numbers; a tie shares the gradient equally.",
+)
+clip = elementwise(
+    "clip",
+    Select(lambda x, lo, hi: logical_and(less_equal(lo, x), less_equal(x, hi))),
+    Select(lambda x, lo: less(x, lo)),
+    Select(lambda x, lo, hi: logical_and(less(hi, x), less_equal(lo, x))),
+    operands="x lo hi",
+    same=(0, 1, 2),
+    doc="x limited to [lo, hi]. The gradient passes inside and on the bounds.",
+)
+relu = elementwise(
+    "relu",
+    Select(lambda x: greater(x, 0.0)),
+    forward=lambda xp, x: xp.maximum(x, 0.0),
+    body=lambda x: maximum(x, 0.0),
+    doc="max(x, 0); the derivative at 0 is 0.",
+)
+
+# ---- arithmetic -----------------------------------------------------------------------------------------------------
+
+add = elementwise("add", 1, 1, doc="x + y.")
+subtract = elementwise("subtract", 1, -1, doc="x - y.")
+multiply = elementwise("multiply", "y", "x", doc="x * y.")
+divide = elementwise("divide", singular(lambda y: 1.0 / y), singular(lambda y, out: -out / y), doc="x / y.")
+negative = elementwise("negative", -1, doc="-x.")
+positive = elementwise("positive", 1, doc="+x.")
+square = elementwise("square", lambda x: 2.0 * x, doc="x².")
+reciprocal = elementwise("reciprocal", singular(lambda out: -out * out), forward=lambda xp, x: 1 / x, doc="1 / x.")
+masked_multiply = elementwise(
+    "masked_multiply",
+    singular("y"),
+    singular("x"),
+    forward=lambda xp, x, y: xp.where((x == 0) | (y == 0), 0.0, x * y),
+    doc="x * y, with 0 times anything, NaN and infinity included, being 0: how rules multiply a partial derivative.",
+)
+abs = elementwise("abs", lambda x: sign(x), doc="|x|; the derivative at 0 is 0.")
+remainder = elementwise(
+    "remainder", 1, singular(lambda x, y: -floor_divide(x, y)), doc="x - y * floor(x / y): the sign is that of y."
+)
+copysign = elementwise(
+    "copysign", lambda x, y: copysign(sign(x), x * y), None, doc="The magnitude of x with the sign of y."
+)
+nextafter = elementwise("nextafter", 1, None, doc="The next floating-point number after x towards y.")
+
+# ---- powers and roots -----------------------------------------------------------------------------------------------
+
+sqrt = elementwise("sqrt", singular(lambda out: 0.5 / out), doc="√x.")
+cbrt = elementwise("cbrt", singular(lambda x, out: out / (3.0 * x)), forward=reference.cbrt, doc="The real cube root.")
+pow = elementwise(
+    "pow",
+    singular(lambda x, y: masked_multiply(y, pow(x, y - 1.0))),
+    singular(lambda x, out: masked_multiply(out, log(where(equal(x, 0.0), 1.0, x)))),
+    doc="x to the power y.",
+)
+hypot = elementwise(
+    "hypot",
+    lambda x, out: x / where(equal(out, 0.0), 1.0, out),
+    lambda y, out: y / where(equal(out, 0.0), 1.0, out),
+    doc="√(x² + y²) without overflow; the derivative at the origin is 0.",
+)
+
+# ---- exponentials and logarithms ------------------------------------------------------------------------------------
+
+exp = elementwise("exp", "out", doc="eˣ.")
+exp2 = elementwise("exp2", lambda out: LN2 * out, forward=lambda xp, x: 2.0**x, doc="2ˣ.")
+expm1 = elementwise("expm1", lambda out: out + 1.0, doc="eˣ - 1, exact near 0.")
+log = elementwise("log", singular(lambda x: 1.0 / x), doc="The natural logarithm.")
+log2 = elementwise("log2", singular(lambda x: 1.0 / (LN2 * x)), doc="The logarithm to base 2.")
+log10 = elementwise("log10", singular(lambda x: 1.0 / (LN10 * x)), doc="The logarithm to base 10.")
+log1p = elementwise("log1p", singular(lambda x: 1.0 / (1.0 + x)), doc="log(1 + x), exact near 0.")
+logaddexp = elementwise(
+    "logaddexp",
+    lambda x, y: sigmoid(where(equal(x, y), 0.0, x - y)),
+    lambda x, y: sigmoid(where(equal(x, y), 0.0, y - x)),
+    doc="log(eˣ + eʸ) without overflow.",
+)
+
+# ---- trigonometric and hyperbolic -----------------------------------------------------------------------------------
+
+sin = elementwise("sin", lambda x: cos(x), doc="The sine of an angle in radians.")
+cos = elementwise("cos", lambda x: -sin(x), doc="The cosine of an angle in radians.")
+tan = elementwise("tan", lambda out: 1.0 + out * out, doc="The tangent of an angle in radians.")
+asin = elementwise("asin", singular(lambda x: 1.0 / sqrt((1.0 - x) * (1.0 + x))), doc="The angle in [-π/2, π/2].")
+acos = elementwise("acos", singular(lambda x: -1.0 / sqrt((1.0 - x) * (1.0 + x))), doc="The angle in [0, π].")
+atan = elementwise("atan", lambda x: 1.0 / (1.0 + x * x), doc="The angle in (-π/2, π/2).")
+
+
+def _radius(x: Any, y: Any) -> Any:
+    r = hypot(x, y)
+    return where(equal(r, 0.0), 1.0, r)
+
+
+def _atan2_x(x: Any, y: Any) -> Any:
+    r = _radius(x, y)
+    return y / r / r
+
+
+def _atan2_y(x: Any, y: Any) -> Any:
+    r = _radius(x, y)
+    return -(x / r / r)
+
+
+atan2 = elementwise("atan2", _atan2_x, _atan2_y, doc="The angle of the point (y, x); the derivative at the origin is 0.")
+sinh = elementwise("sinh", lambda x: cosh(x), doc="The hyperbolic sine.")
+cosh = elementwise("cosh", lambda x: sinh(x), doc="The hyperbolic cosine.")
+tanh = elementwise("tanh", lambda out: 1.0 - out * out, doc="The hyperbolic tangent.")
+asinh = elementwise("asinh", lambda x: 1.0 / hypot(x, 1.0), doc="The inverse hyperbolic sine.")
+acosh = elementwise(
+    "acosh", singular(lambda x: 1.0 / sqrt((x - 1.0) * (x + 1.0))), doc="The inverse hyperbolic cosine, for x ≥ 1."
+)
+atanh = elementwise(
+    "atanh", singular(lambda x: 1.0 / ((1.0 - x) * (1.0 + x))), doc="The inverse hyperbolic tangent, for |x| ≤ 1."
+)
+
+# ---- smooth steps ---------------------------------------------------------------------------------------------------
+
+
+def _sigmoid(xp: Any, x: Any) -> Any:
+    e = xp.exp(-xp.abs(x))  # never overflows, and keeps the relative precision of small results
+    return xp.where(x >= 0, 1.0, e) / (1.0 + e)
+
+
+sigmoid = elementwise("sigmoid", lambda out: out * (1.0 - out), forward=_sigmoid, doc="1 / (1 + e⁻ˣ).")
+softplus = elementwise(
+    "softplus",
+    lambda x: sigmoid(x),
+    forward=lambda xp, x: xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))),
+    doc="log(1 + eˣ).",
+)
+erf = elementwise(
+    "erf", lambda x: (2.0 / math.sqrt(math.pi)) * exp(-x * x), forward=reference.erf, doc="The error function."
+)
+
+
+def _sinc(xp: Any, x: Any) -> Any:
+    u = math.pi * x
+    return xp.where(u == 0, 1.0, xp.sin(u) / xp.where(u == 0, 1.0, u))
+
+
+def _sinc_x(x: Any, out: Any) -> Any:
+    u = math.pi * x
+    v = u * u
+    series = 0.0  # of (cos u - sin u / u) / u = Σ (-1)ᵏ 2k uᵏ²⁻¹ / (2k + 1)!, where the closed form cancels
+    for k in range(8, 0, -1):
+        series = (-1.0) ** k * 2.0 * k / math.factorial(2 * k + 1) + v * series
+    near = less(v, 1.0)
+    return math.pi * where(near, u * series, (cos(u) - out) / where(near, 1.0, u))
+
+
+sinc = elementwise("sinc", _sinc_x, forward=_sinc, doc="sin(πx) / (πx), 1 at 0.")

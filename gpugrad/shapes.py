@@ -1,0 +1,41 @@
+"""Arithmetic on shapes and axes. Inside gpugrad axes count from the end (-1 is the last)."""
+
+from __future__ import annotations
+
+import functools as ft
+import operator
+from collections.abc import Sequence
+
+from gpugrad import errors
+
+Shape = tuple[int, ...]
+
+
+@ft.lru_cache(maxsize=4096)
+def _every(rank: int) -> tuple[int, ...]:
+    return tuple(range(-rank, 0))
+
+
+def axis_of(axis: int, shape: Shape, name: str) -> int:
+    """One axis, counted from the end; AxisError if it is out of range."""
+    n = len(shape)
+    try:
+        k = operator.index(axis)
+    except TypeError:
+        raise errors.DtypeError(f"{name}: axis={axis!r} is not an integer") from None
+    if not -n <= k < n:
+        raise errors.AxisError(f"{name}: axis {k} is out of range for shape {shape}; expected {-n} to {n - 1}" if n else f"{name}: axis {k} is out of range for a number (shape ())")
+    return k if k < 0 else k - n
+
+
+def axes_of(axis: int | Sequence[int] | None, shape: Shape, name: str, permutation: bool = False) -> tuple[int, ...]:
+    """Axes, counted from the end; all of them for None. AxisError if one is out of range or named twice."""
+    if axis is None:
+        return _every(len(shape))
+    if isinstance(axis, int):
+        return (axis_of(axis, shape, name),)
+    out = tuple(axis_of(a, shape, name) for a in ((axis,) if hasattr(axis, "__index__") else axis))
+    if len(set(out)) != len(out) or (permutation and len(out) != len(shape)):
+        expected = "each axis exactly once" if permutation else "each axis at most once"
+        raise errors.AxisError(f"{name}: axes {tuple(axis)} for shape {shape}; expected {expected}")  # type: ignore[arg-type]
+    return out

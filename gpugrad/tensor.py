@@ -1,0 +1,533 @@
+"""Tensor: a value with the operators, conversions and protocols that a NumPy user expects.
+
+A tensor is a value, not a view: ``x[i] = v`` and ``x += v`` rebind ``x`` to the updated value, differentiably, and no
+other tensor changes because of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes, errors, trace
+from gpugrad.array_methods import ArrayMethods
+from gpugrad.backends import select
+from gpugrad.ops import elementwise as ew
+try:  # TEMP
+    from gpugrad.ops.arithmetic import power
+except ImportError:
+    power = ew.pow
+try:
+    from gpugrad.ops.bilinear import matmul
+except ImportError:
+    matmul = None
+try:
+    from gpugrad.ops.indexing import getitem, setitem
+except ImportError:
+    getitem = setitem = None  # TEMP END
+from gpugrad.ops.linear import cast, conj
+from gpugrad.ops.promotion import WEAK
+from gpugrad.trace import Value, state, value
+from gpugrad.transforms import borrowed
+from gpugrad.transforms.lift import as_value, raised, raw
+from gpugrad.transforms.tape import EAGER, NO_PARAMS, Leaf, Node, binary, extra, sweep
+
+
+class Tensor(ArrayMethods, Value):
+    """An array of numbers whose computations can be differentiated. Made by ``gg.tensor`` and by operations on tensors."""
+
+    __slots__ = ()
+
+    # ---- what it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size along each axis."""
+        s: tuple[int, ...] = self._data.shape
+        return s[1:] if self._trace.batched else s
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype of the elements."""
+        d = self._data.dtype
+        return d if type(d) is _DTYPE or isinstance(d, np.dtype) else dtypes.dtype(d)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        n = 1
+        for k in self.shape:
+            n *= k
+        return n
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory for the elements."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: ``"cpu"``, ``"cuda:0"`` …"""
+        data = self._data
+        while type(data) is Tensor:
+            data = data._data
+        return select.of(data).device_of(data)
+
+    def __len__(self) -> int:
+        shape = self.shape
+        if not shape:
+            raise errors.DtypeError("len() of a tensor of shape (): it is one number, without a length")
+        return shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        if self._trace is not EAGER or not isinstance(self._data, np.ndarray | np.generic):
+            by = "" if self._trace is EAGER else f", traced by {type(self._trace).__name__}"
+            return f"tensor(shape={self.shape}, dtype={self.dtype.name}, device={self.device!r}{by})"
+        shown = np.asarray(self._data)
+        text = np.array2string(shown.astype(np.float32) if dtypes.is_half(shown.dtype) else shown, separator=", ", prefix="tensor(")
+        notes = "" if self.dtype in _PLAIN else f", dtype={self.dtype.name}"
+        if isinstance(self._mark, Leaf):
+            notes += ", requires_grad=True"
+        elif self._mark is not None:
+            notes += f", grad_fn=<{self._mark.name}>"
+        return f"tensor({text}{notes})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.shape == () else repr(self) if not spec else format(repr(self), spec)
+
+    # ---- derivatives --------------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows through it; assign to make a leaf of it, or to stop."""
+        return self._mark is not None and self._trace.records
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self._trace is not EAGER:
+            raise errors.TraceError("requires_grad of a traced value: inside a transform the arguments are tracked already")
+        if self.requires_grad == bool(wanted):
+            return
+        if not wanted and not isinstance(self._mark, Leaf):
+            raise errors.GraphError(f"requires_grad=False on the result of {self._mark.name}; expected a leaf. Use t.detach()")
+        if wanted and not dtypes.is_inexact(self.dtype):
+            raise errors.DtypeError(f"requires_grad on a tensor of dtype {self.dtype.name}; only floating-point tensors have gradients. Cast it: t.astype('float64')")
+        self._mark = Leaf(self.shape, self.dtype) if wanted else None
+
+    def requires_grad_(self, wanted: bool = True) -> Tensor:
+        """Set ``requires_grad`` and return the tensor."""
+        self.requires_grad = wanted
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self._mark is None or isinstance(self._mark, Leaf)
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The recorded operation that made it; None for a leaf and for what is not tracked."""
+        return None if self.is_leaf or not self._trace.records else self._mark
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that ``backward`` accumulated here, a tensor; None before that, and for what is not a leaf."""
+        return self._mark.grad if isinstance(self._mark, Leaf) else None
+
+    @grad.setter
+    def grad(self, g: Any) -> None:
+        if not isinstance(self._mark, Leaf):
+            if g is None:
+                return
+            raise errors.GraphError("grad can be set on a leaf only: a tensor made with requires_grad=True")
+        if g is not None:
+            g = as_value(g)
+            if g.shape != self.shape or g.dtype != self.dtype:
+                raise errors.ShapeError(f"grad of shape {g.shape} and dtype {g.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same")
+        self._mark.grad = g
+
+    def backward(self, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf that it was computed from.
+
+        ``gradient`` is the cotangent to start from, of this tensor's shape; it may be left out for one number. The
+        graph is released on the way unless ``retain_graph``; with ``create_graph`` the gradients can themselves be
+        differentiated. Time and memory are linear in the number of recorded operations.
+
+        Raises ShapeError without ``gradient`` for a tensor that is not one number, DtypeError for a complex one,
+        GraphError if nothing was recorded or the graph was released. After an error no ``.grad`` has changed.
+
+        >>> import gpugrad as gg
+        >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+        """
+        if self._trace is not EAGER:
+            raise errors.TraceError("backward() on a traced value: inside a transform use gg.grad or gg.vjp")
+        node = self._mark
+        if node is None:
+            raise errors.GraphError("backward() on a tensor that was not computed from one with requires_grad=True. Make the inputs with gg.tensor(x, requires_grad=True), outside gg.no_grad()" + (f"; the last tracked value that was detached: {EAGER.cuts[-1]}" if EAGER.cuts else ""))
+        data = self._data
+        if gradient is None:
+            if data.shape != ():
+                raise errors.ShapeError(f"backward() on a tensor of shape {data.shape} needs the cotangent to start from: t.backward(gradient), or reduce it first: t.sum().backward()")
+            if dtypes.is_complex(data.dtype):
+                raise errors.DtypeError(f"backward() on a {data.dtype} number: a gradient is defined for real results. Take gg.real(t) or gg.abs(t), or pass gradient=")
+            g = select.full((), 1, data)
+        else:
+            seed = as_value(gradient)
+            if seed.shape != data.shape:
+                raise errors.ShapeError(f"backward(gradient) of shape {seed.shape} on a tensor of shape {data.shape}; expected the same")
+            if seed.dtype != self.dtype:
+                seed = seed.astype(self.dtype)
+            g = seed if create_graph else seed._data
+            if dtypes.is_complex(data.dtype):
+                g = conj(g)
+        if create_graph:
+            found = sweep([(node, raised(g))], retain=True if retain_graph is None else retain_graph, tracer=EAGER)
+        else:
+            found = sweep([(node, g)], retain=bool(retain_graph))
+        for leaf, ct in found.items():
+            new = ct if type(ct) is Tensor else value(ct, EAGER, None)
+            if leaf.dtype.kind == "c":
+                new = conj(new)
+            leaf.grad = new if leaf.grad is None else leaf.grad + new
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Hook:
+        """Call ``hook(cotangent)`` when a backward pass reaches this tensor; what it returns, if anything, goes on.
+
+        Returns a handle whose ``remove()`` ends it.
+
+        >>> import gpugrad as gg
+        >>> x = gg.tensor(3.0, requires_grad=True)
+        >>> y = x * x
+        >>> handle = y.register_hook(lambda g: 10.0 * g)
+        >>> y.backward(); x.grad
+        tensor(60.)
+        """
+        if self._mark is None or not self._trace.records:
+            raise errors.GraphError("register_hook on a tensor without a gradient; expected one computed from a tensor with requires_grad=True")
+
+        def on_tensors(g: Any) -> Any:
+            changed = hook(raised(g))
+            if changed is None or type(g) is Tensor:
+                return changed
+            return as_value(changed)._data
+
+        hooks = extra(self._mark).hooks
+        hooks[id(on_tensors)] = on_tensors
+        return Hook(hooks, on_tensors)
+
+    def detach(self) -> Tensor:
+        """The same value, without its history: no derivative flows through it."""
+        return _stopped(self)
+
+    # ---- conversions ------------------------------------------------------------------------------------------------
+
+    def numpy(self) -> Any:
+        """The elements as a NumPy array that shares memory with this tensor and cannot be written to.
+
+        Raises GraphError if the tensor is part of a derivative (use ``t.detach().numpy()``), DeviceError if it is not
+        on the CPU (use ``t.to("cpu")``), TraceError inside vmap.
+        """
+        return self.__array__()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.requires_grad or self._trace is not EAGER:
+            kind = errors.GraphError if self._trace.records else errors.TraceError
+            raise kind(f"cannot make a NumPy array of a tensor of shape {self.shape} that is part of a derivative at {errors.user_site()}: the result would be detached. Use NumPy's functions on the tensor itself, write into gg.zeros or np.zeros_like(t) instead of a NumPy buffer, or say that it is meant: t.detach()")
+        data = self._data
+        backend = select.of(data)
+        if backend.device_kind != "cpu":
+            raise errors.DeviceError(f"cannot make a NumPy array of a tensor on {self.device} without moving it; say so: t.to('cpu')")
+        out = np.asarray(backend.to_numpy(data)).view(np.ndarray)
+        if dtype is not None and out.dtype != dtype or copy:
+            return out.astype(dtype or out.dtype)
+        out = out.view()
+        out.flags.writeable = False
+        return out
+
+    def _concrete(self, what: str) -> Any:
+        """The raw one-element array, for a conversion to a Python number."""
+        v: Any = self
+        while type(v) is Tensor:
+            if v._trace.batched:
+                raise errors.TraceError(f"{what} of a value under vmap: it stands for {v._trace.size} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function")
+            if v._mark is not None and v._trace.records and what != "bool()":
+                v._trace.cut(f"{what} at {errors.user_site()}")
+            v = v._data
+        if self.size != 1:
+            raise errors.ShapeError(f"{what} of a tensor of shape {self.shape}; expected one element" + (". Use gg.any(t) or gg.all(t)" if what == "bool()" else ""))
+        return select.of(v).to_numpy(v)
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        return self._concrete("item()").item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self.detach().numpy().tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self._concrete("bool()"))
+
+    def __float__(self) -> float:
+        return float(self._concrete("float()").item())
+
+    def __int__(self) -> int:
+        return int(self._concrete("int()").item())
+
+    def __complex__(self) -> complex:
+        return complex(self._concrete("complex()").item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise errors.DtypeError(f"a tensor of dtype {self.dtype.name} is not an index; expected an integer")
+        return int(self._concrete("index").item())
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+        """The same values in another dtype; a cast to integers or booleans ends the derivative."""
+        wanted = dtypes.dtype(dtype)
+        have = self.dtype
+        if wanted == have:
+            return self
+        if not dtypes.is_inexact(wanted) or not dtypes.is_inexact(have):
+            if self.requires_grad:
+                self._trace.cut(f"a cast from {have.name} to {wanted.name} at {errors.user_site()}")
+            out: Tensor = cast(_stopped_above(self), dtype=wanted, source=have)
+            return out
+        if dtypes.is_complex(have) and not dtypes.is_complex(wanted):
+            raise errors.DtypeError(f"astype from {have.name} to {wanted.name} would drop the imaginary part; say so: gg.real(t)")
+        out = cast(self, dtype=wanted, source=have)
+        return out
+
+    def to(self, device: str) -> Tensor:
+        """The same tensor on a device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"`` (a GPU if there is one)."""
+        target = select.resolve(device)
+        if target == self.device:
+            return self
+        if self._trace is not EAGER:
+            raise errors.TraceError("to() on a traced value: move the arguments before the transform")
+        moved = select.on(target).asarray(select.of(self._data).to_numpy(self._data))
+        return value(moved, EAGER, Leaf(self.shape, self.dtype) if isinstance(self._mark, Leaf) else None)  # type: ignore[return-value]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf or self._trace is not EAGER:
+            raise errors.GraphError("deepcopy of a tensor that is part of a graph; expected a leaf. Use t.detach()")
+        copy = value(raw(self._data, copy=True), EAGER, None if self._mark is None else Leaf(self.shape, self.dtype))
+        if self.grad is not None:
+            copy._mark.grad = self.grad.detach()
+        return copy  # type: ignore[return-value]
+
+    def __copy__(self) -> Tensor:
+        return value(self._data, self._trace, self._mark)  # type: ignore[return-value]
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (np.array(self.detach().numpy()), isinstance(self._mark, Leaf))
+
+    # ---- writing: a tensor is a value, and writing rebinds it -----------------------------------------------------------
+
+    def _rebind(self, new: Any, what: str) -> Tensor:
+        """Become ``new``, which has this tensor's shape; the dtype stays, as in NumPy."""
+        new = as_value(new)
+        if new.shape != self.shape:
+            raise errors.ShapeError(f"{what}: a tensor of shape {self.shape} cannot hold a result of shape {new.shape}; write it out of place, as in x = x + y")
+        if new.dtype != self.dtype:
+            if not np.can_cast(new.dtype, self.dtype, "same_kind") and not (dtypes.is_float(new.dtype) and dtypes.is_float(self.dtype)):
+                raise errors.DtypeError(f"{what}: a tensor of dtype {self.dtype.name} cannot hold a result of dtype {new.dtype.name}; write it out of place, or cast: x.astype({new.dtype.name!r})")
+            new = new.astype(self.dtype)
+        if isinstance(self._mark, Leaf) and self._trace is EAGER:
+            if state.floor < 0:
+                raise errors.GraphError(f"{what} on a leaf with requires_grad=True would take its gradient from it; update it inside `with gg.no_grad():`, or write it out of place")
+            self._data = _stopped(new)._data
+        else:
+            self._data, self._trace, self._mark = new._data, new._trace, new._mark
+        return self
+
+    def __setitem__(self, key: Any, v: Any) -> None:
+        if isinstance(self._mark, Leaf) and self._trace is EAGER and state.floor < 0:
+            raise errors.GraphError("x[i] = v on a leaf with requires_grad=True would take its gradient from it; write inside `with gg.no_grad():`, or into a copy: y = x + 0")
+        self._rebind(setitem(self, key, v), "x[i] = v")
+
+    def __getitem__(self, key: Any) -> Any:
+        return getitem(self, key)
+
+    def copy_(self, new: Any) -> Tensor:
+        """Take over the value of ``new`` (same shape and dtype), keeping identity, gradient and ``requires_grad``."""
+        source = as_value(new)
+        if source.shape != self.shape or source.dtype != self.dtype:
+            raise errors.ShapeError(f"copy_: value of shape {source.shape} and dtype {source.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same")
+        if not self.is_leaf or self._trace is not EAGER:
+            raise errors.GraphError("copy_ on a tensor that is part of a graph; expected a leaf")
+        self._data = _stopped(source)._data
+        return self
+
+    # ---- operators ------------------------------------------------------------------------------------------------------
+
+    def __add__(self, y: Any) -> Any:
+        return binary(ew.add, self, y if type(y) is Tensor or type(y) in WEAK else _operand(y))
+
+    def __radd__(self, y: Any) -> Any:
+        return binary(ew.add, y if type(y) in WEAK else _operand(y), self)
+
+    def __sub__(self, y: Any) -> Any:
+        return binary(ew.subtract, self, y if type(y) is Tensor or type(y) in WEAK else _operand(y))
+
+    def __rsub__(self, y: Any) -> Any:
+        return binary(ew.subtract, y if type(y) in WEAK else _operand(y), self)
+
+    def __mul__(self, y: Any) -> Any:
+        return binary(ew.multiply, self, y if type(y) is Tensor or type(y) in WEAK else _operand(y))
+
+    def __rmul__(self, y: Any) -> Any:
+        return binary(ew.multiply, y if type(y) in WEAK else _operand(y), self)
+
+    def __truediv__(self, y: Any) -> Any:
+        return divided(self, y if type(y) is Tensor or type(y) in WEAK else _operand(y))
+
+    def __rtruediv__(self, y: Any) -> Any:
+        return divided(y if type(y) in WEAK else _operand(y), self)
+
+    def __neg__(self) -> Any:
+        return self._trace.apply(ew.negative, self, NO_PARAMS)
+
+    def __pos__(self) -> Any:
+        return self._trace.apply(ew.positive, self, NO_PARAMS)
+
+    def __abs__(self) -> Any:
+        return self.abs()
+
+    def __invert__(self) -> Any:
+        return (ew.logical_not if self.dtype.kind == "b" else ew.bitwise_invert)(self)
+
+    def __pow__(self, y: Any) -> Any:
+        return power(self, y if type(y) is Tensor or type(y) in WEAK else _operand(y))
+
+    def __rpow__(self, y: Any) -> Any:
+        return power(y if type(y) in WEAK else _operand(y), self)
+
+    def __matmul__(self, y: Any) -> Any:
+        return matmul(self, y if type(y) is Tensor else _operand(y))
+
+    def __rmatmul__(self, y: Any) -> Any:
+        return matmul(_operand(y), self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Hook:
+    """A registered gradient hook; ``remove()`` ends it."""
+
+    def __init__(self, hooks: dict[int, Callable[[Any], Any]], hook: Callable[[Any], Any]) -> None:
+        self._hooks = hooks
+        self._hook = hook
+
+    def remove(self) -> None:
+        """Call it no more."""
+        self._hooks.pop(id(self._hook), None)
+
+
+_DTYPE = type(np.dtype(np.float64))
+_PLAIN = frozenset(map(np.dtype, ("float64", "int64", "bool", "complex128")))
+
+
+def divided(x: Any, y: Any) -> Any:
+    """``x / y``; integers are divided as floating-point numbers, as NumPy does."""
+    return binary(ew.divide, x, y)
+
+
+def _operand(y: Any) -> Any:
+    """The other operand of an operator: numbers as they are, arrays shared and watched, the rest converted."""
+    if type(y) is np.ndarray and y.dtype.itemsize != 2:
+        if not state.ruling:
+            borrowed.register(y)
+        return y
+    if isinstance(y, np.generic | complex) and not isinstance(y, np.float16):
+        return y
+    return as_value(y)
+
+
+def _stopped(v: Any) -> Any:
+    """``v`` cut off every derivative: tapes and tangents are left behind, batches stay."""
+    if type(v) is not Tensor:
+        return value(v, EAGER, None)
+    if v._trace.batched:
+        inner = _stopped(v._data)
+        return value(inner._data if inner._trace is EAGER else inner, v._trace, v._mark)
+    return _stopped(v._data)
+
+
+def _stopped_above(v: Any) -> Any:
+    return _stopped(v)
+
+
+def stop_gradient(x: Any) -> Any:
+    """``x`` as a constant: no derivative of any kind flows through it.
+
+    >>> import gpugrad as gg
+    >>> gg.grad(lambda x: x * gg.stop_gradient(x))(gg.tensor(3.0))
+    tensor(3.)
+    """
+    from gpugrad import pytree
+
+    return pytree.map(lambda v: _stopped(as_value(v)), x)
+
+
+def _rebuilt(array: Any, requires_grad: bool) -> Any:
+    data = raw(array)
+    return value(data, EAGER, Leaf(data.shape, data.dtype) if requires_grad else None)
+
+
+def _install_operators() -> None:
+    """Comparisons, bits and the in-place forms, which differ only in the primitive."""
+
+    def forward(prim: Any) -> Callable[[Any, Any], Any]:
+        def operator(self: Any, y: Any) -> Any:
+            try:
+                other = y if type(y) is Tensor or type(y) in WEAK else _operand(y)
+            except (TypeError, ValueError):
+                return NotImplemented
+            return binary(prim, self, other)
+
+        return operator
+
+    def backward(prim: Any) -> Callable[[Any, Any], Any]:
+        return lambda self, y: binary(prim, y if type(y) in WEAK else _operand(y), self)
+
+    def logic(on_bool: Any, on_int: Any, swap: bool = False) -> Callable[[Any, Any], Any]:
+        def operator(self: Any, y: Any) -> Any:
+            prim = on_bool if self.dtype.kind == "b" else on_int
+            other = y if type(y) is Tensor or type(y) in WEAK else _operand(y)
+            return binary(prim, other, self) if swap else binary(prim, self, other)
+
+        return operator
+
+    def in_place(name: str) -> Callable[[Any, Any], Any]:
+        plain = f"__{name}__"
+        return lambda self, y: self._rebind(getattr(self, plain)(y), f"in-place {name}")
+
+    for name, prim in dict(eq=ew.equal, ne=ew.not_equal, lt=ew.less, le=ew.less_equal, gt=ew.greater, ge=ew.greater_equal).items():
+        setattr(Tensor, f"__{name}__", forward(prim))
+    for name, prim in dict(mod=ew.remainder, floordiv=ew.floor_divide, lshift=ew.bitwise_left_shift, rshift=ew.bitwise_right_shift).items():
+        setattr(Tensor, f"__{name}__", forward(prim))
+        setattr(Tensor, f"__r{name}__", backward(prim))
+    for name, pair in {"and": (ew.logical_and, ew.bitwise_and), "or": (ew.logical_or, ew.bitwise_or), "xor": (ew.logical_xor, ew.bitwise_xor)}.items():
+        setattr(Tensor, f"__{name}__", logic(*pair))
+        setattr(Tensor, f"__r{name}__", logic(*pair, swap=True))
+    for name in ("add", "sub", "mul", "truediv", "pow", "matmul", "mod", "floordiv", "and", "or", "xor", "lshift", "rshift"):
+        setattr(Tensor, f"__i{name}__", in_place(name))
+
+
+_install_operators()
+trace.install(Tensor)

@@ -1,0 +1,61 @@
+"""vmap's trace: a value hides one leading axis.
+
+Primitives act on trailing axes, so most take the extra axis as it is; what is left to do is to line up operands of
+which some carry it and some do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpugrad.ops.linear import expand, reshape
+from gpugrad.ops.promotion import WEAK, mixed, promote
+from gpugrad.primitive import Core, Primitive
+from gpugrad.trace import Trace, bind, value
+
+
+class Batch(Trace):
+    """One vmap. ``size`` is the length of the hidden axis, which always leads."""
+
+    batched = True
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def process(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        data = [self.lower(a) for a in args]
+        flags = [self.mark(a) is not None for a in args]
+        if prim.same and mixed(prim, args):
+            promoted = promote(prim, args)
+            if promoted is not None:
+                return bind(prim, promoted, params)
+        if prim.batch == "elementwise":
+            out = bind(prim, aligned(data, flags, (0,) * len(data)), params)
+        elif isinstance(prim.batch, Core):
+            out = bind(prim, aligned(data, flags, prim.batch.ranks), params)
+        elif prim.batch == "leading":
+            out = bind(prim, [d if f else repeated(d, self.size) for d, f in zip(data, flags, strict=True)], params)
+        else:
+            out = prim.batch(prim, self.size, data, flags, params)
+        if prim.outputs:
+            return tuple(value(o, self, self.size) for o in out)
+        return value(out, self, self.size)
+
+
+def repeated(x: Any, size: int) -> Any:
+    """``x`` with a new leading axis along which it repeats."""
+    return expand(x, axis=(-len(x.shape) - 1,), sizes=(size,))
+
+
+def aligned(data: Sequence[Any], flags: Sequence[bool], cores: Sequence[int]) -> list[Any]:
+    """Operands whose leading axes broadcast: ones go between the batch axis and what an operand has too few of."""
+    loose = [0 if type(d) in WEAK or type(d) is complex else len(d.shape) - f - c for d, f, c in zip(data, flags, cores, strict=True)]
+    rank = max(loose)
+    out = []
+    for d, f, c, r in zip(data, flags, cores, loose, strict=True):
+        if f and r < rank:
+            own = d.shape[1:]
+            d = reshape(d, to=(1,) * (rank - r) + own, rank=r + c)
+        out.append(d)
+    return out

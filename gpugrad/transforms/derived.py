@@ -1,0 +1,173 @@
+"""Jacobians, Hessians and products with them: the transforms combined."""
+
+from __future__ import annotations
+
+import functools as ft
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad import errors, pytree
+from gpugrad.backends import select
+from gpugrad.ops.linear import reshape
+from gpugrad.trace import value
+from gpugrad.transforms.functional import Argnums, argument_positions, function_name, grad, jvp, vjp
+from gpugrad.transforms.lift import as_value, lowered
+from gpugrad.transforms.linear_program import linearize
+from gpugrad.transforms.tape import EAGER
+from gpugrad.transforms.vectorize import vmap
+
+
+def _basis(like: Any) -> Any:
+    """One unit vector per element of ``like``, along a new leading axis."""
+    shape = like.shape
+    data = like
+    while hasattr(data, "_data"):
+        data = data._data
+    n = math.prod(shape)
+    return value(select.of(data).asarray(np.eye(n).reshape(n, *shape), dtype=data.dtype), EAGER, None)
+
+
+def _partial(f: Callable[..., Any], args: Sequence[Any], positions: Sequence[int], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    def of_some(*some: Any) -> Any:
+        full = list(args)
+        for p, x in zip(positions, some, strict=True):
+            full[p] = x
+        return f(*full, **kwargs)
+
+    of_some.__name__ = function_name(f)
+    return of_some
+
+
+def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None) -> Callable[..., Any]:
+    """A function that returns the Jacobian of ``f``, by forward mode: one tangent per input element, all at once.
+
+    For each result the container of the arguments, holding arrays of shape ``result.shape + argument.shape``. Costs
+    as many forward passes as there are input elements; ``chunk_size`` bounds how many run at a time. Cheaper than
+    :func:`jacrev` if there are more outputs than inputs.
+
+    >>> import gpugrad as gg
+    >>> gg.jacfwd(lambda x: x * x)(gg.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    @ft.wraps(f)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        positions = argument_positions(f, argnums, len(args))
+        inputs = tuple(pytree.map(as_value, args[p]) for p in positions)
+        aux: list[Any] = []
+
+        def function(*some: Any) -> Any:
+            out = _partial(f, args, positions, kwargs)(*some)
+            if has_aux:
+                aux[:] = [out[1]]
+                return out[0]
+            return out
+
+        out, push = linearize(function, *inputs)
+        leaves, tree = pytree.flatten(inputs)
+        columns = []
+        for k, x in enumerate(leaves):
+
+            def along(t: Any, k: int = k) -> Any:
+                tangents = [value(select.full(v.shape, 0, lowered(v)), EAGER, None) for v in leaves]
+                tangents[k] = t
+                return push(*pytree.unflatten(tree, tangents))
+
+            moved = vmap(along, out_axes=-1, chunk_size=chunk_size)(_basis(lowered(x)))
+            columns.append([reshape(m, to=x.shape, rank=1) for m in pytree.leaves(moved)])
+        out_leaves, out_tree = pytree.flatten(out)
+        blocks = [pytree.unflatten(tree, [column[i] for column in columns]) for i in range(len(out_leaves))]
+        result = pytree.unflatten(out_tree, [b[0] if isinstance(argnums, int) else b for b in blocks])
+        return (result, aux[0]) if has_aux else result
+
+    return run
+
+
+def jacrev(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None) -> Callable[..., Any]:
+    """A function that returns the Jacobian of ``f``, by reverse mode: one cotangent per output element, all at once.
+
+    Laid out as :func:`jacfwd`; cheaper than it if there are fewer outputs than inputs.
+
+    >>> import gpugrad as gg
+    >>> gg.jacrev(lambda x: gg.sum(x * x))(gg.tensor([1.0, 2.0]))
+    tensor([2., 4.])
+    """
+
+    @ft.wraps(f)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        positions = argument_positions(f, argnums, len(args))
+        inputs = tuple(args[p] for p in positions)
+        out, pull, *aux = vjp(_partial(f, args, positions, kwargs), *inputs, has_aux=has_aux)
+        leaves, out_tree = pytree.flatten(out)
+        blocks = []
+        for i, y in enumerate(leaves):
+
+            def from_(ct: Any, i: int = i) -> Any:
+                cotangents = [value(select.full(v.shape, 0, lowered(v)), EAGER, None) for v in leaves]
+                cotangents[i] = ct
+                return pull(pytree.unflatten(out_tree, cotangents))
+
+            moved = vmap(from_, chunk_size=chunk_size)(_basis(lowered(y)))
+            block = pytree.map(lambda m, y=y: reshape(m, to=y.shape + m.shape[1:], rank=len(m.shape)), moved)
+            blocks.append(block[0] if isinstance(argnums, int) else block)
+        result = pytree.unflatten(out_tree, blocks)
+        return (result, aux[0]) if has_aux else result
+
+    return run
+
+
+def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", chunk_size: int | None = None) -> Callable[..., Any]:
+    """The Jacobian of ``f`` in the cheaper mode: forward if there are no more inputs than outputs.
+
+    ``mode`` is ``"auto"``, ``"fwd"`` or ``"rev"``. ``"auto"`` runs ``f`` once more, to count its outputs.
+
+    >>> import gpugrad as gg
+    >>> gg.jacobian(lambda x: x * x)(gg.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+    modes = {"fwd": jacfwd, "rev": jacrev}
+    if mode != "auto" and mode not in modes:
+        raise ValueError(f"jacobian: mode={mode!r}; expected 'auto', 'fwd' or 'rev'")
+
+    @ft.wraps(f)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        chosen = mode
+        if chosen == "auto":
+            positions = argument_positions(f, argnums, len(args))
+            inputs = sum(math.prod(lowered(x).shape) for p in positions for x in pytree.leaves(args[p]))
+            outputs = sum(math.prod(lowered(y).shape) for y in pytree.leaves(f(*args, **kwargs)))
+            chosen = "fwd" if inputs <= outputs else "rev"
+        return modes[chosen](f, argnums, chunk_size=chunk_size)(*args, **kwargs)
+
+    return run
+
+
+def hessian(f: Callable[..., Any], argnums: Argnums = 0, chunk_size: int | None = None) -> Callable[..., Any]:
+    """A function that returns the second derivatives of ``f``, which must return one number: forward over reverse.
+
+    >>> import gpugrad as gg
+    >>> gg.hessian(lambda x: gg.sum(x * x * x))(gg.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+    return jacfwd(grad(f, argnums), argnums, chunk_size=chunk_size)
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian of ``f`` at ``primals`` times ``tangents``, without the Hessian: a small multiple of the cost of ``f``.
+
+    ``primals`` and ``tangents`` are tuples with one entry per argument; so is the result, or one array for one.
+
+    >>> import gpugrad as gg
+    >>> gg.hvp(lambda x: gg.sum(x * x * x), (gg.tensor([1.0, 2.0]),), (gg.tensor([1.0, 1.0]),))
+    tensor([ 6., 12.])
+    """
+    if len(primals) != len(tangents):
+        raise errors.ShapeError(f"hvp of {function_name(f)}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal")
+    out = jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
+    return out[0] if len(primals) == 1 else out

@@ -1,0 +1,275 @@
+"""The functional transforms: each opens a trace, runs the function on traced values, and reads the result off it."""
+
+from __future__ import annotations
+
+import functools as ft
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes, errors, pytree, trace
+from gpugrad.backends import select
+from gpugrad.ops.linear import cast, conj
+from gpugrad.trace import value
+from gpugrad.transforms.forward import Forward
+from gpugrad.transforms.lift import as_value, lowered, raised
+from gpugrad.transforms.tape import Leaf, Tape, sweep
+
+Argnums = int | Sequence[int]
+
+
+# ---- the pieces that all of them share ----------------------------------------------------------------------------------
+
+
+def function_name(f: Callable[..., Any]) -> str:
+    """What to call a function in a message."""
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def argument_positions(f: Callable[..., Any], argnums: Argnums, count: int) -> tuple[int, ...]:
+    """``argnums`` as positions among ``count`` arguments; AxisError if one is out of range."""
+    given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for a in given:
+        if not -count <= a < count:
+            raise errors.AxisError(f"argnums={argnums}: {function_name(f)} was called with {count} positional arguments; arguments to differentiate are passed by position")
+    return tuple(a % count for a in given)
+
+
+_PLAIN = frozenset({np.dtype(np.float64), np.dtype(np.float32)})
+
+
+def check_differentiable(data: Any, what: str) -> None:
+    """DtypeError unless values of this dtype have a derivative."""
+    d = dtypes.of(data)
+    if not dtypes.is_inexact(d):
+        raise errors.DtypeError(f"{what} has dtype {d.name}; a derivative needs a floating-point input. Cast it: x.astype('float64')")
+
+
+def _tracked(tape: Tape, args: Sequence[Any], positions: Sequence[int], what: str) -> tuple[list[Any], list[Leaf], list[pytree.Tree]]:
+    """The arguments with every leaf at ``positions`` put on the tape."""
+    out = list(args)
+    leaves: list[Leaf] = []
+    trees: list[pytree.Tree] = []
+    for p in positions:
+        a = args[p]
+        if type(a) is trace.Tensor or type(a) is np.ndarray:
+            items, tree = [a], pytree.LEAF
+        else:
+            items, tree = pytree.flatten(a)
+        values = []
+        for item in items:
+            data = lowered(item)
+            if data.dtype not in _PLAIN:
+                check_differentiable(data, f"{what}: argument {p}")
+            leaf = Leaf(data.shape, data.dtype)
+            leaves.append(leaf)
+            values.append(value(data, tape, leaf))
+        trees.append(tree)
+        out[p] = values[0] if tree is pytree.LEAF else pytree.unflatten(tree, values)
+    return out, leaves, trees
+
+
+def _scalar(tape: Tape, out: Any, what: str, holomorphic: bool) -> Any:
+    """The data of a function's result, which must be one real number."""
+    if type(out) is not trace.Tensor:
+        out = raised(lowered(out))
+    if out.shape != ():
+        raise errors.ShapeError(f"{what} must return one number (shape ()), not shape {out.shape}. Reduce it (gg.sum, gg.mean), or use gg.jacobian or gg.vjp")
+    d = out.dtype
+    if d in _PLAIN:
+        return out
+    if dtypes.is_complex(d) and not holomorphic:
+        raise errors.DtypeError(f"{what} returned {d.name}; the gradient of a complex result is defined only for a holomorphic function: pass holomorphic=True, or return a real number such as gg.abs(z) ** 2")
+    if not dtypes.is_inexact(d):
+        raise errors.DtypeError(f"{what} returned {d.name}, which is constant; expected a floating-point number")
+    return out
+
+
+
+def _seed(data: Any) -> Any:
+    one = select.full((), 1, data)
+    return raised(one) if type(data) is trace.Tensor else one
+
+
+def _detached(tape: Tape, what: str) -> None:
+    """Raise if the result is off the tape because a value was cut off on the way."""
+    if tape.cuts:
+        raise errors.GraphError(f"{what} has no derivative here: {tape.cuts[0]}. Keep the computation in floating point, or say that it is meant: gg.stop_gradient")
+
+
+def _collected(tape: Tape, found: dict[Leaf, Any], leaves: Sequence[Leaf], trees: Sequence[pytree.Tree], values: Sequence[Any], positions: Sequence[int], what: str) -> list[Any]:
+    """Cotangents in the containers of the arguments; zeros, with a warning, for what nothing depends on."""
+    out: list[Any] = []
+    k = 0
+    for tree, p in zip(trees, positions, strict=True):
+        items = []
+        names = pytree.paths(tree) if tree is not pytree.LEAF else [""]
+        for name in names:
+            leaf = leaves[k]
+            ct = found.get(leaf)
+            if ct is None:
+                _detached(tape, what)
+                warnings.warn(f"the result of {what} does not depend on argument {p}{name}: its gradient is zeros", errors.GradientWarning, stacklevel=4)
+                ct = select.full(leaf.shape, 0, values[k])
+            items.append(raised(ct))
+            k += 1
+        out.append(items[0] if tree is pytree.LEAF else pytree.unflatten(tree, items))
+    return out
+
+
+# ---- reverse mode ---------------------------------------------------------------------------------------------------------
+
+
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False, convention: str = "ascent") -> Callable[..., Any]:
+    """A function that returns ``(f(*args), gradient)``.
+
+    Parameters and errors as :func:`grad`; with ``has_aux`` the first item is the pair ``(value, aux)``.
+
+    >>> import gpugrad as gg
+    >>> gg.value_and_grad(lambda x: gg.sum(x * x))(gg.tensor([1.0, 2.0]))
+    (tensor(5.), tensor([2., 4.]))
+    """
+    if convention not in ("ascent", "jax"):
+        raise ValueError(f"convention={convention!r}: expected 'ascent' (PyTorch, TensorFlow) or 'jax' (JAX, autograd)")
+
+    @ft.wraps(f)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        what = function_name(f)
+        positions = argument_positions(f, argnums, len(args))
+        with Tape() as tape:
+            inputs, leaves, trees = _tracked(tape, args, positions, what)
+            given = [v._data for p in positions for v in pytree.leaves(inputs[p])]
+            out = f(*inputs, **kwargs)
+            aux = None
+            if has_aux:
+                if type(out) is not tuple or len(out) != 2:
+                    raise TypeError(f"{what} with has_aux=True must return a pair (value, aux), not {type(out).__name__}")
+                out, aux = out
+            out = _scalar(tape, out, what, holomorphic)
+        data = tape.lower(out)
+        found = sweep([] if tape.mark(out) is None else [(tape.mark(out), _seed(data))], retain=False)
+        if not holomorphic and convention == "ascent":
+            found = {leaf: _conjugated(g) for leaf, g in found.items()}
+        grads = _collected(tape, found, leaves, trees, given, positions, what)
+        result = grads[0] if isinstance(argnums, int) else tuple(grads)
+        primal = raised(data)
+        return ((primal, _off(tape, aux)), result) if has_aux else (primal, result)
+
+    return run
+
+
+def _off(tape: Any, tree: Any) -> Any:
+    """A result taken off a trace."""
+    return pytree.map(lambda v: raised(v._data) if type(v) is trace.Tensor and v._trace is tape else v, tree)
+
+
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False, convention: str = "ascent") -> Callable[..., Any]:
+    """A function that returns the gradient of ``f``, which must return one real number.
+
+    The gradient has the shapes, dtypes and containers of the arguments that ``argnums`` names (a tuple gives a tuple).
+    With ``has_aux``, ``f`` returns ``(value, aux)`` and the result is ``(gradient, aux)``. A complex argument gets the
+    direction of steepest ascent; ``convention="jax"`` gives its conjugate, as JAX and autograd do, and
+    ``holomorphic=True`` the complex derivative of a holomorphic ``f``.
+
+    Costs a small multiple of ``f`` itself, whatever the number of inputs. An argument that the result does not depend
+    on gets zeros and a GradientWarning that names it. Raises ShapeError for a result that is not one number, DtypeError
+    for integer arguments, GraphError where a value was detached on the way.
+
+    >>> import gpugrad as gg
+    >>> gg.grad(lambda x: gg.sum(gg.sin(x)))(gg.tensor([0.0]))
+    tensor([1.])
+    """
+    both = value_and_grad(f, argnums, has_aux, holomorphic, convention)
+
+    @ft.wraps(f)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        primal, result = both(*args, **kwargs)
+        return (result, primal[1]) if has_aux else result
+
+    return run
+
+
+def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
+    """``(f(*args), pull)``, where ``pull(cotangent)`` is a tuple of cotangents, one per argument.
+
+    ``pull`` may be called many times. The cotangent has the structure and shapes of the result.
+
+    >>> import gpugrad as gg
+    >>> y, pull = gg.vjp(lambda x: x * 2.0 ** gg.arange(3), gg.tensor([1.0, 1.0, 1.0]))
+    >>> pull(gg.tensor([0.1, 1.0, 10.0]))
+    (tensor([ 0.1,  2. , 40. ]),)
+    """
+    what = function_name(f)
+    positions = tuple(range(len(args)))
+    with Tape() as tape:
+        args = tuple(pytree.map(as_value, a) for a in args)
+        inputs, leaves, trees = _tracked(tape, args, positions, what)
+        given = [v._data for v in pytree.leaves(inputs)]
+        out = f(*inputs)
+        out, aux = out if has_aux else (out, None)
+        outs, out_tree = pytree.flatten(out)
+        outs = [o if type(o) is trace.Tensor else raised(lowered(o)) for o in outs]
+    marks = [tape.mark(o) for o in outs]
+    lower = [tape.lower(o) for o in outs]
+
+    def pull(cotangent: Any) -> tuple[Any, ...]:
+        cts, tree = pytree.flatten(cotangent)
+        if tree != out_tree:
+            raise errors.ShapeError(f"pull of {what}: cotangent of structure {pytree.describe(tree)}; expected that of the result, {pytree.describe(out_tree)}")
+        seeds = [(m, _conjugated(fitting(c, o, f"pull of {what}: cotangent"))) for m, c, o in zip(marks, cts, lower, strict=True)]
+        found = {leaf: _conjugated(g) for leaf, g in sweep([(m, c) for m, c in seeds if m is not None], retain=True).items()}
+        return tuple(_collected(tape, found, leaves, trees, given, positions, what))
+
+    result = pytree.unflatten(out_tree, [raised(v) for v in lower])
+    return (result, pull, _off(tape, aux)) if has_aux else (result, pull)
+
+
+def _conjugated(g: Any) -> Any:
+    return g if g.dtype in _PLAIN or not dtypes.is_complex(g.dtype) else conj(g)
+
+
+def fitting(t: Any, like: Any, what: str) -> Any:
+    """A tangent or cotangent as data, in the dtype of what it belongs to; ShapeError if it has another shape."""
+    data = lowered(t)
+    if data.shape != like.shape:
+        raise errors.ShapeError(f"{what} of shape {data.shape}; expected {like.shape}")
+    have, want = dtypes.of(data), dtypes.of(like)
+    if have == want:
+        return data
+    if dtypes.is_complex(have) and not dtypes.is_complex(want):
+        raise errors.DtypeError(f"{what} of dtype {have.name} for a real value of dtype {want.name}; take its real part: gg.real(t)")
+    return cast(data, dtype=want, source=have)
+
+
+# ---- forward mode ---------------------------------------------------------------------------------------------------------
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """``(f(*primals), tangent)``: the derivative of ``f`` along ``tangents``, in one forward pass.
+
+    >>> import gpugrad as gg
+    >>> gg.jvp(gg.sin, (gg.tensor(0.0),), (gg.tensor(2.0),))
+    (tensor(0.), tensor(2.))
+    """
+    what = function_name(f)
+    if len(primals) != len(tangents):
+        raise errors.ShapeError(f"jvp of {what}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal")
+    with Forward() as forward:
+
+        def dual(x: Any, t: Any) -> Any:
+            data = lowered(x)
+            check_differentiable(data, f"jvp of {what}: a primal")
+            return value(data, forward, fitting(t, data, f"jvp of {what}: tangent"))
+
+        inputs = [pytree.map(dual, x, t) for x, t in zip(primals, tangents, strict=True)]
+        out = f(*inputs)
+        out, aux = out if has_aux else (out, None)
+        outs, tree = pytree.flatten(out)
+        outs = [o if type(o) is trace.Tensor else raised(lowered(o)) for o in outs]
+    lower = [forward.lower(o) for o in outs]
+    moved = [forward.mark(o) for o in outs]
+    moved = [select.full(v.shape, 0, v) if m is None else m for v, m in zip(lower, moved, strict=True)]
+    result = pytree.unflatten(tree, [raised(v) for v in lower]), pytree.unflatten(tree, [raised(m) for m in moved])
+    return (*result, _off(forward, aux)) if has_aux else result

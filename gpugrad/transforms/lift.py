@@ -1,0 +1,72 @@
+"""Between the user's world and the traces': array-likes to values and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes, errors, trace
+from gpugrad.backends import select
+from gpugrad.trace import value
+from gpugrad.transforms import borrowed
+from gpugrad.transforms.tape import EAGER
+
+
+_PLAIN = frozenset(map(np.dtype, ("float64", "float32", "int64", "int32", "bool", "complex128")))
+"""Dtypes that need no second look."""
+
+
+def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | None = None) -> Any:
+    """A raw array from anything array-like: a number, a sequence, an array of any library that shares its memory.
+
+    Python floats take the default dtype. DtypeError if there is no numeric dtype for the data.
+    """
+    backend = select.known_type(type(x))
+    if backend is not None:
+        if dtype is None and not copy and type(x) is np.ndarray and x.dtype in _PLAIN:
+            return x
+    elif hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray):
+        return _from_dlpack(x)
+    else:
+        backend = select.on(device or "cpu")
+    out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
+    if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
+        what = " (a sequence that holds tensors: gg.stack them)" if dtypes.of(out).kind == "O" else ""
+        raise errors.DtypeError(f"cannot make a tensor of dtype {out.dtype} from {type(x).__name__}{what}; expected booleans or numbers")
+    if dtype is None and dtypes.of(out) == np.float64 and not hasattr(x, "dtype") and dtypes.default() != np.float64:
+        out = backend.asarray(out, dtype=dtypes.default())
+    return out
+
+
+def _from_dlpack(x: Any) -> Any:
+    for backend in select.in_use().values():
+        from_dlpack = getattr(backend.xp, "from_dlpack", None)
+        if from_dlpack is not None:
+            try:
+                return from_dlpack(x)
+            except (BufferError, ValueError, RuntimeError, TypeError):
+                continue
+    raise errors.DeviceError(f"cannot share the memory of {type(x).__module__}.{type(x).__qualname__} with a backend in use ({', '.join(select.in_use())}); copy it there first")
+
+
+def as_value(x: Any, dtype: Any = None) -> Any:
+    """A tensor of anything array-like; a tensor as it is. The memory of an array is shared, and watched."""
+    if type(x) is trace.Tensor:
+        return x
+    out = raw(x, dtype)
+    if out is x:
+        borrowed.register(x)
+    return value(out, EAGER, None)
+
+
+def lowered(x: Any) -> Any:
+    """What a new trace wraps: the raw array of an untracked tensor, a tracked or traced one as it is."""
+    if type(x) is trace.Tensor:
+        return x._data if x._mark is None and x._trace is EAGER else x
+    return raw(x)
+
+
+def raised(x: Any) -> Any:
+    """The opposite: what came out of a trace, as a tensor."""
+    return x if type(x) is trace.Tensor else value(x, EAGER, None)
