@@ -18,6 +18,8 @@ __all__ = [
     "linspace", "logspace", "ones", "ones_like", "tensor", "tri", "zeros", "zeros_like",
 ]  # fmt: skip
 
+_PLAIN = frozenset(map(np.dtype, (np.float64, np.float32)))
+
 Size = int | Sequence[int]
 
 
@@ -32,6 +34,9 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
     >>> gg.tensor([1.0, 2.0], dtype="float32")
     tensor([1., 2.], dtype=float32)
     """
+    if type(data) is np.ndarray and dtype is None and device is None and data.dtype in _PLAIN:
+        out = data.copy()
+        return value(out, EAGER, Leaf(out.shape, out.dtype) if requires_grad else None)
     if type(data) is trace.Tensor:
         source = data.detach()
         if source._trace is not EAGER:

@@ -110,7 +110,7 @@ class Primitive:
 
     __slots__ = (
         "batch", "body", "doc", "drops", "dtype", "forward", "impl", "keeps", "kind", "leads", "mask", "name", "operands", "outputs",
-        "pulls", "pushes", "rules", "same", "shape", "variadic",
+        "pulls", "pushes", "rules", "same", "shape", "simple", "variadic",
     )  # fmt: skip
 
     def __init__(
@@ -153,6 +153,8 @@ class Primitive:
         """Number of outputs; 0 for one that is not in a tuple."""
         self.variadic = variadic
         """Any number of operands, all under the first rule, which may ask for its position ``i``."""
+        self.simple: Final = not outputs and not variadic
+        """One output, a fixed number of operands."""
         self.doc = doc
         self.impl = Implementations(self)
         self.mask: Final = -1 if variadic else sum(1 << k for k, rule in enumerate(self.rules) if rule is not None)
@@ -207,40 +209,20 @@ def names_of(function: Any) -> tuple[str, ...]:
     return () if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def injected(function: Callable[..., Any] | str, operands: tuple[str, ...], first: int) -> tuple[Callable[..., Any], frozenset[int]]:
-    """Turn a rule into ``call(*given, saved, shape, i, params)``, and say which of ``saved`` it reads.
+def compiled(rule: Callable[..., Any] | str, operands: Sequence[str], template: str, first: str = "", **helpers: Any) -> tuple[Callable[..., Any], frozenset[int]]:
+    """A rule as ``call(g, saved, shape, i, params)``, and which of ``saved`` (the operands, then the output) it reads.
 
-    ``first`` counts the leading parameters that the caller gives (0, or 1 for ``g`` or ``t``). ``saved`` holds the
-    operands in order, then the output.
+    ``template`` is the expression to compute, with ``{}`` for the call of the rule and ``helpers`` for other names in
+    it; ``first`` is what the rule's first parameter gets, if it is not a value to be read. The expression is written
+    out and compiled, since rules run on the hot path: ``lambda x: cos(x)`` with the template ``"g * {}"`` becomes
+    ``lambda g, s, shape, i, params: g * rule(s[0])``.
     """
-    if isinstance(function, str):
-        place = (*operands, "out").index(function)
-        return (lambda s, shape, i, params: s[place]), frozenset((place,))
-    names = names_of(function)[first:]
     places = {name: k for k, name in enumerate((*operands, "out"))}
-    reads = frozenset(places[n] for n in names if n in places)
-    if all(n in places for n in names):  # the common cases, without building keyword arguments
-        k = [places[n] for n in names]
-        if first == 0:
-            if len(k) == 1:
-                (a,) = k
-                return (lambda s, shape, i, params: function(s[a])), reads
-            if len(k) == 2:
-                a, b = k
-                return (lambda s, shape, i, params: function(s[a], s[b])), reads
-            return (lambda s, shape, i, params: function(*[s[j] for j in k])), reads
-        if len(k) == 0:
-            return (lambda g, s, shape, i, params: function(g)), reads
-        if len(k) == 1:
-            (a,) = k
-            return (lambda g, s, shape, i, params: function(g, s[a])), reads
-
-    def gather(s: Sequence[Any], shape: Shape, i: int, params: dict[str, Any]) -> list[Any]:
-        return [s[places[n]] if n in places else shape if n == "shape" else i if n == "i" else params[n] for n in names]
-
-    if first == 0:
-        return (lambda s, shape, i, params: function(*gather(s, shape, i, params))), reads
-    return (lambda g, s, shape, i, params: function(g, *gather(s, shape, i, params))), reads
+    names = names_of(rule)[1 if first else 0 :]
+    given = [f"s[{places[n]}]" if n in places else n if n in ("shape", "i") else f"params[{n!r}]" for n in names]
+    text = given[0] if isinstance(rule, str) else f"rule({', '.join([first] * bool(first) + given)})"
+    call = eval(f"lambda g, s, shape, i, params: {template.format(text)}", {"rule": rule, **helpers})
+    return call, frozenset(places[n] for n in names if n in places)
 
 
 # ---- the four kinds -------------------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ class Tensor(ArrayMethods, Value):
                 raise errors.ShapeError(f"backward() on a tensor of shape {data.shape} needs the cotangent to start from: t.backward(gradient), or reduce it first: t.sum().backward()")
             if dtypes.is_complex(data.dtype):
                 raise errors.DtypeError(f"backward() on a {data.dtype} number: a gradient is defined for real results. Take gg.real(t) or gg.abs(t), or pass gradient=")
-            g = select.full((), 1, data)
+            g = select.one(data)
         else:
             seed = as_value(gradient)
             if seed.shape != data.shape:

@@ -86,11 +86,14 @@ class Dispatchable(Protocol):
 class Trace:
     """One way to interpret primitives; a context manager that opens a level of its own for the thread."""
 
-    level: int = 0
-    batched = False
-    """Whether values of this trace hide a leading batch axis."""
-    records = False
-    """Whether it is a tape."""
+    __slots__ = ("batched", "level", "records")  # read on the hot path, where slots are quickest
+
+    def __init__(self, *, batched: bool = False, records: bool = False) -> None:
+        self.level = 0
+        self.batched = batched
+        """Whether values of this trace hide a leading batch axis."""
+        self.records = records
+        """Whether it is a tape."""
 
     def __enter__(self) -> Trace:
         state.level += 1

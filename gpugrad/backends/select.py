@@ -134,6 +134,18 @@ def resolve(device: str) -> str:
     return full_name
 
 
+_ones: dict[Any, Any] = {}
+
+
+def one(like: Any) -> Any:
+    """The number 1 as a raw array of shape (), of the dtype and device of a raw array; the seed of a reverse sweep."""
+    key = (type(like), like.dtype)
+    found = _ones.get(key)
+    if found is None or of(like).device_kind != "cpu":
+        found = _ones[key] = of(like).full((), 1, like.dtype)
+    return found
+
+
 def full(shape: tuple[int, ...], fill: Any, like: Any, dtype: Any = None) -> Any:
     """A raw array filled with a number, of the dtype (unless given) and on the device of an array or value."""
     while isinstance(like, Value):

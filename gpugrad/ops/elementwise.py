@@ -56,6 +56,10 @@ round = elementwise("round", None, doc="The nearest integer, halves to even.")
 sign = elementwise("sign", None, doc="-1, 0 or 1, as x is negative, zero or positive.")
 floor_divide = elementwise("floor_divide", None, None, doc="x / y, rounded down.")
 
+# ---- identity without a derivative ----------------------------------------------------------------------------------
+
+stop = elementwise("stop", None, forward=lambda xp, x: x, doc="x, as a constant: no derivative flows through it.")
+
 # ---- selection ------------------------------------------------------------------------------------------------------
 
 where = elementwise(

@@ -6,10 +6,11 @@ numbers throughout; the composed operations that users call normalise what they 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gpugrad import dtypes
-from gpugrad.primitive import Shape, linear
+from gpugrad.primitive import Linear, Primitive, Shape, linear
 
 
 def tail(shape: Shape, rank: int) -> Shape:
@@ -162,3 +163,178 @@ def sum_to(g: Any, shape: Shape) -> Any:
     )
     out = reduce_sum(g, axis=axis)
     return out if out.shape == shape else reshape(out, to=shape, rank=len(out.shape))
+
+# ---- constants: arrays that take no value from their operand, only its kind and device ------------------------------
+
+
+def _unbatched(prim: Primitive, size: int, data: Sequence[Any], _flags: Sequence[bool], params: dict[str, Any]) -> Any:
+    out = prim(*data, **params)
+    return expand(out, axis=(-len(out.shape) - 1,), sizes=(size,))
+
+
+constant = Primitive(
+    "constant",
+    "constant",
+    [None],
+    operands=("x",),
+    forward=lambda xp, x, *, to, fill, dtype: xp.full(to, fill, dtype=dtypes.native(xp, dtype)),
+    shape=lambda s, *, to, **_: to,
+    dtype=lambda d, *, dtype, **_: dtype,
+    batch=_unbatched,
+    doc="An array of shape ``to`` that is ``fill`` throughout, of the kind and on the device of ``x``.",
+)
+iota = Primitive(
+    "constant",
+    "iota",
+    [None],
+    operands=("x",),
+    forward=lambda xp, x, *, size: xp.arange(size, dtype=xp.int64),
+    shape=lambda s, *, size: (size,),
+    dtype=lambda d, *, size: dtypes.dtype("int64"),
+    batch=_unbatched,
+    doc="The integers 0 to ``size`` - 1, of the kind and on the device of ``x``.",
+)
+
+
+def zeros(x: Any, shape: Shape) -> Any:
+    """Zeros of the dtype, kind and device of ``x``, in any shape."""
+    return constant(x, to=shape, fill=0, dtype=dtypes.of(x))
+
+
+# ---- slice_ reads a regular part of the trailing axes; unslice puts it back among zeros -------------------------------
+
+Spec = tuple[tuple[int, int, int], ...]
+"""(start, stop, step) for each of the trailing axes, as in ``range``: all of them within the axis, no wrapping."""
+
+
+def key_of(spec: Spec) -> tuple[Any, ...]:
+    """The same as a NumPy index. A range that runs down to 0 has the stop -1, which an index writes None."""
+    return (..., *(slice(a, None if b < 0 else b, c) for a, b, c in spec))
+
+
+def sizes_of(spec: Spec) -> Shape:
+    """The sizes that remain."""
+    return tuple(len(range(*s)) for s in spec)
+
+
+slice_ = linear(
+    "slice_",
+    lambda g, shape, spec: unslice(g, spec=spec, sizes=tail(shape, len(spec))),
+    forward=lambda xp, x, *, spec: x[key_of(spec)],
+    shape=lambda s, *, spec: head(s, len(spec)) + sizes_of(spec),
+    doc="A regular part of the trailing axes: ``spec`` has (start, stop, step) for each, as in ``range``.",
+)
+
+
+def _unslice(xp: Any, x: Any, *, spec: Spec, sizes: Shape) -> Any:
+    out = xp.zeros(head(x.shape, len(spec)) + sizes, dtype=x.dtype)
+    out[key_of(spec)] = x
+    return out
+
+
+unslice = linear(
+    "unslice",
+    lambda g, spec: slice_(g, spec=spec),
+    forward=_unslice,
+    shape=lambda s, *, spec, sizes: head(s, len(spec)) + sizes,
+    doc="Zeros of the given ``sizes`` along the trailing axes, with ``x`` in the part that ``spec`` names.",
+)
+
+# ---- linear in several operands together ------------------------------------------------------------------------------
+
+
+def _joint(prim: Primitive) -> Primitive:
+    """The forward mode of a primitive that is linear in its operands together, not in each with the others held.
+
+    The tangent of one operand passes with zeros in place of the other operands.
+    """
+
+    def push(t: Any, saved: Sequence[Any], _shape: Shape, i: int, params: dict[str, Any]) -> Any:
+        args = [t if k == i else s if prim.rule(k) is None else zeros(s, s.shape) for k, s in enumerate(saved[:-1])]
+        return prim(*args, **params)
+
+    prim.pushes = [push] * len(prim.rules)
+    return prim
+
+
+def _part(axis: int, start: int, stop: int, rest: Shape) -> Spec:
+    return ((start, stop, 1), *((0, n, 1) for n in rest[len(rest) + axis + 1 :]))
+
+
+concat = _joint(
+    Primitive(
+        "linear",
+        "concat",
+        [Linear(lambda g, shape, i, axis, bounds: slice_(g, spec=_part(axis, bounds[i], bounds[i + 1], shape)))],
+        operands=("x",),
+        forward=lambda xp, *xs, axis, bounds: xp.concat(xs, axis=axis),
+        shape=lambda *shapes, axis, bounds: (*shapes[0][:axis], bounds[-1], *tail(shapes[0], -axis - 1)),
+        variadic=True,
+        doc="Arrays of one dtype, one after another along an axis; operand i lies between bounds[i] and bounds[i + 1].",
+    )
+)
+
+
+def _slice_update(xp: Any, x: Any, v: Any, *, spec: Spec) -> Any:
+    out = xp.asarray(x, copy=True)
+    out[key_of(spec)] = v
+    return out
+
+
+slice_update = _joint(
+    Primitive(
+        "linear",
+        "slice_update",
+        [
+            Linear(lambda g, spec: slice_update(g, zeros(g, head(g.shape, len(spec)) + sizes_of(spec)), spec=spec)),
+            Linear(lambda g, spec: slice_(g, spec=spec)),
+        ],
+        operands=("x", "v"),
+        forward=_slice_update,
+        shape=lambda s, _, *, spec: s,
+        doc="``x`` with the part that ``spec`` names replaced by ``v``, which has the shape of that part.",
+    )
+)
+
+# ---- sums along an axis, triangles, diagonals -------------------------------------------------------------------------
+
+cumsum = linear(
+    "cumsum",
+    lambda g, axis: flip(cumsum(flip(g, axis=(axis,)), axis=axis), axis=(axis,)),
+    forward=lambda xp, x, *, axis: xp.cumulative_sum(x, axis=axis, dtype=x.dtype),
+    shape=lambda s, *, axis: s,
+    doc="The running sum along an axis.",
+)
+tril = linear(
+    "tril",
+    lambda g, k: tril(g, k=k),
+    forward=lambda xp, x, *, k: xp.tril(x, k=k),
+    shape=lambda s, *, k: s,
+    doc="Matrices with zeros above the diagonal ``k``.",
+)
+triu = linear(
+    "triu",
+    lambda g, k: triu(g, k=k),
+    forward=lambda xp, x, *, k: xp.triu(x, k=k),
+    shape=lambda s, *, k: s,
+    doc="Matrices with zeros below the diagonal ``k``.",
+)
+
+
+def _diagonal(rows: int, cols: int, offset: int) -> Spec:
+    """Where a diagonal lies in a matrix that is laid out as one row."""
+    size = max(0, min(rows + min(offset, 0), cols - max(offset, 0)))
+    start = max(offset, 0) + max(-offset, 0) * cols
+    return ((start, start + (size - 1) * (cols + 1) + 1, cols + 1),) if size else ((0, 0, 1),)
+
+
+def diagonal(x: Any, offset: int = 0) -> Any:
+    """The diagonals of the matrices in the last two axes, as the last axis."""
+    rows, cols = tail(x.shape, 2)
+    return slice_(reshape(x, to=(rows * cols,), rank=2), spec=_diagonal(rows, cols, offset))
+
+
+def diag_embed(x: Any, rows: int, cols: int, offset: int = 0) -> Any:
+    """The adjoint of :func:`diagonal`: ``rows`` by ``cols`` matrices, zero but for a diagonal, which is the last axis of ``x``."""
+    flat = unslice(x, spec=_diagonal(rows, cols, offset), sizes=(rows * cols,))
+    return reshape(flat, to=(rows, cols), rank=1)

@@ -80,6 +80,29 @@ argsort = linearized(
     doc="The indices that sort along one axis; equal elements keep their order. NaN counts as the largest.",
 )  # fmt: skip
 
+
+def _one_hot(xp: Any, x: Any, *, classes: int, dtype: Any) -> Any:
+    at = xp.arange(classes, dtype=x.dtype, device=x.device)
+    return xp.astype(xp.expand_dims(x, axis=-1) == at, dtypes.native(xp, dtype))
+
+
+one_hot = linearized(
+    "one_hot", None, forward=_one_hot, shape=lambda s, *, classes, dtype: (*s, classes),
+    dtype=lambda d, *, classes, dtype: dtype,
+    doc="1 at each index along a new last axis of ``classes`` places, 0 elsewhere; 0 only for an index outside.",
+)  # fmt: skip
+
+
+def _lower(xp: Any, x: Any, *, k: int) -> Any:
+    rows = xp.expand_dims(xp.arange(x.shape[-2], device=x.device), axis=1)
+    return xp.broadcast_to(xp.arange(x.shape[-1], device=x.device) <= rows + k, x.shape)
+
+
+lower = linearized(
+    "lower", None, forward=_lower, shape=_same, dtype=_bool,
+    doc="Where, in the matrices of the last two axes of x, an element lies on or below diagonal k.",
+)  # fmt: skip
+
 # ---- extrema --------------------------------------------------------------------------------------------------------
 
 

@@ -18,9 +18,10 @@ from gpugrad.trace import Trace, bind, value
 class Batch(Trace):
     """One vmap. ``size`` is the length of the hidden axis, which always leads."""
 
-    batched = True
+    __slots__ = ("size",)
 
     def __init__(self, size: int) -> None:
+        super().__init__(batched=True)
         self.size = size
 
     def process(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -14,8 +14,7 @@ from gpugrad.backends import select
 from gpugrad.ops.linear import reshape
 from gpugrad.trace import value
 from gpugrad.transforms.functional import Argnums, argument_positions, function_name, grad, jvp, vjp
-from gpugrad.transforms.lift import as_value, lowered
-from gpugrad.transforms.linear_program import linearize
+from gpugrad.transforms.lift import lowered, raised
 from gpugrad.transforms.tape import EAGER
 from gpugrad.transforms.vectorize import vmap
 
@@ -57,7 +56,7 @@ def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, c
     @ft.wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
         positions = argument_positions(f, argnums, len(args))
-        inputs = tuple(pytree.map(as_value, args[p]) for p in positions)
+        inputs = tuple(pytree.map(lambda x: raised(lowered(x)), args[p]) for p in positions)
         aux: list[Any] = []
 
         def function(*some: Any) -> Any:
@@ -67,15 +66,17 @@ def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, c
                 return out[0]
             return out
 
-        out, push = linearize(function, *inputs)
         leaves, tree = pytree.flatten(inputs)
         columns = []
+        out: Any = None
         for k, x in enumerate(leaves):
 
             def along(t: Any, k: int = k) -> Any:
+                nonlocal out
                 tangents = [value(select.full(v.shape, 0, lowered(v)), EAGER, None) for v in leaves]
                 tangents[k] = t
-                return push(*pytree.unflatten(tree, tangents))
+                out, moved = jvp(function, inputs, pytree.unflatten(tree, tangents))
+                return moved
 
             moved = vmap(along, out_axes=-1, chunk_size=chunk_size)(_basis(lowered(x)))
             columns.append([reshape(m, to=x.shape, rank=1) for m in pytree.leaves(moved)])

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from gpugrad.ops.elementwise import masked_multiply, where
+from gpugrad.ops.elementwise import where
 from gpugrad.ops.linear import broadcast_to
 from gpugrad.ops.promotion import mixed, promote
-from gpugrad.primitive import Linear, Primitive, Scale, Select, Traced, injected
+from gpugrad.primitive import Linear, Primitive, Scale, Select, Traced, compiled
 from gpugrad.trace import Trace, bind, state, value
+from gpugrad.transforms.tape import masked
 
 Push = Callable[..., Any]
 """``call(t, saved, shape, i, params)``: the output's tangent for an operand's."""
@@ -19,6 +18,8 @@ Push = Callable[..., Any]
 
 class Forward(Trace):
     """Forward mode at one level. A value's mark is its tangent; a value without one is not of this trace."""
+
+    __slots__ = ()
 
     def process(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         data = [self.lower(a) for a in args]
@@ -51,11 +52,6 @@ class Forward(Trace):
         return value(primal, self, broadcast_to(tangent, primal.shape))
 
 
-def _masked(t: Any, call: Callable[..., Any], *given: Any) -> Any:
-    with np.errstate(all="ignore"):  # the partial may be infinite where it does not matter
-        return masked_multiply(t, call(*given))
-
-
 def _plus(a: Any, b: Any) -> Any:
     return tuple(map(_plus, a, b)) if type(a) is tuple else a + b
 
@@ -69,24 +65,22 @@ def pushes_of(prim: Primitive) -> list[Push | None]:
 
 
 def _push(prim: Primitive, rule: Any) -> Push | None:
+    operands = prim.operands
     match rule:
         case None:
             return None
+        case Scale(partial=1):
+            return lambda t, s, shape, i, params: t
         case Scale(partial=float() | int() as factor):
-            return lambda t, s, shape, i, params: t * factor if factor != 1 else t
-        case Scale(partial=str() as name, masked=False):
-            place = (*prim.operands, "out").index(name)
-            return lambda t, s, shape, i, params: t * s[place]
-        case Scale(partial=formula, masked=masked):
-            call, _ = injected(formula, prim.operands, 0)
-            if masked:
-                return lambda t, s, shape, i, params: _masked(t, call, s, shape, i, params)
-            return lambda t, s, shape, i, params: t * call(s, shape, i, params)
+            return lambda t, s, shape, i, params: t * factor
+        case Scale(partial=formula, masked=False):
+            return compiled(formula, operands, "g * {}")[0]
+        case Scale(partial=formula):
+            return compiled(formula, operands, "masked(g, lambda: {})", masked=masked)[0]
         case Select(mask=mask):
-            call, _ = injected(mask, prim.operands, 0)
-            return lambda t, s, shape, i, params: where(call(s, shape, i, params), t, 0.0)
+            return compiled(mask, operands, "where({}, g, 0.0)", where=where)[0]
         case Linear():
             return lambda t, s, shape, i, params: bind(prim, [*s[:i], t, *s[i + 1 : -1]], params)
         case Traced(map=map_):
-            return injected(map_, prim.operands, 1)[0]
+            return compiled(map_, operands, "{}", first="g")[0]
     raise AssertionError(rule)

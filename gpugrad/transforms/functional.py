@@ -12,7 +12,7 @@ import numpy as np
 from gpugrad import dtypes, errors, pytree, trace
 from gpugrad.backends import select
 from gpugrad.ops.linear import cast, conj
-from gpugrad.trace import value
+from gpugrad.trace import state, value
 from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.tape import Leaf, Tape, sweep
@@ -30,6 +30,8 @@ def function_name(f: Callable[..., Any]) -> str:
 
 def argument_positions(f: Callable[..., Any], argnums: Argnums, count: int) -> tuple[int, ...]:
     """``argnums`` as positions among ``count`` arguments; AxisError if one is out of range."""
+    if isinstance(argnums, int) and 0 <= argnums < count:
+        return (argnums,)
     given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for a in given:
         if not -count <= a < count:
@@ -47,32 +49,28 @@ def check_differentiable(data: Any, what: str) -> None:
         raise errors.DtypeError(f"{what} has dtype {d.name}; a derivative needs a floating-point input. Cast it: x.astype('float64')")
 
 
-def _tracked(tape: Tape, args: Sequence[Any], positions: Sequence[int], what: str) -> tuple[list[Any], list[Leaf], list[pytree.Tree]]:
-    """The arguments with every leaf at ``positions`` put on the tape."""
+
+
+def _tracked(tape: Tape, args: Sequence[Any], positions: Sequence[int], leaves: list[Leaf], f: Callable[..., Any]) -> list[Any]:
+    """The arguments with everything at ``positions`` on the tape; its leaves are added to the list."""
     out = list(args)
-    leaves: list[Leaf] = []
-    trees: list[pytree.Tree] = []
     for p in positions:
-        a = args[p]
-        if type(a) is trace.Tensor or type(a) is np.ndarray:
-            items, tree = [a], pytree.LEAF
-        else:
-            items, tree = pytree.flatten(a)
-        values = []
-        for item in items:
-            data = lowered(item)
-            if data.dtype not in _PLAIN:
-                check_differentiable(data, f"{what}: argument {p}")
-            leaf = Leaf(data.shape, data.dtype)
-            leaves.append(leaf)
-            values.append(value(data, tape, leaf))
-        trees.append(tree)
-        out[p] = values[0] if tree is pytree.LEAF else pytree.unflatten(tree, values)
-    return out, leaves, trees
+        out[p] = pytree.map(lambda x, p=p: _leaf(tape, x, leaves, f, p), args[p])
+    return out
 
 
-def _scalar(tape: Tape, out: Any, what: str, holomorphic: bool) -> Any:
-    """The data of a function's result, which must be one real number."""
+def _leaf(tape: Tape, x: Any, leaves: list[Leaf], f: Callable[..., Any], position: int) -> Any:
+    data = x if type(x) is np.ndarray and x.dtype in _PLAIN else lowered(x)
+    if data.dtype not in _PLAIN:
+        check_differentiable(data, f"{function_name(f)}: argument {position}")
+    leaf = Leaf(data.shape, data.dtype)
+    leaves.append(leaf)
+    return value(data, tape, leaf)
+
+
+def _scalar(out: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
+    """A function's result as a tensor; it must be one real number, unless the function is holomorphic."""
+    what = function_name(f)
     if type(out) is not trace.Tensor:
         out = raised(lowered(out))
     if out.shape != ():
@@ -89,8 +87,7 @@ def _scalar(tape: Tape, out: Any, what: str, holomorphic: bool) -> Any:
 
 
 def _seed(data: Any) -> Any:
-    one = select.full((), 1, data)
-    return raised(one) if type(data) is trace.Tensor else one
+    return raised(select.full((), 1, data)) if type(data) is trace.Tensor else select.one(data)
 
 
 def _detached(tape: Tape, what: str) -> None:
@@ -99,24 +96,22 @@ def _detached(tape: Tape, what: str) -> None:
         raise errors.GraphError(f"{what} has no derivative here: {tape.cuts[0]}. Keep the computation in floating point, or say that it is meant: gg.stop_gradient")
 
 
-def _collected(tape: Tape, found: dict[Leaf, Any], leaves: Sequence[Leaf], trees: Sequence[pytree.Tree], values: Sequence[Any], positions: Sequence[int], what: str) -> list[Any]:
+def _collected(tape: Tape, found: dict[Any, Any], leaves: Sequence[Leaf], trees: Sequence[pytree.Tree], args: Sequence[Any], positions: Sequence[int], f: Callable[..., Any]) -> list[Any]:
     """Cotangents in the containers of the arguments; zeros, with a warning, for what nothing depends on."""
-    out: list[Any] = []
-    k = 0
-    for tree, p in zip(trees, positions, strict=True):
-        items = []
-        names = pytree.paths(tree) if tree is not pytree.LEAF else [""]
-        for name in names:
-            leaf = leaves[k]
-            ct = found.get(leaf)
+    cts = [raised(found[leaf]) if leaf in found else None for leaf in leaves]
+    if len(found) != len(cts):
+        what = function_name(f)
+        _detached(tape, what)
+        names = [f"{p}{name}" for tree, p in zip(trees, positions, strict=True) for name in pytree.paths(tree)]
+        given = [x for p in positions for x in pytree.leaves(args[p])]
+        for k, (ct, leaf) in enumerate(zip(cts, leaves, strict=True)):
             if ct is None:
-                _detached(tape, what)
-                warnings.warn(f"the result of {what} does not depend on argument {p}{name}: its gradient is zeros", errors.GradientWarning, stacklevel=4)
-                ct = select.full(leaf.shape, 0, values[k])
-            items.append(raised(ct))
-            k += 1
-        out.append(items[0] if tree is pytree.LEAF else pytree.unflatten(tree, items))
-    return out
+                warnings.warn(f"the result of {what} does not depend on argument {names[k]}: its gradient is zeros", errors.GradientWarning, stacklevel=4)
+                cts[k] = raised(select.full(leaf.shape, 0, lowered(given[k])))
+    if len(trees) == 1 and trees[0] is pytree.LEAF:
+        return cts
+    items = iter(cts)
+    return [next(items) if tree is pytree.LEAF else pytree.unflatten(tree, [next(items) for _ in pytree.paths(tree)]) for tree in trees]
 
 
 # ---- reverse mode ---------------------------------------------------------------------------------------------------------
@@ -131,33 +126,59 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     >>> gg.value_and_grad(lambda x: gg.sum(x * x))(gg.tensor([1.0, 2.0]))
     (tensor(5.), tensor([2., 4.]))
     """
-    if convention not in ("ascent", "jax"):
-        raise ValueError(f"convention={convention!r}: expected 'ascent' (PyTorch, TensorFlow) or 'jax' (JAX, autograd)")
+    _check_convention(convention)
 
     @ft.wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
-        what = function_name(f)
-        positions = argument_positions(f, argnums, len(args))
-        with Tape() as tape:
-            inputs, leaves, trees = _tracked(tape, args, positions, what)
-            given = [v._data for p in positions for v in pytree.leaves(inputs[p])]
-            out = f(*inputs, **kwargs)
-            aux = None
-            if has_aux:
-                if type(out) is not tuple or len(out) != 2:
-                    raise TypeError(f"{what} with has_aux=True must return a pair (value, aux), not {type(out).__name__}")
-                out, aux = out
-            out = _scalar(tape, out, what, holomorphic)
-        data = tape.lower(out)
-        found = sweep([] if tape.mark(out) is None else [(tape.mark(out), _seed(data))], retain=False)
-        if not holomorphic and convention == "ascent":
-            found = {leaf: _conjugated(g) for leaf, g in found.items()}
-        grads = _collected(tape, found, leaves, trees, given, positions, what)
-        result = grads[0] if isinstance(argnums, int) else tuple(grads)
-        primal = raised(data)
-        return ((primal, _off(tape, aux)), result) if has_aux else (primal, result)
+        return _evaluated(f, args, kwargs, argnums, has_aux, holomorphic, convention)
 
     return run
+
+
+def _evaluated(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool, holomorphic: bool, convention: str) -> tuple[Any, Any]:
+    """The value (with the auxiliary result, if there is one) and the gradient."""
+    tape = Tape()
+    leaves: list[Leaf] = []
+    positions: tuple[int, ...] = ()
+    state.level += 1
+    try:
+        tape.level = state.level
+        if len(args) == 1 and argnums == 0 and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor):  # by far the most frequent call, kept short
+            out = f(_leaf(tape, args[0], leaves, f, 0), **kwargs)
+        else:
+            positions = argument_positions(f, argnums, len(args))
+            out = f(*_tracked(tape, args, positions, leaves, f), **kwargs)
+    finally:
+        state.level -= 1
+    aux = None
+    if has_aux:
+        if type(out) is not tuple or len(out) != 2:
+            raise TypeError(f"{function_name(f)} with has_aux=True must return a pair (value, aux), not {type(out).__name__}")
+        out, aux = out[0], _off(tape, out[1])
+    if type(out) is not trace.Tensor or out.shape != () or out.dtype not in _PLAIN:
+        out = _scalar(out, f, holomorphic)
+    if out._trace is tape and out._mark is not None:
+        data = out._data
+        found = sweep(((out._mark, _seed(data)),), retain=False)
+    else:
+        data = lowered(out)
+        found = {}
+    primal = (raised(data), aux) if has_aux else raised(data)
+    if not positions and len(found) == 1:
+        ct = found[leaves[0]]
+        if ct.dtype in _PLAIN:
+            return primal, raised(ct)
+    positions = positions or (0,)
+    if not holomorphic and convention == "ascent":
+        found = {leaf: _conjugated(g) for leaf, g in found.items()}
+    trees = [pytree.flatten(args[p])[1] for p in positions]
+    grads = _collected(tape, found, leaves, trees, args, positions, f)
+    return primal, grads[0] if isinstance(argnums, int) else tuple(grads)
+
+
+def _check_convention(convention: str) -> None:
+    if convention not in ("ascent", "jax"):
+        raise ValueError(f"convention={convention!r}: expected 'ascent' (PyTorch, TensorFlow) or 'jax' (JAX, autograd)")
 
 
 def _off(tape: Any, tree: Any) -> Any:
@@ -181,11 +202,11 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, hol
     >>> gg.grad(lambda x: gg.sum(gg.sin(x)))(gg.tensor([0.0]))
     tensor([1.])
     """
-    both = value_and_grad(f, argnums, has_aux, holomorphic, convention)
+    _check_convention(convention)
 
     @ft.wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
-        primal, result = both(*args, **kwargs)
+        primal, result = _evaluated(f, args, kwargs, argnums, has_aux, holomorphic, convention)
         return (result, primal[1]) if has_aux else result
 
     return run
@@ -205,9 +226,8 @@ def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
     positions = tuple(range(len(args)))
     with Tape() as tape:
         args = tuple(pytree.map(as_value, a) for a in args)
-        inputs, leaves, trees = _tracked(tape, args, positions, what)
-        given = [v._data for v in pytree.leaves(inputs)]
-        out = f(*inputs)
+        leaves: list[Leaf] = []
+        out = f(*_tracked(tape, args, positions, leaves, f))
         out, aux = out if has_aux else (out, None)
         outs, out_tree = pytree.flatten(out)
         outs = [o if type(o) is trace.Tensor else raised(lowered(o)) for o in outs]
@@ -220,7 +240,7 @@ def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
             raise errors.ShapeError(f"pull of {what}: cotangent of structure {pytree.describe(tree)}; expected that of the result, {pytree.describe(out_tree)}")
         seeds = [(m, _conjugated(fitting(c, o, f"pull of {what}: cotangent"))) for m, c, o in zip(marks, cts, lower, strict=True)]
         found = {leaf: _conjugated(g) for leaf, g in sweep([(m, c) for m, c in seeds if m is not None], retain=True).items()}
-        return tuple(_collected(tape, found, leaves, trees, given, positions, what))
+        return tuple(_collected(tape, found, leaves, [pytree.flatten(a)[1] for a in args], args, positions, f))
 
     result = pytree.unflatten(out_tree, [raised(v) for v in lower])
     return (result, pull, _off(tape, aux)) if has_aux else (result, pull)

@@ -8,7 +8,6 @@ falling number from a heap: iterative, in time linear in the number of operation
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import count
@@ -21,7 +20,7 @@ from gpugrad.backends import select
 from gpugrad.ops.elementwise import masked_multiply, where
 from gpugrad.ops.linear import sum_to
 from gpugrad.ops.promotion import WEAK, mixed, promote
-from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Shape, Traced, injected, linear, names_of
+from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Shape, Traced, compiled, linear
 from gpugrad.trace import Trace, bind, state, value
 from gpugrad.transforms import borrowed
 
@@ -127,21 +126,24 @@ CALL = linear("call", _not_bound, forward=_not_bound, shape=_not_bound)
 class Tape(Trace):
     """Reverse mode at one level. Level 0 is the eager tape behind ``backward``."""
 
-    records = True
+    __slots__ = ("cuts",)
 
     def __init__(self) -> None:
-        self.cuts: deque[str] = deque(maxlen=4)
+        self.level = 0
+        self.batched = False
+        self.records = True
+        self.cuts: tuple[str, ...] = ()
         """Where tracked values were last turned into something without a derivative (cast to an integer, float())."""
 
     def cut(self, how: str) -> None:
-        self.cuts.append(how)
+        self.cuts = (*self.cuts[-3:], how)
 
     def apply(self, prim: Primitive, x: Any, params: dict[str, Any]) -> Any:
         data = x._data
-        if type(data) is trace.Tensor or prim.outputs or prim.variadic:
+        if type(data) is trace.Tensor or not prim.simple:
             return self.process(prim, (x,), params)
         try:
-            out = prim.impl[type(data)](data, **params)
+            out = prim.impl[type(data)](data, **params) if params else prim.impl[type(data)](data)
         except Exception as error:
             out = prim.rescue((data,), params, error)
         v = _new(trace.Tensor)
@@ -154,7 +156,14 @@ class Tape(Trace):
         keeps = prim.keeps
         if keeps is None:
             keeps = _keeps(prim)
-        v._mark = node = Node(prim, params, (parent,), (data if keeps & 1 else None, out if keeps & 2 else None), out.shape)
+        v._mark = node = _new(Node)
+        node.prim = prim
+        node.params = params
+        node.parents = (parent,)
+        node.saved = (data if keeps & 1 else None, out if keeps & 2 else None)
+        node.shape = out.shape
+        node.index = _number()
+        node.extra = None
         if trace.watching:
             _look(node, out)
         return v
@@ -260,11 +269,20 @@ def binary(prim: Primitive, x: Any, y: Any) -> Any:
     if not tracked or tape.level <= state.floor:
         v._mark = None
         return v
-    saved = [a, b, out]
     dropped = prim.drops.get(tracked)
-    for k in dropped_by(prim, tracked, 2) if dropped is None else dropped:
+    if dropped is None:
+        dropped = dropped_by(prim, tracked, 2)
+    saved = [a, b, out]
+    for k in dropped:
         saved[k] = None
-    v._mark = node = Node(prim, NO_PARAMS, (p, q), saved, out.shape)
+    v._mark = node = _new(Node)
+    node.prim = prim
+    node.params = NO_PARAMS
+    node.parents = (p, q)
+    node.saved = saved
+    node.shape = out.shape
+    node.index = _number()
+    node.extra = None
     if trace.watching:
         _look(node, out)
     return v
@@ -327,39 +345,33 @@ def pulls_of(prim: Primitive) -> list[Pull | None]:
 
 
 def _pull(prim: Primitive, rule: Rule) -> tuple[Callable[..., Any], Iterable[int]]:
+    operands = prim.operands
     match rule:
+        case Scale(partial=1):
+            return (lambda g, s, shape, i, params: g), ()
+        case Scale(partial=-1):
+            return (lambda g, s, shape, i, params: -g), ()
         case Scale(partial=float() | int() as factor):
-            if factor == 1:
-                return (lambda g, s, shape, i, params: g), ()
-            if factor == -1:
-                return (lambda g, s, shape, i, params: -g), ()
             return (lambda g, s, shape, i, params: g * factor), ()
-        case Scale(partial=str() as name, masked=False):
-            place = (*prim.operands, "out").index(name)
-            return (lambda g, s, shape, i, params: g * s[place]), (place,)
-        case Scale(partial=formula, masked=masked):
+        case Scale(partial=formula, masked=False):
             assert not isinstance(formula, float | int)
-            call, reads = injected(formula, prim.operands, 0)
-            if masked:
-                return (lambda g, s, shape, i, params: _masked(g, call, s, shape, i, params)), reads
-            names = names_of(formula)
-            if len(names) == 1 and reads and not isinstance(formula, str):
-                (only,) = reads
-                return (lambda g, s, shape, i, params: g * formula(s[only])), reads
-            return (lambda g, s, shape, i, params: g * call(s, shape, i, params)), reads
+            return compiled(formula, operands, "g * {}")
+        case Scale(partial=formula):
+            assert not isinstance(formula, float | int)
+            return compiled(formula, operands, "masked(g, lambda: {})", masked=masked)
         case Select(mask=mask):
-            call, reads = injected(mask, prim.operands, 0)
-            return (lambda g, s, shape, i, params: where(call(s, shape, i, params), g, 0.0)), reads
+            return compiled(mask, operands, "where({}, g, 0.0)", where=where)
         case Linear(transpose=transpose):
-            return injected(transpose, prim.operands, 1)
+            return compiled(transpose, operands, "{}", first="g")
         case Traced(map=map_):
-            call, reads = injected(map_, prim.operands, 1)
-            return (lambda g, s, shape, i, params: transposed(lambda t: call(t, s, shape, i, params), shape, g)), reads
+            return compiled(map_, operands, "transposed(lambda t: {}, shape, g)", first="t", transposed=transposed)
+    raise AssertionError(rule)
 
 
-def _masked(g: Any, call: Callable[..., Any], *given: Any) -> Any:
-    with np.errstate(all="ignore"):  # the partial may be infinite where it does not matter
-        return masked_multiply(g, call(*given))
+def masked(g: Any, partial: Callable[[], Any]) -> Any:
+    """``g`` times a partial that may be infinite where it does not matter, without a warning about that."""
+    with np.errstate(all="ignore"):
+        return masked_multiply(g, partial())
 
 
 # ---- the sweep ------------------------------------------------------------------------------------------------------
@@ -395,45 +407,50 @@ def sweep(
                 if node.extra is not None and node not in stops:
                     g = _attend(node, g)
                 prim = node.prim
+                pulls = prim.pulls
+                if pulls is None or node in stops:
+                    _at_marker(node, g, heap, waiting, leaves, stops, tracer, retain)
+                    break
                 parents = node.parents
                 saved = node.saved
-                following = None
-                if prim is LEAF or (stops and node in stops):
-                    leaves[node] = g
-                    break
                 if saved is None:
                     raise errors.GraphError(_RELEASED.format(name=prim.name))
-                if prim is ITEM:
-                    _arrive_part(parents[0], node.params["i"], g, heap, waiting)
-                    break
-                if prim is CALL:
-                    for parent, ct in node.params["pull"](g, saved, tracer):
-                        _arrive(parent, ct, heap, waiting)
-                    if not retain:
-                        node.saved = None
-                        node.parents = ()
-                    break
                 if tracer is not None:
                     saved = _rewrapped(node, saved, tracer)
-                pulls = prim.pulls
                 params = node.params
                 if not retain:
                     node.saved = None
                     node.parents = ()
+                if len(parents) == 1:  # one operand: most nodes, so without the general loop
+                    node = parents[0]
+                    g = pulls[0].call(g, saved, node.shape, 0, params)
+                    if heap:
+                        k = node.index
+                        if k in waiting:
+                            there = waiting[k]
+                            there[1] = there[1] + g
+                        else:
+                            waiting[k] = [node, g]
+                            heappush(heap, -k)
+                        break
+                    continue
+                following = None
                 i = 0
                 for parent in parents:
                     if parent is not None:
                         pull = pulls[i] if not prim.variadic else pulls[0]
                         if pull is not None:
-                            ct = pull.call(g, saved, parent.shape, i, params)
-                            if pull.loose and ct.shape != parent.shape:
-                                ct = sum_to(ct, parent.shape)
+                            shape = parent.shape
+                            ct = pull.call(g, saved, shape, i, params)
+                            if pull.loose and ct.shape != shape:
+                                ct = sum_to(ct, shape)
                             k = parent.index
-                            there = waiting.get(k)
-                            if there is not None:
+                            if k in waiting:
+                                there = waiting[k]
                                 there[1] = there[1] + ct
                             elif following is None and not heap:
-                                following, coming = parent, ct  # in a chain nothing else waits: no need to queue
+                                following = parent  # in a chain nothing else waits: no need to queue
+                                coming = ct
                             elif following is parent:
                                 coming = coming + ct
                             else:
@@ -450,6 +467,32 @@ def sweep(
     finally:
         state.ruling -= 1
     return leaves
+
+
+def _at_marker(
+    node: Node,
+    g: Any,
+    heap: list[int],
+    waiting: dict[int, list[Any]],
+    leaves: dict[Node, Any],
+    stops: frozenset[Node],
+    tracer: Trace | None,
+    retain: bool,
+) -> None:
+    """Arrive at what is not an operation: a leaf or a stop, one output of several, a whole function."""
+    if node.prim is LEAF or node in stops:
+        leaves[node] = g
+        return
+    if node.saved is None:
+        raise errors.GraphError(_RELEASED.format(name=node.name))
+    if node.prim is ITEM:
+        _arrive_part(node.parents[0], node.params["i"], g, heap, waiting)
+        return
+    for parent, ct in node.params["pull"](g, node.saved, tracer):
+        _arrive(parent, ct, heap, waiting)
+    if not retain:
+        node.saved = None
+        node.parents = ()
 
 
 def _arrive(node: Node, g: Any, heap: list[int], waiting: dict[int, list[Any]]) -> None:
@@ -512,6 +555,8 @@ class Aval:
 
 class LinearTape(Trace):
     """Records a linear map without computing it: values are shapes, and only what transposes read is kept."""
+
+    __slots__ = ()
 
     def process(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         data = [self.lower(a) for a in args]

@@ -1,0 +1,263 @@
+"""Pooling: the maximum or the average of windows over the last axes, in PyTorch's conventions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gpugrad import dtypes, errors
+from gpugrad.ops.elementwise import masked_multiply
+from gpugrad.ops.linear import reduce_sum
+from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, inner, padded, sizes_of, taps, unfold
+from gpugrad.primitive import Shape, linear, linearized
+from gpugrad.trace import Array
+
+# ---- maximum ------------------------------------------------------------------------------------------------------------
+
+
+def _least(xp: Any, x: Any) -> Any:
+    return -math.inf if dtypes.is_inexact(x.dtype) else xp.iinfo(x.dtype).min
+
+
+def _max_pool(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
+    windows = count(x.shape[-len(kernel) :], kernel, stride, padding, dilation)
+    x = padded(xp, x, padding, _least(xp, x))
+    first, *rest = taps(windows, kernel, stride, dilation)
+    out = x[first]
+    for tap in rest:
+        out = xp.maximum(out, x[tap])
+    return out
+
+
+def _max_weights(xp: Any, x: Any, out: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
+    n = len(kernel)
+    windows = out.shape[out.ndim - n :]
+    x = padded(xp, x, padding, _least(xp, x))
+    hits = xp.stack([x[tap] == out for tap in taps(windows, kernel, stride, dilation)], axis=-n - 1)
+    hits = xp.astype(hits, out.dtype)
+    ties = xp.sum(hits, axis=-n - 1, keepdims=True, dtype=out.dtype)
+    return hits / xp.where(ties == 0, xp.ones_like(ties), ties)  # no tap equals a maximum that is NaN
+
+
+def _max_pool_shape(s: Shape, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Shape:
+    n = len(kernel)
+    return (*s[:-n], *count(s[-n:], kernel, stride, padding, dilation))
+
+
+max_weights = linearized(
+    "max_weights",
+    None,
+    None,
+    operands="x out",
+    forward=_max_weights,
+    shape=lambda x, out, *, kernel, **_: (*out[: -len(kernel)], math.prod(kernel), *out[-len(kernel) :]),
+    doc="For every tap of every window its share of the maximum ``out``: 1, or an equal part where there are ties.",
+)
+max_pool = linearized(
+    "max_pool",
+    lambda t, x, out, kernel, stride, padding, dilation: reduce_sum(
+        masked_multiply(
+            unfold(t, kernel=kernel, stride=stride, padding=padding, dilation=dilation),
+            max_weights(x, out, kernel=kernel, stride=stride, padding=padding, dilation=dilation),
+        ),
+        axis=(-len(kernel) - 1,),
+    ),
+    forward=_max_pool,
+    shape=_max_pool_shape,
+    doc="The largest element of every window over the last axes; ties share the gradient equally.",
+)
+
+# ---- average: a linear map and its transpose ------------------------------------------------------------------------------
+
+
+def _counts(xp: Any, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, whole: bool, dtype: Any) -> Any:
+    """How many elements each window averages: all, or only those that are not padding."""
+    out = xp.ones((), dtype=dtype)
+    for n, k, s, (lo, hi) in zip(size, kernel, stride, padding, strict=True):
+        starts = range(-lo, n + hi - k + 1, s)
+        along = [k if whole else min(a + k, n) - max(a, 0) for a in starts]
+        out = out[..., None] * xp.asarray(along, dtype=dtype)
+    return out
+
+
+def _avg_pool(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, whole: bool) -> Any:
+    size, ones = x.shape[-len(kernel) :], (1,) * len(kernel)
+    windows = count(size, kernel, stride, padding, ones)
+    counts = _counts(xp, size, kernel, stride, padding, whole, x.dtype)
+    x = padded(xp, x, padding)
+    first, *rest = taps(windows, kernel, stride, ones)
+    out = x[first]
+    for tap in rest:
+        out = out + x[tap]
+    return out / counts
+
+
+def _avg_unpool(xp: Any, g: Any, *, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, whole: bool) -> Any:
+    n = len(kernel)
+    g = g / _counts(xp, size, kernel, stride, padding, whole, g.dtype)
+    out = xp.zeros(g.shape[: g.ndim - n] + tuple(k + lo + hi for k, (lo, hi) in zip(size, padding, strict=True)), dtype=g.dtype)
+    for tap in taps(g.shape[g.ndim - n :], kernel, stride, (1,) * n):
+        out[tap] += g
+    return out[inner(size, padding)]
+
+
+avg_pool = linear(
+    "avg_pool",
+    lambda g, shape, kernel, stride, padding, whole: avg_unpool(
+        g, size=shape[-len(kernel) :], kernel=kernel, stride=stride, padding=padding, whole=whole
+    ),
+    forward=_avg_pool,
+    shape=lambda s, *, kernel, stride, padding, whole: _max_pool_shape(
+        s, kernel=kernel, stride=stride, padding=padding, dilation=(1,) * len(kernel)
+    ),
+    doc="The average of every window over the last axes; with ``whole`` the padding counts.",
+)
+avg_unpool = linear(
+    "avg_unpool",
+    lambda g, kernel, stride, padding, whole: avg_pool(g, kernel=kernel, stride=stride, padding=padding, whole=whole),
+    forward=_avg_unpool,
+    shape=lambda s, *, size, **_: (*s[: -len(size)], *size),
+    doc="Every element shared out to the window that it is the average of.",
+)
+
+# ---- what users call ----------------------------------------------------------------------------------------------------
+
+
+def _window(n: int, name: str, x: Array, kernel: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes) -> dict[str, Any]:
+    """The parameters of a pool, checked: as many spatial axes as ``n``, padding of at most half a window."""
+    shape = getattr(x, "shape", ())
+    if len(shape) < n:
+        raise errors.ShapeError(f"{name}: input {shape}; expected at least {n} axes, usually (N, C, *space)")
+    kernels = sizes_of(kernel, n, name, "kernel")
+    strides = kernels if stride is None else sizes_of(stride, n, name, "stride")
+    pads, dilations = sizes_of(padding, n, name, "padding", 0), sizes_of(dilation, n, name, "dilation")
+    if any(2 * p > k for p, k in zip(pads, kernels, strict=True)):
+        raise errors.ShapeError(f"{name}: padding {pads} for a kernel of {kernels}; expected at most half of it, or windows would lie in the padding")
+    pairs = tuple((p, p) for p in pads)
+    check_fits(name, shape[-n:], kernels, strides, pairs, dilations)
+    return {"kernel": kernels, "stride": strides, "padding": pairs, "dilation": dilations}
+
+
+def max_pool1d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1) -> Array:
+    """The maximum of windows along the last axis; see :func:`max_pool2d`.
+
+    >>> import gpugrad as gg
+    >>> gg.max_pool1d(gg.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[3., 2.]])
+    """
+    return max_pool(x, **_window(1, "max_pool1d", x, kernel, stride, padding, dilation))
+
+
+def max_pool2d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1) -> Array:
+    """The maximum of windows over the last two axes.
+
+    ``stride`` is the kernel's size unless given; ``padding``, at most half the kernel, never wins. As in PyTorch the
+    last elements are left out if no whole window fits. Elements that tie share the gradient equally. Raises ShapeError
+    if no window fits.
+
+    >>> import gpugrad as gg
+    >>> gg.max_pool2d(gg.reshape(gg.arange(16.0), (1, 1, 4, 4)), 2)[0, 0]
+    tensor([[ 5.,  7.],
+            [13., 15.]])
+    """
+    return max_pool(x, **_window(2, "max_pool2d", x, kernel, stride, padding, dilation))
+
+
+def max_pool3d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1) -> Array:
+    """The maximum of windows over the last three axes; see :func:`max_pool2d`.
+
+    >>> import gpugrad as gg
+    >>> gg.max_pool3d(gg.ones((1, 1, 4, 4, 4)), 2).shape
+    (1, 1, 2, 2, 2)
+    """
+    return max_pool(x, **_window(3, "max_pool3d", x, kernel, stride, padding, dilation))
+
+
+def _average(n: int, x: Array, kernel: Sizes, stride: Sizes | None, padding: Sizes, count_include_pad: bool) -> Array:
+    name = f"avg_pool{n}d"
+    params = _window(n, name, x, kernel, stride, padding, 1)
+    if not dtypes.is_inexact(x.dtype):
+        raise errors.DtypeError(f"{name}: input of dtype {dtypes.of(x).name}; an average needs a floating-point input. Cast it: x.astype('float32')")
+    return avg_pool(x, kernel=params["kernel"], stride=params["stride"], padding=params["padding"], whole=count_include_pad)
+
+
+def avg_pool1d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True) -> Array:
+    """The average of windows along the last axis; see :func:`avg_pool2d`.
+
+    >>> import gpugrad as gg
+    >>> gg.avg_pool1d(gg.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[2., 1.]])
+    """
+    return _average(1, x, kernel, stride, padding, count_include_pad)
+
+
+def avg_pool2d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True) -> Array:
+    """The average of windows over the last two axes.
+
+    ``stride`` is the kernel's size unless given. Zeros of the ``padding`` (at most half the kernel) count as elements
+    unless ``count_include_pad=False``. Raises ShapeError if no window fits, DtypeError for integers.
+
+    >>> import gpugrad as gg
+    >>> gg.avg_pool2d(gg.ones((1, 1, 2, 2)), 2, stride=1, padding=1)[0, 0]
+    tensor([[0.25, 0.5 , 0.25],
+            [0.5 , 1.  , 0.5 ],
+            [0.25, 0.5 , 0.25]])
+    """
+    return _average(2, x, kernel, stride, padding, count_include_pad)
+
+
+def avg_pool3d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True) -> Array:
+    """The average of windows over the last three axes; see :func:`avg_pool2d`.
+
+    >>> import gpugrad as gg
+    >>> gg.avg_pool3d(gg.ones((1, 1, 4, 4, 4)), 2).shape
+    (1, 1, 2, 2, 2)
+    """
+    return _average(3, x, kernel, stride, padding, count_include_pad)
+
+
+def _adaptive(n: int, x: Array, output_size: Sizes) -> Array:
+    name = f"adaptive_avg_pool{n}d"
+    shape = getattr(x, "shape", ())
+    wanted = sizes_of(output_size, n, name, "output_size")
+    if len(shape) < n or any(s % w or not s for s, w in zip(shape[-n:], wanted, strict=True)):
+        raise errors.ShapeError(f"{name}: input {shape} to output_size {wanted}; expected at least {n} axes, whose sizes the output's divide. Use avg_pool{n}d with a stride otherwise")
+    return _average(n, x, tuple(s // w for s, w in zip(shape[-n:], wanted, strict=True)), None, 0, True)
+
+
+def adaptive_avg_pool1d(x: Array, output_size: Sizes) -> Array:
+    """Averages over equal parts of the last axis; see :func:`adaptive_avg_pool2d`.
+
+    >>> import gpugrad as gg
+    >>> gg.adaptive_avg_pool1d(gg.tensor([1.0, 3.0, 2.0, 0.0]), 2)
+    tensor([2., 1.])
+    """
+    return _adaptive(1, x, output_size)
+
+
+def adaptive_avg_pool2d(x: Array, output_size: Sizes) -> Array:
+    """Averages over equal parts of the last two axes, ``output_size`` of them; 1 is the global average.
+
+    Raises ShapeError if the sizes do not divide.
+
+    >>> import gpugrad as gg
+    >>> gg.adaptive_avg_pool2d(gg.ones((1, 3, 8, 8)), 1).shape
+    (1, 3, 1, 1)
+    """
+    return _adaptive(2, x, output_size)
+
+
+def adaptive_avg_pool3d(x: Array, output_size: Sizes) -> Array:
+    """Averages over equal parts of the last three axes; see :func:`adaptive_avg_pool2d`.
+
+    >>> import gpugrad as gg
+    >>> gg.adaptive_avg_pool3d(gg.ones((1, 3, 4, 4, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
+    return _adaptive(3, x, output_size)
+
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "max_pool1d", "max_pool2d", "max_pool3d",
+]  # fmt: skip
