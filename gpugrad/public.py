@@ -139,13 +139,16 @@ def _documented(prim: Primitive, names: Sequence[str]) -> str:
     if not prim.differentiable:
         lines.append("It is constant almost everywhere: no derivative flows through it.")
     if prim.batch == "elementwise" and not names:
-        sample = ", ".join(["gg.tensor(True)" if _takes_bool(prim, k) else "gg.tensor(1)" if "bit" in prim.name else "gg.tensor(1.0)" for k in range(len(prim.operands))])
-        lines += ["", ">>> import gpugrad as gg", f">>> gg.{prim.name}({sample})", "tensor(...)"]
+        samples = [_sample(prim, k) for k in range(len(prim.operands))]
+        lines += ["", ">>> import gpugrad as gg", f">>> gg.{prim.name}({', '.join(samples)})", "tensor(...)"]
     return "\n".join(lines)
 
 
-def _takes_bool(prim: Primitive, position: int) -> bool:
-    return prim.name.startswith("logical") or (bool(prim.same) and position not in prim.same)
+def _sample(prim: Primitive, position: int) -> str:
+    """An operand for the example, of the kind of number that the primitive takes and inside its domain."""
+    if prim.name.startswith("logical") or (prim.same and position not in prim.same):
+        return "gg.tensor(True)"
+    return "gg.tensor(1)" if prim.name.startswith("bitwise") else "gg.tensor(0.5)" if prim.name == "atanh" else "gg.tensor(1.0)"
 
 
 # ---- functions: their annotations say which parameters are arrays ----------------------------------------------------
@@ -154,7 +157,7 @@ def _takes_bool(prim: Primitive, position: int) -> bool:
 class Place(NamedTuple):
     """An array parameter: where it is, and what else it may be."""
 
-    index: int
+    position: int
     name: str
     sequence: bool
     """Whether it is a sequence of arrays."""
@@ -190,7 +193,7 @@ def places_of(function: Function) -> tuple[list[Place], Place | None]:
             star = place
         else:
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                place = place._replace(index=1 << 30)
+                place = place._replace(position=1 << 30)
             found.append(place)
     return found, star
 
@@ -199,7 +202,7 @@ def _of_function(function: Function) -> Function:
     places, star = places_of(function)
     if not places and star is None:
         raise TypeError(f"public({function.__name__}): no parameter is annotated `Array` or `Sequence[Array]`")
-    if star is None and len(places) == 1 and places[0].index == 0 and not places[0].sequence:
+    if star is None and len(places) == 1 and places[0].position == 0 and not places[0].sequence:
         return _of_one_array(function, places[0])
     return _of_arrays(function, places, star)
 
@@ -223,9 +226,9 @@ def _of_one_array(function: Function, place: Place) -> Function:
 
 def _of_arrays(function: Function, places: Sequence[Place], star: Place | None) -> Function:
     by_name = {p.name: p for p in places}
-    quick = tuple(p.index for p in places)
-    by_index = {p.index: p for p in places}
-    from_star = star.index if star is not None else 1 << 30
+    quick = tuple(p.position for p in places)
+    by_index = {p.position: p for p in places}
+    from_star = star.position if star is not None else 1 << 30
 
     def converted(args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
         out = list(args)

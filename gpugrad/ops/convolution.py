@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpugrad import errors
+from gpugrad.ops.elementwise import add
 from gpugrad.ops.linear import permute, reshape
 from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, extent, inner, padded, sizes_of, taps
 from gpugrad.primitive import Primitive, Shape, bilinear
@@ -191,7 +192,7 @@ def _checked(name: str, n: int, x: Array, weight: Array, bias: Array | None, gro
 
 def _finished(y: Array, bias: Array | None, n: int, batched: bool) -> Array:
     if bias is not None:
-        y = y + reshape(bias, to=(*bias.shape, *(1,) * n), rank=1)
+        y = add(y, reshape(bias, to=(*bias.shape, *(1,) * n), rank=1))
     return y if batched else reshape(y, to=y.shape[1:], rank=len(y.shape))
 
 

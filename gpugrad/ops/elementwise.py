@@ -14,7 +14,7 @@ import math
 from typing import Any
 
 from gpugrad.kernels import reference
-from gpugrad.primitive import Scale, Select, elementwise, singular
+from gpugrad.primitive import Select, elementwise, singular
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)

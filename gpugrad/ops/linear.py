@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gpugrad import dtypes
-from gpugrad.primitive import Linear, Primitive, Shape, linear
+from gpugrad import dtypes, trace
+from gpugrad.primitive import Linear, Primitive, Shape, linear, linearized
 
 
 def tail(shape: Shape, rank: int) -> Shape:
@@ -32,7 +32,7 @@ def _cast_transpose(g: Any, dtype: Any, source: Any) -> Any:
     return cast(g, dtype=source, source=dtype)
 
 
-cast = linear(
+cast: Primitive = linear(
     "cast",
     _cast_transpose,
     forward=lambda xp, x, *, dtype, source: xp.astype(x, dtypes.native(xp, dtype)),
@@ -43,8 +43,10 @@ cast = linear(
 
 # ---- real and imaginary parts. Rules pair without conjugation: dL = Re(ct · dz) ---------------------------------------
 
-conj = linear("conj", lambda g: conj(g), forward=lambda xp, x: xp.conj(x), shape=lambda s: s, doc="Complex conjugate.")
-real = linear(
+conj: Primitive = linear(
+    "conj", lambda g: conj(g), forward=lambda xp, x: xp.conj(x), shape=lambda s: s, doc="Complex conjugate."
+)
+real: Primitive = linear(
     "real",
     lambda g: to_complex(g),
     forward=lambda xp, x: xp.real(x),
@@ -52,7 +54,7 @@ real = linear(
     dtype=lambda d: dtypes.real_of(d),
     doc="The real part.",
 )
-imag = linear(
+imag: Primitive = linear(
     "imag",
     lambda g: to_complex(g) * -1j,
     forward=lambda xp, x: xp.imag(x),
@@ -60,7 +62,7 @@ imag = linear(
     dtype=lambda d: dtypes.real_of(d),
     doc="The imaginary part.",
 )
-to_complex = linear(
+to_complex: Primitive = linear(
     "to_complex",
     lambda g: real(g),
     forward=lambda xp, x: xp.astype(x, dtypes.native(xp, dtypes.complex_of(dtypes.of(x)))),
@@ -71,7 +73,7 @@ to_complex = linear(
 
 # ---- reshape, permute, flip: rearrangements -------------------------------------------------------------------------
 
-reshape = linear(
+reshape: Primitive = linear(
     "reshape",
     lambda g, shape, to, rank: reshape(g, to=tail(shape, rank), rank=len(to)),
     forward=lambda xp, x, *, to, rank: xp.reshape(x, head(x.shape, rank) + to),
@@ -93,14 +95,14 @@ def _permute(xp: Any, x: Any, *, perm: tuple[int, ...]) -> Any:
     return xp.permute_dims(x, (*range(batch), *(p + x.ndim for p in perm)))
 
 
-permute = linear(
+permute: Primitive = linear(
     "permute",
     lambda g, perm: permute(g, perm=_inverse(perm)),
     forward=_permute,
     shape=lambda s, *, perm: head(s, len(perm)) + tuple(s[p] for p in perm),
     doc="The last ``len(perm)`` axes in another order; ``perm`` counts from the end.",
 )
-flip = linear(
+flip: Primitive = linear(
     "flip",
     lambda g, axis: flip(g, axis=axis),
     forward=lambda xp, x, *, axis: xp.flip(x, axis=axis),
@@ -123,14 +125,14 @@ def _expand(xp: Any, x: Any, *, axis: tuple[int, ...], sizes: Shape) -> Any:
     return xp.broadcast_to(xp.reshape(x, ones), _expand_shape(x.shape, axis=axis, sizes=sizes))
 
 
-expand = linear(
+expand: Primitive = linear(
     "expand",
     lambda g, axis: reduce_sum(g, axis=axis),
     forward=_expand,
     shape=_expand_shape,
     doc="New axes at ``axis`` (as counted in the output) with the given sizes, along which the values repeat.",
 )
-reduce_sum = linear(
+reduce_sum: Primitive = linear(
     "reduce_sum",
     lambda g, shape, axis: expand(g, axis=axis, sizes=tuple(shape[a] for a in axis)),
     forward=lambda xp, x, *, axis: xp.sum(x, axis=axis, dtype=x.dtype),
@@ -145,9 +147,7 @@ def broadcast_to(x: Any, shape: Shape) -> Any:
     if have == shape:
         return x
     rank = len(shape)
-    axis = tuple(
-        i - rank for i, n in enumerate(shape) if i < rank - len(have) or (have[i - rank] == 1 and n != 1)
-    )
+    axis = tuple(i - rank for i, n in enumerate(shape) if i < rank - len(have) or (have[i - rank] == 1 and n != 1))
     kept = tuple(n for i, n in enumerate(shape) if i - rank not in axis)
     return expand(reshape(x, to=kept, rank=len(have)), axis=axis, sizes=tuple(shape[a] for a in axis))
 
@@ -158,11 +158,10 @@ def sum_to(g: Any, shape: Shape) -> Any:
     if have == shape:
         return g
     rank = len(have)
-    axis = tuple(
-        i - rank for i, n in enumerate(have) if i < rank - len(shape) or (shape[i - rank] == 1 and n != 1)
-    )
+    axis = tuple(i - rank for i, n in enumerate(have) if i < rank - len(shape) or (shape[i - rank] == 1 and n != 1))
     out = reduce_sum(g, axis=axis)
     return out if out.shape == shape else reshape(out, to=shape, rank=len(out.shape))
+
 
 # ---- constants: arrays that take no value from their operand, only its kind and device ------------------------------
 
@@ -172,22 +171,18 @@ def _unbatched(prim: Primitive, size: int, data: Sequence[Any], _flags: Sequence
     return expand(out, axis=(-len(out.shape) - 1,), sizes=(size,))
 
 
-constant = Primitive(
+constant: Primitive = linearized(
     "constant",
-    "constant",
-    [None],
-    operands=("x",),
+    None,
     forward=lambda xp, x, *, to, fill, dtype: xp.full(to, fill, dtype=dtypes.native(xp, dtype)),
     shape=lambda s, *, to, **_: to,
     dtype=lambda d, *, dtype, **_: dtype,
     batch=_unbatched,
     doc="An array of shape ``to`` that is ``fill`` throughout, of the kind and on the device of ``x``.",
 )
-iota = Primitive(
-    "constant",
+iota: Primitive = linearized(
     "iota",
-    [None],
-    operands=("x",),
+    None,
     forward=lambda xp, x, *, size: xp.arange(size, dtype=xp.int64),
     shape=lambda s, *, size: (size,),
     dtype=lambda d, *, size: dtypes.dtype("int64"),
@@ -196,9 +191,16 @@ iota = Primitive(
 )
 
 
+def unbatched(x: Any) -> Any:
+    """One item of ``x`` under vmap, to stand for its kind and device: a constant made from it is shared by all items."""
+    while type(x) is trace.Tensor and x._trace.batched:
+        x = x._data
+    return x
+
+
 def zeros(x: Any, shape: Shape) -> Any:
     """Zeros of the dtype, kind and device of ``x``, in any shape."""
-    return constant(x, to=shape, fill=0, dtype=dtypes.of(x))
+    return constant(unbatched(x), to=shape, fill=0, dtype=dtypes.of(x))
 
 
 # ---- slice_ reads a regular part of the trailing axes; unslice puts it back among zeros -------------------------------
@@ -217,7 +219,7 @@ def sizes_of(spec: Spec) -> Shape:
     return tuple(len(range(*s)) for s in spec)
 
 
-slice_ = linear(
+slice_: Primitive = linear(
     "slice_",
     lambda g, shape, spec: unslice(g, spec=spec, sizes=tail(shape, len(spec))),
     forward=lambda xp, x, *, spec: x[key_of(spec)],
@@ -232,7 +234,7 @@ def _unslice(xp: Any, x: Any, *, spec: Spec, sizes: Shape) -> Any:
     return out
 
 
-unslice = linear(
+unslice: Primitive = linear(
     "unslice",
     lambda g, spec: slice_(g, spec=spec),
     forward=_unslice,
@@ -261,7 +263,7 @@ def _part(axis: int, start: int, stop: int, rest: Shape) -> Spec:
     return ((start, stop, 1), *((0, n, 1) for n in rest[len(rest) + axis + 1 :]))
 
 
-concat = _joint(
+concat: Primitive = _joint(
     Primitive(
         "linear",
         "concat",
@@ -281,7 +283,7 @@ def _slice_update(xp: Any, x: Any, v: Any, *, spec: Spec) -> Any:
     return out
 
 
-slice_update = _joint(
+slice_update: Primitive = _joint(
     Primitive(
         "linear",
         "slice_update",
@@ -298,21 +300,21 @@ slice_update = _joint(
 
 # ---- sums along an axis, triangles, diagonals -------------------------------------------------------------------------
 
-cumsum = linear(
+cumsum: Primitive = linear(
     "cumsum",
     lambda g, axis: flip(cumsum(flip(g, axis=(axis,)), axis=axis), axis=(axis,)),
     forward=lambda xp, x, *, axis: xp.cumulative_sum(x, axis=axis, dtype=x.dtype),
     shape=lambda s, *, axis: s,
     doc="The running sum along an axis.",
 )
-tril = linear(
+tril: Primitive = linear(
     "tril",
     lambda g, k: tril(g, k=k),
     forward=lambda xp, x, *, k: xp.tril(x, k=k),
     shape=lambda s, *, k: s,
     doc="Matrices with zeros above the diagonal ``k``.",
 )
-triu = linear(
+triu: Primitive = linear(
     "triu",
     lambda g, k: triu(g, k=k),
     forward=lambda xp, x, *, k: xp.triu(x, k=k),

@@ -10,18 +10,36 @@ from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
 from gpugrad.ops.bilinear import matmul, mT
 from gpugrad.ops.elementwise import (
-    abs, clip, equal, erf, exp, expm1, greater, isfinite, less, log, maximum, minimum, multiply, not_equal, relu,
-    sigmoid, softplus, sqrt, stop, tanh, where,
+    abs, clip, erf, exp, expm1, greater, greater_equal, isfinite, less_equal, log, logical_not,
+    logical_or, maximum, relu, sigmoid, softplus, sqrt, stop, tanh, where,
 )  # fmt: skip
-from gpugrad.ops.linear import cast, reduce_sum, reshape
-from gpugrad.ops.reductions import floating, mean, restored, size_of
+from gpugrad.ops.linear import cast, permute, reduce_sum, reshape
+from gpugrad.ops.reductions import floating, mean, restored, root, size_of
+from gpugrad.ops.reductions import max as max_of
 from gpugrad.ops.reductions import sum as sum_of
 from gpugrad.shapes import Shape, axes_of, axis_of
 from gpugrad.trace import Array
 
+__all__ = [
+    "batch_norm", "celu", "cosine_similarity", "elu", "gelu", "hardtanh", "layer_norm", "leaky_relu",
+    "linear", "log_sigmoid", "log_softmax", "logsigmoid", "mish", "normalize", "one_hot", "relu", "relu6",
+    "scaled_dot_product_attention", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign",
+]  # fmt: skip
+
 Axis = int | Sequence[int] | None
 
 # ---- activations ----------------------------------------------------------------------------------------------------
+
+
+def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """x limited to [``min_val``, ``max_val``]; the derivative on the bounds is 0 (that of gg.clip is 1).
+
+    >>> import gpugrad as gg
+    >>> gg.hardtanh(gg.tensor([-2.0, 0.5]))
+    tensor([-1. ,  0.5])
+    """
+    outside = logical_or(less_equal(x, min_val), greater_equal(x, max_val))
+    return where(outside, clip(stop(x), min_val, max_val), x)
 
 
 def relu6(x: Array) -> Array:
@@ -31,7 +49,7 @@ def relu6(x: Array) -> Array:
     >>> gg.relu6(gg.tensor([-1.0, 3.0, 8.0]))
     tensor([0., 3., 6.])
     """
-    return 6.0 - relu(6.0 - relu(x))
+    return hardtanh(x, 0.0, 6.0)
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
@@ -44,24 +62,30 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return where(greater(x, 0.0), x, negative_slope * x)
 
 
+def _elu(x: Any, alpha: float, rate: float) -> Any:
+    positive = greater(x, 0.0)
+    rest = where(logical_not(positive), x, 0.0)  # so that the side that is not taken cannot overflow
+    return where(positive, x, alpha * expm1(rest if rate == 1.0 else rest * rate))
+
+
 def elu(x: Array, alpha: float = 1.0) -> Array:
-    """x where it is positive, ``alpha`` (eˣ - 1) elsewhere (Clevert et al., 2016).
+    """x where it is positive, ``alpha`` (eˣ - 1) elsewhere (Clevert et al., 2016); the derivative at 0 is ``alpha``.
 
     >>> import gpugrad as gg
     >>> gg.elu(gg.tensor([0.0, 2.0]))
     tensor([0., 2.])
     """
-    return where(greater(x, 0.0), x, alpha * expm1(minimum(x, 0.0)))
+    return _elu(x, alpha, 1.0)
 
 
 def celu(x: Array, alpha: float = 1.0) -> Array:
-    """max(x, 0) + min(0, ``alpha`` (e^(x / alpha) - 1)) (Barron, 2017).
+    """x where it is positive, ``alpha`` (e^(x / alpha) - 1) elsewhere (Barron, 2017); it is smooth at 0.
 
     >>> import gpugrad as gg
-    >>> gg.celu(gg.tensor([0.0, 2.0]))
+    >>> gg.celu(gg.tensor([0.0, 2.0]), 2.0)
     tensor([0., 2.])
     """
-    return where(greater(x, 0.0), x, alpha * expm1(minimum(x, 0.0) / alpha))
+    return _elu(x, alpha, 1.0 / alpha)
 
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -110,16 +134,6 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     if approximate == "tanh":
         return (0.5 * x) * (1.0 + tanh(x * (math.sqrt(2.0 / math.pi) + (math.sqrt(2.0 / math.pi) * 0.044715) * (x * x))))
     raise ValueError(f"gelu: approximate={approximate!r}; expected 'none' or 'tanh'")
-
-
-def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
-    """x limited to [``min_val``, ``max_val``]; the gradient passes inside and on the bounds.
-
-    >>> import gpugrad as gg
-    >>> gg.hardtanh(gg.tensor([-2.0, 0.5]))
-    tensor([-1. ,  0.5])
-    """
-    return clip(x, min_val, max_val)
 
 
 def softsign(x: Array) -> Array:
@@ -179,3 +193,209 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
     axes = axes_of(axis, x.shape, "log_softmax")
     x = _shifted(x, axes)
     return x - restored(log(reduce_sum(exp(x), axis=axes)), x.shape, axes, True)
+
+
+# ---- normalisation --------------------------------------------------------------------------------------------------
+
+
+def _half_widened(x: Any) -> tuple[Any, Any]:
+    """``x`` with half precision widened to float32, and the half dtype (None if it was none)."""
+    d = dtypes.of(x)
+    return (cast(x, dtype=dtypes.dtype("float32"), source=d), d) if dtypes.is_half(d) else (x, None)
+
+
+def _narrowed(x: Any, half: Any) -> Any:
+    return x if half is None else cast(x, dtype=half, source=dtypes.dtype("float32"))
+
+
+def layer_norm(x: Array, weight: Array = None, bias: Array = None, axis: Axis = -1, eps: float = 1e-5) -> Array:
+    """x with mean 0 and variance 1 over ``axis``, times ``weight``, plus ``bias`` (Ba et al., 2016).
+
+    ``weight`` and ``bias`` have the shape of the normalised axes, in their order in x. ``eps`` is added to the
+    variance. Half precision is computed in float32.
+
+    >>> import gpugrad as gg
+    >>> gg.layer_norm(gg.tensor([1.0, 3.0]), eps=0.0)
+    tensor([-1.,  1.])
+    """
+    x, half = _half_widened(floating(x))
+    shape = x.shape
+    axes = axes_of(axis, shape, "layer_norm")
+    d = x - mean(x, axes, keepdims=True)
+    out = _narrowed(d * (1.0 / sqrt(mean(d * d, axes, keepdims=True) + eps)), half)
+    wanted = tuple(shape[a] for a in sorted(axes))
+    for name, parameter in (("weight", weight), ("bias", bias)):
+        if parameter is not None and parameter.shape != wanted:
+            raise errors.ShapeError(
+                f"layer_norm: {name} of shape {parameter.shape} for x of shape {shape}, axis {axis}; expected {wanted}"
+            )
+    if weight is not None:
+        out = out * _along(weight, shape, axes)
+    return out if bias is None else out + _along(bias, shape, axes)
+
+
+def _along(parameter: Any, shape: Shape, axes: Sequence[int]) -> Any:
+    """A parameter of the shape of some axes, with ones for the others, so that it broadcasts against ``shape``."""
+    rank = len(shape)
+    first = min(axes, default=0)
+    to = tuple(shape[a] if a in axes else 1 for a in range(first, 0))
+    have = parameter.shape
+    return parameter if have == to or not rank else reshape(parameter, to=to, rank=len(have))
+
+
+def batch_norm(
+    x: Array, mean: Array = None, var: Array = None, weight: Array = None, bias: Array = None, training: bool = False,
+    axis: int = 1, eps: float = 1e-5,
+) -> Any:  # fmt: skip
+    """x normalised for each index of the channel ``axis``, times ``weight``, plus ``bias`` (Ioffe and Szegedy, 2015).
+
+    Without ``training`` it is normalised by ``mean`` and ``var``, of shape (channels,) like ``weight`` and ``bias``.
+    With ``training`` the statistics are those of the batch, over all other axes, and the result is the tuple
+    (normalised, mean, variance): what running averages are made of. That variance is the mean square, with n for n.
+
+    >>> import gpugrad as gg
+    >>> y, mean, var = gg.batch_norm(gg.tensor([[1.0], [3.0]]), training=True, eps=0.0)
+    >>> y
+    tensor([[-1.],
+            [ 1.]])
+    """
+    x, half = _half_widened(floating(x))
+    shape = x.shape
+    channel = axis_of(axis, shape, "batch_norm")
+    axes = tuple(a for a in range(-len(shape), 0) if a != channel)
+    for name, given in (("mean", mean), ("var", var), ("weight", weight), ("bias", bias)):
+        if given is not None and given.shape != (shape[channel],):
+            raise errors.ShapeError(
+                f"batch_norm: {name} of shape {given.shape} for x of shape {shape}; expected {(shape[channel],)}, "
+                f"the size of axis {axis}"
+            )
+    if training:
+        if size_of(shape, axes) == 0:
+            raise errors.ShapeError(f"batch_norm: no values per channel to average in x of shape {shape}")
+        n = float(size_of(shape, axes))
+        mean = reduce_sum(x, axis=axes) / n
+        d = x - _along(mean, shape, (channel,))
+        var = reduce_sum(d * d, axis=axes) / n
+    elif mean is None or var is None:
+        raise TypeError("batch_norm: mean and var are needed unless training=True")
+    else:
+        d = x - _along(mean, shape, (channel,))
+    scale = 1.0 / sqrt(var + eps)
+    if training or weight is None:
+        out = _narrowed(d * _along(scale, shape, (channel,)), half)
+        if weight is not None:
+            out = out * _along(weight, shape, (channel,))
+    else:
+        out = _narrowed(d * _along(scale * weight, shape, (channel,)), half)
+    if bias is not None:
+        out = out + _along(bias, shape, (channel,))
+    return (out, mean, var) if training else out
+
+
+def _norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
+    """The p-norm over the axes, which stay; its derivative at 0 is 0."""
+    shape = x.shape
+    if p == 2:
+        return restored(root(reduce_sum(x * x, axis=axes)), shape, axes, True)
+    if p == 1:
+        return sum_of(abs(x), axes, keepdims=True)
+    if p == math.inf:
+        return max_of(abs(x), axes, keepdims=True)
+    total = sum_of(abs(x) ** p, axes, keepdims=True)
+    moved = greater(total, 0.0)
+    return where(moved, where(moved, total, 1.0) ** (1.0 / p), 0.0)
+
+
+def normalize(x: Array, p: float = 2.0, axis: Axis = -1, eps: float = 1e-12) -> Array:
+    """x divided by its ``p``-norm over ``axis``, or by ``eps`` where the norm is smaller.
+
+    >>> import gpugrad as gg
+    >>> gg.normalize(gg.tensor([3.0, 4.0]))
+    tensor([0.6, 0.8])
+    """
+    x = floating(x)
+    return x / maximum(_norm(x, p, axes_of(axis, x.shape, "normalize")), eps)
+
+
+def cosine_similarity(x: Array, y: Array, axis: int = -1, eps: float = 1e-8) -> Array:
+    """The cosine of the angle between x and y, vectors along ``axis``; norms below ``eps`` count as ``eps``.
+
+    >>> import gpugrad as gg
+    >>> gg.cosine_similarity(gg.tensor([1.0, 0.0]), gg.tensor([1.0, 1.0]))
+    tensor(0.70710678)
+    """
+    return sum_of(normalize(x, 2.0, axis, eps) * normalize(y, 2.0, axis, eps), axis)
+
+
+# ---- layers without state -------------------------------------------------------------------------------------------
+
+
+def linear(x: Array, weight: Array, bias: Array = None) -> Array:
+    """x · weightᵀ + bias: x of shape (..., in), ``weight`` of shape (out, in), ``bias`` of shape (out,).
+
+    Raises ShapeError if the sizes do not match.
+
+    >>> import gpugrad as gg
+    >>> gg.linear(gg.tensor([1.0, 2.0]), gg.tensor([[1.0, 1.0]]), gg.tensor([0.5]))
+    tensor([3.5])
+    """
+    if len(weight.shape) != 2 or not x.shape or x.shape[-1] != weight.shape[1]:
+        raise errors.ShapeError(
+            f"linear: x of shape {x.shape} and weight of shape {weight.shape}; expected (..., in) and (out, in)"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise errors.ShapeError(f"linear: bias of shape {bias.shape}; expected {weight.shape[:1]}, weight's rows")
+    out = matmul(x, mT(weight))
+    return out if bias is None else out + bias
+
+
+def one_hot(indices: Array, num_classes: int, axis: int = -1, dtype: Any = None) -> Array:
+    """1 at each index along a new ``axis`` of size ``num_classes``, 0 elsewhere (and for an index out of range).
+
+    The dtype is the default one unless given. Raises DtypeError for indices that are not integers.
+
+    >>> import gpugrad as gg
+    >>> gg.one_hot(gg.tensor([0, 2]), 3)
+    tensor([[1., 0., 0.],
+            [0., 0., 1.]])
+    """
+    if dtypes.of(indices).kind not in "iu":
+        raise errors.DtypeError(f"one_hot: indices of dtype {dtypes.of(indices).name}; expected integers")
+    out = lz.one_hot(indices, classes=num_classes, dtype=dtypes.default() if dtype is None else dtypes.dtype(dtype))
+    n = len(out.shape)
+    at = axis_of(axis, out.shape, "one_hot")
+    if at == -1:
+        return out
+    return permute(out, perm=(*range(-n, at), -1, *range(at, -1)) if at > -n else (-1, *range(-n, -1)))
+
+
+def scaled_dot_product_attention(
+    q: Array, k: Array, v: Array, mask: Array = None, is_causal: bool = False, scale: float | None = None
+) -> Array:
+    """softmax(q · kᵀ · ``scale`` + mask) · v (Vaswani et al., 2017).
+
+    q has shape (..., n, d), k (..., m, d), v (..., m, e); the result (..., n, e). A boolean ``mask`` says who may
+    attend to whom, another is added; it broadcasts to (..., n, m). With ``is_causal`` query i sees keys up to i.
+    ``scale`` is 1/√d unless given. A query that may see no key gets 0. Time and memory grow with n · m.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> gg.scaled_dot_product_attention(x, x, x, is_causal=True)
+    tensor([[1.        , 0.        ],
+            [0.33023845, 0.66976155]])
+    """
+    if len(q.shape) < 2 or len(k.shape) < 2 or q.shape[-1] != k.shape[-1]:
+        raise errors.ShapeError(
+            f"scaled_dot_product_attention: q of shape {q.shape} and k of shape {k.shape}; expected (..., n, d) and "
+            f"(..., m, d)"
+        )
+    scores = matmul(q * (1.0 / math.sqrt(q.shape[-1]) if scale is None else scale), mT(k))
+    if is_causal:
+        scores = where(lz.lower(stop(scores), k=0), scores, -math.inf)
+    if mask is not None:
+        scores = where(mask, scores, -math.inf) if dtypes.of(mask).kind == "b" else scores + mask
+    e = exp(_shifted(scores, (-1,)))
+    total = restored(reduce_sum(e, axis=(-1,)), e.shape, (-1,), True)
+    if mask is not None:  # a row without a key has total 0
+        total = where(greater(total, 0.0), total, 1.0)
+    return matmul(e * (1.0 / total), v)

@@ -1,0 +1,275 @@
+"""Loss functions, with PyTorch's meaning of their arguments.
+
+``reduction`` is "mean" (over all elements, or weights), "sum" or "none".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpugrad import dtypes, errors
+from gpugrad.ops import linearized as lz
+from gpugrad.ops.elementwise import (
+    abs, clip, exp, greater, less, log, log1p, masked_multiply, maximum, not_equal, softplus, where,
+)  # fmt: skip
+from gpugrad.ops.linear import broadcast_to, reshape
+from gpugrad.ops.neural import log_softmax, one_hot
+from gpugrad.ops.reductions import floating, mean
+from gpugrad.ops.reductions import sum as sum_of
+from gpugrad.shapes import axis_of
+from gpugrad.trace import Array
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss",
+    "mse_loss", "nll_loss", "smooth_l1_loss",
+]  # fmt: skip
+
+
+def _reduced(loss: Any, reduction: str, name: str) -> Any:
+    if reduction == "mean":
+        return mean(loss)
+    if reduction == "sum":
+        return sum_of(loss)
+    if reduction == "none":
+        return loss
+    raise _unknown(reduction, name)
+
+
+def _unknown(reduction: str, name: str) -> ValueError:
+    return ValueError(f"{name}: reduction={reduction!r}; expected 'mean', 'sum' or 'none'")
+
+
+def _matched(x: Any, target: Any, name: str) -> None:
+    """ShapeError unless the target has the shape of x or is one number: broadcasting here is almost always a slip."""
+    have, wanted = getattr(target, "shape", ()), x.shape
+    if have not in (wanted, ()):
+        raise errors.ShapeError(
+            f"{name}: prediction of shape {wanted} and target of shape {have}; expected equal shapes. Reshape one, or "
+            f"broadcast it on purpose: gg.broadcast_to"
+        )
+
+
+# ---- classes --------------------------------------------------------------------------------------------------------
+
+
+def _class_axis(x: Any, axis: int | None, name: str) -> int:
+    if not x.shape:
+        raise errors.ShapeError(f"{name}: one number (shape ()); expected an axis of classes")
+    return axis_of(axis if axis is not None else min(1, len(x.shape) - 1), x.shape, name)
+
+
+def _weights(weight: Any, shape: tuple[int, ...], axis: int, name: str) -> Any:
+    """Class weights, shaped to broadcast along the class axis."""
+    if weight.shape != (shape[axis],):
+        raise errors.ShapeError(f"{name}: weight of shape {weight.shape}; expected {(shape[axis],)}, one per class")
+    return reshape(weight, to=(shape[axis],) + (1,) * (-axis - 1), rank=1)
+
+
+def _picked(x: Any, target: Any, axis: int) -> Any:
+    """The element of x along ``axis`` that each target names."""
+    hot = one_hot(target, x.shape[axis], axis, "bool")
+    return sum_of(where(hot, x, 0.0), axis)
+
+
+def _class_loss(
+    logp: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float, axis: int, name: str
+) -> Any:
+    """-log p of the target class, blended with the mean over all classes; a mean is taken over the weights."""
+    shape = logp.shape
+    wanted = tuple(n for i, n in enumerate(shape) if i - len(shape) != axis)
+    if target.shape != wanted:
+        raise errors.ShapeError(
+            f"{name}: targets of shape {target.shape} for input of shape {shape}; expected {wanted}, an integer class "
+            f"for each place (or probabilities of shape {shape} for cross_entropy)"
+        )
+    seen = not_equal(target, ignore_index)
+    target = where(seen, target, 0)
+    loss = -_picked(logp, target, axis)
+    each: Any = None
+    if weight is not None:
+        w = _weights(weight, shape, axis, name)
+        each = _picked(broadcast_to(w, shape), target, axis)
+        loss = loss * each
+        each = where(seen, each, 0.0)
+    if smoothing:
+        spread = sum_of(logp if weight is None else logp * w, axis)
+        loss = loss * (1.0 - smoothing) - spread * (smoothing / shape[axis])
+    loss = where(seen, loss, 0.0)
+    if reduction == "mean":
+        return sum_of(loss) / sum_of(lz.indicator(seen, logp) if each is None else each)
+    return _reduced(loss, reduction, name)
+
+
+def cross_entropy(
+    logits: Array, target: Array, weight: Array = None, ignore_index: int = -100, reduction: str = "mean",
+    label_smoothing: float = 0.0, axis: int | None = None,
+) -> Array:  # fmt: skip
+    """-log softmax(``logits``) at the target class, or Σ -target · log softmax for probabilities.
+
+    Classes lie along ``axis``: axis 1 unless given, axis 0 for a single example. ``target`` holds integer classes, in
+    the shape of the logits without that axis, or probabilities in their shape. ``weight`` has a number per class, by
+    whose sum a mean over integer classes is divided. Places with class ``ignore_index`` do not count.
+    ``label_smoothing`` blends the target with the uniform distribution.
+
+    Raises ShapeError for targets or weights of another shape, AxisError for a class out of range.
+
+    >>> import gpugrad as gg
+    >>> gg.cross_entropy(gg.tensor([[0.0, 0.0]]), gg.tensor([1]))
+    tensor(0.69314718)
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise _unknown(reduction, "cross_entropy")
+    a = _class_axis(logits, axis, "cross_entropy")
+    logp = log_softmax(logits, a)
+    if dtypes.of(target).kind in "iu":
+        return _class_loss(logp, target, weight, ignore_index, reduction, label_smoothing, a, "cross_entropy")
+    if target.shape != logp.shape:
+        raise errors.ShapeError(
+            f"cross_entropy: probabilities of shape {target.shape} for logits of shape {logp.shape}; expected the same "
+            f"shape, or integer classes"
+        )
+    if label_smoothing:
+        target = target * (1.0 - label_smoothing) + label_smoothing / logp.shape[a]
+    terms = masked_multiply(target, logp)  # a class of probability 0 may have logit -∞
+    if weight is not None:
+        terms = terms * _weights(weight, logp.shape, a, "cross_entropy")
+    return _reduced(-sum_of(terms, a), reduction, "cross_entropy")
+
+
+def nll_loss(
+    logp: Array, target: Array, weight: Array = None, ignore_index: int = -100, reduction: str = "mean",
+    axis: int | None = None,
+) -> Array:  # fmt: skip
+    """-``logp`` at the target class: :func:`cross_entropy` of what are already log-probabilities.
+
+    >>> import gpugrad as gg
+    >>> gg.nll_loss(gg.tensor([[-0.5, -1.0]]), gg.tensor([1]))
+    tensor(1.)
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise _unknown(reduction, "nll_loss")
+    a = _class_axis(logp, axis, "nll_loss")
+    if dtypes.of(target).kind not in "iu":
+        raise errors.DtypeError(f"nll_loss: targets of dtype {dtypes.of(target).name}; expected integer classes")
+    return _class_loss(logp, target, weight, ignore_index, reduction, 0.0, a, "nll_loss")
+
+
+# ---- distances ------------------------------------------------------------------------------------------------------
+
+
+def mse_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
+    """(x - target)². Raises ShapeError unless the shapes are equal or the target is one number.
+
+    >>> import gpugrad as gg
+    >>> gg.mse_loss(gg.tensor([1.0, 2.0]), gg.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    _matched(x, target, "mse_loss")
+    d = x - target
+    return _reduced(d * d, reduction, "mse_loss")
+
+
+def l1_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
+    """|x - target|; the derivative where they are equal is 0.
+
+    >>> import gpugrad as gg
+    >>> gg.l1_loss(gg.tensor([1.0, 2.0]), gg.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+    _matched(x, target, "l1_loss")
+    return _reduced(abs(x - target), reduction, "l1_loss")
+
+
+def _huber(d: Any, delta: float) -> Any:
+    near = clip(d, -delta, delta)
+    return near * (d - 0.5 * near)
+
+
+def huber_loss(x: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
+    """d² / 2 for a distance d up to ``delta``, ``delta`` (d - ``delta`` / 2) beyond (Huber, 1964).
+
+    >>> import gpugrad as gg
+    >>> gg.huber_loss(gg.tensor([1.0, 5.0]), gg.tensor([0.0, 0.0]), reduction="none")
+    tensor([0.5, 4.5])
+    """
+    _matched(x, target, "huber_loss")
+    if delta <= 0.0:
+        raise ValueError(f"huber_loss: delta={delta}; expected a positive number")
+    return _reduced(_huber(x - target, delta), reduction, "huber_loss")
+
+
+def smooth_l1_loss(x: Array, target: Array, reduction: str = "mean", beta: float = 1.0) -> Array:
+    """d² / (2 ``beta``) for a distance d up to ``beta``, d - ``beta`` / 2 beyond; |d| for ``beta`` 0.
+
+    >>> import gpugrad as gg
+    >>> gg.smooth_l1_loss(gg.tensor([1.0, 5.0]), gg.tensor([0.0, 0.0]), reduction="none")
+    tensor([0.5, 4.5])
+    """
+    _matched(x, target, "smooth_l1_loss")
+    if beta < 0.0:
+        raise ValueError(f"smooth_l1_loss: beta={beta}; expected 0 or more")
+    d = x - target
+    return _reduced(_huber(d, beta) * (1.0 / beta) if beta else abs(d), reduction, "smooth_l1_loss")
+
+
+# ---- probabilities --------------------------------------------------------------------------------------------------
+
+
+def binary_cross_entropy_with_logits(
+    x: Array, target: Array, weight: Array = None, pos_weight: Array = None, reduction: str = "mean"
+) -> Array:
+    """-``pos_weight`` · target · log p - (1 - target) · log(1 - p) with p = sigmoid(x), precise for any x.
+
+    ``weight`` multiplies the result and ``pos_weight`` the positive part; both broadcast.
+
+    >>> import gpugrad as gg
+    >>> gg.binary_cross_entropy_with_logits(gg.tensor([0.0, 1000.0]), gg.tensor([1.0, 1.0]), reduction="none")
+    tensor([0.69314718, 0.        ])
+    """
+    x = floating(x)
+    _matched(x, target, "binary_cross_entropy_with_logits")
+    yes = masked_multiply(target, softplus(-x))
+    loss = (yes if pos_weight is None else yes * pos_weight) + masked_multiply(1.0 - target, softplus(x))
+    return _reduced(loss if weight is None else loss * weight, reduction, "binary_cross_entropy_with_logits")
+
+
+def _limited(log_of: Any, x: Any, inside: Any, instead: float) -> Any:
+    """A logarithm, -100 where it is less or not ``inside`` its domain, so that a loss stays finite."""
+    return where(inside, maximum(log_of(where(inside, x, instead)), -100.0), -100.0)
+
+
+def binary_cross_entropy(p: Array, target: Array, weight: Array = None, reduction: str = "mean") -> Array:
+    """-target · log p - (1 - target) · log(1 - p), logarithms limited to -100 from below.
+
+    >>> import gpugrad as gg
+    >>> gg.binary_cross_entropy(gg.tensor([0.5, 0.0]), gg.tensor([1.0, 1.0]), reduction="none")
+    tensor([  0.69314718, 100.        ])
+    """
+    p = floating(p)
+    _matched(p, target, "binary_cross_entropy")
+    log_p = _limited(log, p, greater(p, 0.0), 1.0)
+    log_not_p = _limited(log1p, -p, less(p, 1.0), 0.0)
+    loss = -(target * log_p + (1.0 - target) * log_not_p)
+    return _reduced(loss if weight is None else loss * weight, reduction, "binary_cross_entropy")
+
+
+def kl_div(logq: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
+    """target · (log target - ``logq``): the divergence of q from the target, whose zeros count as 0.
+
+    ``reduction`` may also be "batchmean": the sum over the size of the first axis, which is the mathematical mean.
+    With ``log_target`` the target too is given as its logarithm.
+
+    >>> import gpugrad as gg
+    >>> gg.kl_div(gg.log(gg.tensor([0.5, 0.5])), gg.tensor([1.0, 0.0]), reduction="sum")
+    tensor(0.69314718)
+    """
+    logq = floating(logq)
+    _matched(logq, target, "kl_div")
+    if log_target:
+        loss = masked_multiply(exp(target), target - logq)
+    else:
+        positive = greater(target, 0.0)
+        loss = where(positive, target * (log(where(positive, target, 1.0)) - logq), 0.0)
+    if reduction == "batchmean":
+        return sum_of(loss) / float(logq.shape[0] if logq.shape else 1)
+    return _reduced(loss, reduction, "kl_div")
