@@ -24,6 +24,9 @@ from gpugrad.transforms.tape import NO_PARAMS, binary
 SCALARS = frozenset({bool, int, float, complex})
 """Python numbers: beside an array they stay what they are, and take its dtype and device."""
 
+NOWHERE = 1 << 30
+"""The position of a parameter that has none."""
+
 Function = Callable[..., Any]
 
 
@@ -178,22 +181,25 @@ def places_of(function: Function) -> tuple[list[Place], Place | None]:
     >>> [p.name for p in places_of(blend)[0]]
     ['x', 'y']
     """
+    code, defaults = function.__code__, function.__defaults__ or ()  # inspect.signature would double the import time
+    n, keyword_only = code.co_argcount, code.co_kwonlyargcount
+    optional = {code.co_varnames[n - k - 1] for k, d in enumerate(reversed(defaults)) if d is None}
+    optional |= {name for name, d in (function.__kwdefaults__ or {}).items() if d is None}
     found: list[Place] = []
     star: Place | None = None
-    for k, (name, parameter) in enumerate(inspect.signature(function).parameters.items()):
-        if not isinstance(parameter.annotation, str):
+    for k, name in enumerate(code.co_varnames[: n + keyword_only + bool(code.co_flags & inspect.CO_VARARGS)]):
+        annotation = function.__annotations__.get(name)
+        if not isinstance(annotation, str):
             continue
-        members = {member.strip() for member in parameter.annotation.split("|")}
+        members = {member.strip() for member in annotation.split("|")}
         sequence = bool(members & _SEQUENCES)
         if not sequence and "Array" not in members:
             continue
-        optional = "None" in members or parameter.default is None
-        place = Place(k, name, sequence, optional, bool(members - _NUMBERS - _SEQUENCES))
-        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            star = place
+        mixed = bool(members - _NUMBERS - _SEQUENCES)
+        place = Place(k if k < n else NOWHERE, name, sequence, "None" in members or name in optional, mixed)
+        if k == n + keyword_only:
+            star = place._replace(position=n)
         else:
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                place = place._replace(position=1 << 30)
             found.append(place)
     return found, star
 
@@ -228,7 +234,7 @@ def _of_arrays(function: Function, places: Sequence[Place], star: Place | None) 
     by_name = {p.name: p for p in places}
     quick = tuple(p.position for p in places)
     by_index = {p.position: p for p in places}
-    from_star = star.position if star is not None else 1 << 30
+    from_star = star.position if star is not None else NOWHERE
 
     def converted(args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
         out = list(args)

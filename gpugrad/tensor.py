@@ -181,7 +181,7 @@ class Tensor(ArrayMethods, Value):
         if gradient is None:
             if data.shape != ():
                 raise errors.ShapeError(f"backward() on a tensor of shape {data.shape} needs the cotangent to start from: t.backward(gradient), or reduce it first: t.sum().backward()")
-            if dtypes.is_complex(data.dtype):
+            if data.dtype not in _PLAIN and dtypes.is_complex(data.dtype):
                 raise errors.DtypeError(f"backward() on a {data.dtype} number: a gradient is defined for real results. Take gg.real(t) or gg.abs(t), or pass gradient=")
             g = select.one(data)
         else:
@@ -439,7 +439,7 @@ class Hook:
 
 
 _DTYPE = type(np.dtype(np.float64))
-_PLAIN = frozenset(map(np.dtype, ("float64", "int64", "bool", "complex128")))
+_PLAIN = frozenset(map(np.dtype, ("float64", "int64", "bool")))
 
 
 def divided(x: Any, y: Any) -> Any:

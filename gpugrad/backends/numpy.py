@@ -46,7 +46,7 @@ class NumpyBackend(ReferenceBackend):
 
 
 def _reduce_sum(x: Any, *, axis: tuple[int, ...]) -> Any:
-    return np.add.reduce(x, axis=axis, dtype=x.dtype)
+    return np.add.reduce(x, axis) if x.dtype.kind in "fc" else np.add.reduce(x, axis, x.dtype)
 
 
 def _expand(x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...]) -> Any:

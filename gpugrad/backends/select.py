@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 from gpugrad import errors
 from gpugrad.backends.base import Backend
 from gpugrad.ops import promotion
@@ -134,15 +136,17 @@ def resolve(device: str) -> str:
     return full_name
 
 
+_HOST = frozenset({np.ndarray, np.float64, np.float32})
 _ones: dict[Any, Any] = {}
 
 
 def one(like: Any) -> Any:
     """The number 1 as a raw array of shape (), of the dtype and device of a raw array; the seed of a reverse sweep."""
-    key = (type(like), like.dtype)
-    found = _ones.get(key)
-    if found is None or of(like).device_kind != "cpu":
-        found = _ones[key] = of(like).full((), 1, like.dtype)
+    found = _ones.get(like.dtype) if type(like) in _HOST else None
+    if found is None:
+        found = of(like).full((), 1, like.dtype)
+        if type(like) in _HOST:
+            _ones[like.dtype] = found
     return found
 
 

@@ -245,7 +245,7 @@ unslice: Primitive = linear(
 # ---- linear in several operands together ------------------------------------------------------------------------------
 
 
-def _joint(prim: Primitive) -> Primitive:
+def joint(prim: Primitive) -> Primitive:
     """The forward mode of a primitive that is linear in its operands together, not in each with the others held.
 
     The tangent of one operand passes with zeros in place of the other operands.
@@ -263,7 +263,7 @@ def _part(axis: int, start: int, stop: int, rest: Shape) -> Spec:
     return ((start, stop, 1), *((0, n, 1) for n in rest[len(rest) + axis + 1 :]))
 
 
-concat: Primitive = _joint(
+concat: Primitive = joint(
     Primitive(
         "linear",
         "concat",
@@ -283,7 +283,7 @@ def _slice_update(xp: Any, x: Any, v: Any, *, spec: Spec) -> Any:
     return out
 
 
-slice_update: Primitive = _joint(
+slice_update: Primitive = joint(
     Primitive(
         "linear",
         "slice_update",

@@ -323,13 +323,15 @@ def _look(node: Node, out: Any) -> None:
 # ---- from rules to pullbacks ----------------------------------------------------------------------------------------
 
 class Pull:
-    """One operand's pullback: ``call(g, saved, shape, i, params)``, what of ``saved`` it reads, and whether the result
-    may be larger than the operand, which had been broadcast.
+    """One operand's pullback: ``call(g, saved, shape, i, params)``, what of ``saved`` it reads, and how ``loose`` it is.
+
+    0: the result has the operand's shape; 1: the output's, to which the operand may have been broadcast; 2: any shape
+    from which to sum.
     """
 
     __slots__ = ("call", "loose", "reads")
 
-    def __init__(self, call: Callable[..., Any], reads: Iterable[int], loose: bool) -> None:
+    def __init__(self, call: Callable[..., Any], reads: Iterable[int], loose: int) -> None:
         self.call = call
         self.reads = frozenset(reads)
         self.loose = loose
@@ -338,7 +340,7 @@ class Pull:
 def pulls_of(prim: Primitive) -> list[Pull | None]:
     """For each rule of ``prim`` its pullback; made when first used."""
     if prim.pulls is None:
-        loose = len(prim.operands) > 1 and not prim.variadic
+        loose = 0 if len(prim.operands) == 1 or prim.variadic else 1 if prim.kind == "elementwise" else 2
         prim.pulls = [None if rule is None else Pull(*_pull(prim, rule), loose) for rule in prim.rules]
     pulls: list[Pull | None] = prim.pulls
     return pulls
@@ -404,11 +406,11 @@ def sweep(
         while heap:
             node, g = waiting.pop(-heappop(heap))
             while node is not None:
-                if node.extra is not None and node not in stops:
-                    g = _attend(node, g)
                 prim = node.prim
                 pulls = prim.pulls
-                if pulls is None or node in stops:
+                if node.extra is not None and node not in stops:
+                    g = _attend(node, g)
+                if pulls is None or (stops and node in stops):
                     _at_marker(node, g, heap, waiting, leaves, stops, tracer, retain)
                     break
                 parents = node.parents
@@ -435,6 +437,7 @@ def sweep(
                         break
                     continue
                 following = None
+                whole = node.shape
                 i = 0
                 for parent in parents:
                     if parent is not None:
@@ -442,7 +445,7 @@ def sweep(
                         if pull is not None:
                             shape = parent.shape
                             ct = pull.call(g, saved, shape, i, params)
-                            if pull.loose and ct.shape != shape:
+                            if pull.loose and shape != (whole if pull.loose == 1 else ct.shape):
                                 ct = sum_to(ct, shape)
                             k = parent.index
                             if k in waiting:

@@ -1,0 +1,54 @@
+"""What NumPy's functions do with a result besides returning it: ``out=``, ``dtype=``, and what cannot be detached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes, errors
+from gpugrad.tensor import Tensor
+from gpugrad.transforms.lift import as_value
+from gpugrad.transforms.tape import EAGER
+
+
+def tracked(x: Any) -> bool:
+    """Whether ``x`` is part of a derivative, or of a transform, at any level."""
+    while type(x) is Tensor:
+        if x._mark is not None or x._trace is not EAGER:
+            return True
+        x = x._data
+    return False
+
+
+def delivered(result: Any, out: Any, what: str) -> Any:
+    """``result``, put into ``out`` if that is given: a tensor takes it over, differentiably; a NumPy array cannot.
+
+    Raises GraphError for a NumPy array when the result is tracked, ShapeError and DtypeError if it does not fit.
+    """
+    if out is None:
+        return result
+    if type(out) is Tensor:
+        return out._rebind(result, f"{what}(out=)")
+    if not isinstance(out, np.ndarray):
+        raise errors.DtypeError(f"{what}: out={type(out).__name__}; expected a tensor, or None")
+    if tracked(result):
+        raise errors.GraphError(f"{what}: out= is a NumPy array, which would detach a result that is part of a derivative. Leave it out, or hand over a tensor: gg.zeros(shape), np.zeros_like(t)")
+    new = as_value(result).numpy()
+    if new.shape != out.shape:
+        raise errors.ShapeError(f"{what}: out= of shape {out.shape} for a result of shape {new.shape}; expected the same")
+    np.copyto(out, new, casting="same_kind")
+    return out
+
+
+def in_dtype(x: Any, dtype: Any, what: str) -> Any:
+    """``x`` in the dtype that was asked for; DtypeError where NumPy would refuse the cast too."""
+    if dtype is None:
+        return x
+    wanted = dtypes.dtype(dtype)
+    have = x.dtype if type(x) is Tensor else None
+    if have is None or have == wanted:
+        return x
+    if not np.can_cast(have, wanted, "same_kind") and not (dtypes.is_float(have) and dtypes.is_float(wanted)):
+        raise errors.DtypeError(f"{what}: dtype={wanted.name} for an operand of dtype {have.name}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})")
+    return x.astype(wanted)

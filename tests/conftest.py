@@ -1,0 +1,73 @@
+"""What every test stands on: named backends or an error, seeds, and the marker `gpu`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad import errors
+from gpugrad.backends import select
+from strict_backend import StrictBackend
+
+BACKENDS = ("numpy", "reference", "strict")
+"""What an ordinary run covers; `--backend` adds others."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backend", action="append", default=[], help="also test this backend; an error if it is missing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    select.register("strict", StrictBackend)
+    select.activate(select.get("strict"))
+    for name in config.getoption("--backend"):
+        try:
+            select.activate(select.get(name))
+        except errors.DeviceError as missing:
+            raise pytest.UsageError(f"--backend {name}: {missing}") from None
+    np.seterr(all="warn")
+
+
+def backends(config: pytest.Config) -> list[str]:
+    """The backends of this run."""
+    return list(dict.fromkeys([*BACKENDS, *config.getoption("--backend")]))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    chosen = backends(config)
+    absent = [name for name in select.known() if name not in chosen]
+    return f"gpugrad backends: {', '.join(chosen)}" + (f" (not run: {', '.join(absent)})" if absent else "")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` run only where a CUDA backend was named, and the header says whether one was."""
+    if not any(select.get(name).device_kind == "cuda" for name in config.getoption("--backend")):
+        gpu = [item for item in items if item.get_closest_marker("gpu")]
+        if gpu:
+            items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+            config.hook.pytest_deselected(items=gpu)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with a parameter `other_backend` runs for every backend but those of NumPy arrays."""
+    if "other_backend" in metafunc.fixturenames:
+        metafunc.parametrize("other_backend", [n for n in backends(metafunc.config) if n not in ("numpy", "reference")])
+
+
+@pytest.fixture(autouse=True)
+def _same_start() -> Iterator[None]:
+    """Each test starts from the same seed, records, and leaves the defaults as they were."""
+    np.random.seed(0)
+    yield
+    assert gg.is_grad_enabled(), "a test left gradients switched off"
+    assert gg.tensor(0.5).dtype == np.float64, "a test left another default dtype"
+
+
+@pytest.fixture
+def rng() -> Any:
+    """Random numbers that are the same in every run."""
+    return np.random.default_rng(0)
