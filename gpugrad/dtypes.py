@@ -87,9 +87,9 @@ def real_of(d: Any) -> Dtype:
 
 
 def complex_of(d: Any) -> Dtype:
-    """The complex dtype whose parts are ``d``."""
+    """The complex dtype whose parts are ``d``; integers, as in NumPy, become parts of float64."""
     d = dtype(d)
-    return d if d.kind == "c" else np.dtype(np.complex128 if d.itemsize == 8 else np.complex64)
+    return d if d.kind == "c" else np.dtype(np.complex64 if is_float(d) and d.itemsize < 8 else np.complex128)
 
 
 def finfo(d: Any) -> Any:

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 from gpugrad import errors
 from gpugrad.backends import select
+from gpugrad.ops.elementwise import positive
 from gpugrad.primitive import Primitive
 from gpugrad.tensor import Tensor
-from gpugrad.trace import bind
+from gpugrad.trace import bind, value
 from gpugrad.transforms.lift import as_value
-from gpugrad.transforms.tape import NO_PARAMS, binary
+from gpugrad.transforms.tape import NO_PARAMS, Leaf, binary
 
 SCALARS = frozenset({bool, int, float, complex})
 """Python numbers: beside an array they stay what they are, and take its dtype and device."""
@@ -225,7 +226,9 @@ def _of_one_array(function: Function, place: Place) -> Function:
         elif name in kwargs:
             kwargs[name] = _tensor(kwargs[name], place)
         out = function(*args, **kwargs)
-        return out if type(out) is Tensor else _result(out)
+        if type(out) is Tensor:
+            return fresh(out) if args and out is args[0] else out
+        return _result(out, args)
 
     return call
 
@@ -270,7 +273,9 @@ def _of_arrays(function: Function, places: Sequence[Place], star: Place | None) 
                     args = tuple(converted(args, kwargs))
                     break
         out = function(*args, **kwargs)
-        return out if type(out) is Tensor else _result(out)
+        if type(out) is Tensor:
+            return fresh(out) if any(out is a for a in args) else out
+        return _result(out, args)
 
     return call
 
@@ -303,11 +308,28 @@ def _tensors(args: Sequence[Any]) -> list[Any]:
     return out
 
 
-def _result(out: Any) -> Any:
+def _result(out: Any, args: Sequence[Any]) -> Any:
     """What an operation returned, with raw arrays made tensors, in tuples and lists too."""
     if isinstance(out, tuple):
-        parts = [x if type(x) is Tensor else _result(x) for x in out]
+        parts = [_result(x, args) for x in out]
         return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
     if type(out) is list:
-        return [x if type(x) is Tensor else _result(x) for x in out]
+        return [_result(x, args) for x in out]
+    if type(out) is Tensor:
+        return fresh(out) if any(out is a for a in args) else out
     return as_value(out) if select.is_array(out) else out
+
+
+def fresh(x: Any) -> Any:
+    """The same value as another tensor, so that writing into one leaves the other alone.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([1.0, 2.0])
+    >>> y = fresh(x)
+    >>> y[0] = 5.0
+    >>> x
+    tensor([1., 2.])
+    """
+    if isinstance(x._mark, Leaf):
+        return x._trace.apply(positive, x, NO_PARAMS)
+    return value(x._data, x._trace, x._mark)

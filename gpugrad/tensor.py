@@ -6,6 +6,7 @@ other tensor changes because of it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -257,6 +258,22 @@ class Tensor(ArrayMethods, Value):
         out.flags.writeable = False
         return out
 
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._shared("__dlpack__")(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._shared("__dlpack_device__")()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        return self._shared("__cuda_array_interface__")
+
+    def _shared(self, protocol: str) -> Any:
+        """A memory-sharing protocol of the raw array; AttributeError if it has none."""
+        if self.requires_grad or self._trace is not EAGER:
+            raise errors.GraphError(f"{protocol} of a tensor that is part of a derivative: what shares its memory would be detached. Say that it is meant: t.detach()")
+        return getattr(self._data, protocol)
+
     def _concrete(self, what: str) -> Any:
         """The raw one-element array, for a conversion to a Python number."""
         v: Any = self
@@ -300,7 +317,7 @@ class Tensor(ArrayMethods, Value):
         wanted = dtypes.dtype(dtype)
         have = self.dtype
         if wanted == have:
-            return self
+            return self.__copy__()
         if not dtypes.is_inexact(wanted) or not dtypes.is_inexact(have):
             if self.requires_grad:
                 self._trace.cut(f"a cast from {have.name} to {wanted.name} at {errors.user_site()}")
@@ -315,7 +332,7 @@ class Tensor(ArrayMethods, Value):
         """The same tensor on a device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"`` (a GPU if there is one)."""
         target = select.resolve(device)
         if target == self.device:
-            return self
+            return self.__copy__()
         if self._trace is not EAGER:
             raise errors.TraceError("to() on a traced value: move the arguments before the transform")
         moved = select.on(target).asarray(select.of(self._data).to_numpy(self._data))
@@ -330,6 +347,7 @@ class Tensor(ArrayMethods, Value):
         return copy  # type: ignore[return-value]
 
     def __copy__(self) -> Tensor:
+        # Another object: assignment rebinds objects, and must not reach this one.
         return value(self._data, self._trace, self._mark)  # type: ignore[return-value]
 
     def __reduce__(self) -> Any:
@@ -357,7 +375,27 @@ class Tensor(ArrayMethods, Value):
     def __setitem__(self, key: Any, v: Any) -> None:
         if isinstance(self._mark, Leaf) and self._trace is EAGER and state.floor < 0:
             raise errors.GraphError("x[i] = v on a leaf with requires_grad=True would take its gradient from it; write inside `with gg.no_grad():`, or into a copy: y = x + 0")
-        self._rebind(setitem(self, key, v), "x[i] = v")
+        if not self._written_in_place(key, v):
+            self._rebind(setitem(self, key, v), "x[i] = v")
+
+    def _written_in_place(self, key: Any, v: Any) -> bool:
+        """Write into the buffer itself, if nobody can tell: nothing is recorded, and no one else holds the memory."""
+        if self._mark is not None or self._trace is not EAGER or type(self._data) is not np.ndarray:
+            return False
+        new = _plain(v)
+        where = tuple(_plain(k) for k in key) if type(key) is tuple else _plain(key)
+        if new is None or where is None or (type(where) is tuple and None in where):
+            return False
+        data = self._data
+        fits = new.dtype == data.dtype if isinstance(new, np.ndarray | np.generic) else type(new) is int or data.dtype.kind in "fc"
+        # Counted here: the tensor's slot, this variable, and the argument of getrefcount.
+        if not fits or sys.getrefcount(data) > 3 or not data.flags.owndata or not data.flags.writeable:
+            return False
+        try:
+            data[where] = new
+        except (IndexError, ValueError):
+            return False  # the general way says what is wrong
+        return True
 
     def __getitem__(self, key: Any) -> Any:
         return getitem(self, key)
@@ -456,6 +494,13 @@ def _operand(y: Any) -> Any:
     if isinstance(y, np.generic | complex) and not isinstance(y, np.float16):
         return y
     return as_value(y)
+
+
+def _plain(x: Any) -> Any:
+    """``x`` for NumPy's own indexing, where that means the same: a number, a slice, an untracked array; else None."""
+    if type(x) is Tensor:
+        x = x._data if x._mark is None and x._trace is EAGER else None
+    return x if isinstance(x, int | float | slice | np.ndarray | np.generic) or x is Ellipsis else None
 
 
 def _stopped(v: Any) -> Any:

@@ -48,7 +48,7 @@ def _tail(a: Any) -> Any:
 
 
 def erf(xp: Any, x: Any) -> Any:
-    """The error function to 1 ULP."""
+    """The error function, to 1.3 ULP."""
     a = xp.abs(x)
     near = xp.where(a < 1.0, x, xp.zeros_like(x))
     far = xp.where(a < 1.0, xp.ones_like(a), xp.minimum(a, xp.full_like(a, 6.5)))
@@ -57,7 +57,7 @@ def erf(xp: Any, x: Any) -> Any:
 
 
 def erfc(xp: Any, x: Any) -> Any:
-    """1 - erf(x) to 3 ULP, however small: e^(-x²) is taken in two factors, of which the first is exact."""
+    """1 - erf(x) to 4.3 ULP, however small: e^(-x²) is taken in two factors, of which the first is exact."""
     a = xp.abs(x)
     near = xp.where(a < 1.0, x, xp.zeros_like(x))
     far = xp.where(a < 1.0, xp.ones_like(a), xp.minimum(a, xp.full_like(a, 28.0)))

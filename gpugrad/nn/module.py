@@ -99,8 +99,8 @@ class Module:
             raise errors.GraphError(f"{type(self).__name__}.{name} is a parameter and cannot be set to a computed tensor, which would take it out of training. Set nn.Parameter(value), copy into it (module.{name}.copy_(value)), or use nn.functional_call")
         elif kind == _BUFFER and not (new is None or type(new) is trace.Tensor):
             raise errors.DtypeError(f"{type(self).__name__}.{name} is a buffer and cannot be set to {type(new).__name__}; expected a tensor or None")
-        elif new is None and kind is not None:
-            pass  # an empty place, which keeps its kind
+        elif kind == _BUFFER or (new is None and kind is not None):
+            pass  # a buffer's new value, or an empty place, which keeps its kind
         else:
             self._kinds.pop(name, None)
             _warn_of_hidden(self, name, new)

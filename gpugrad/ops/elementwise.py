@@ -13,11 +13,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gpugrad import dtypes
 from gpugrad.kernels import reference
+from gpugrad.ops.linear import cast
 from gpugrad.primitive import Select, elementwise, singular
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
+BOOL = dtypes.dtype("bool")
+SCALARS = frozenset({bool, int, float, complex})
 
 
 def _bool(*_dtypes: Any, **_params: Any) -> str:
@@ -75,28 +79,29 @@ where = elementwise(
 )
 
 
-def _chosen(first: Any, second: Any) -> Any:
-    """1 where ``first``, ½ where neither of ``first`` and ``second`` (a tie): the weights of two sides sum to 1."""
-    return where(first, 1.0, where(second, 0.0, 0.5))
+def _share(over: Any, under: Any, x: Any, y: Any) -> Any:
+    """1 where ``over``, 0 where ``under``, ½ where neither (a tie), in the dtype of the operand that is an array."""
+    like = dtypes.of(y if type(x) in SCALARS else x)
+    return 0.5 + 0.5 * (cast(over, dtype=like, source=BOOL) - cast(under, dtype=like, source=BOOL))
 
 
 maximum = elementwise(
     "maximum",
-    singular(lambda x, y: _chosen(greater(x, y), less(x, y))),
-    singular(lambda x, y: _chosen(less(x, y), greater(x, y))),
+    singular(lambda x, y: _share(greater(x, y), less(x, y), x, y)),
+    singular(lambda x, y: _share(less(x, y), greater(x, y), x, y)),
     doc="The larger of two numbers; a tie shares the gradient equally.",
 )
 minimum = elementwise(
     "minimum",
-    singular(lambda x, y: _chosen(less(x, y), greater(x, y))),
-    singular(lambda x, y: _chosen(greater(x, y), less(x, y))),
+    singular(lambda x, y: _share(less(x, y), greater(x, y), x, y)),
+    singular(lambda x, y: _share(greater(x, y), less(x, y), x, y)),
     doc="The smaller of two numbers; a tie shares the gradient equally.",
 )
 clip = elementwise(
     "clip",
     Select(lambda x, lo, hi: logical_and(less_equal(lo, x), less_equal(x, hi))),
-    Select(lambda x, lo: less(x, lo)),
-    Select(lambda x, lo, hi: logical_and(less(hi, x), less_equal(lo, x))),
+    Select(lambda x, lo, hi: logical_and(less(x, lo), less_equal(lo, hi))),
+    Select(lambda x, lo, hi: logical_or(less(hi, x), less(hi, lo))),
     operands="x lo hi",
     same=(0, 1, 2),
     doc="x limited to [lo, hi]. The gradient passes inside and on the bounds.",
@@ -161,10 +166,18 @@ log = elementwise("log", singular(lambda x: 1.0 / x), doc="The natural logarithm
 log2 = elementwise("log2", singular(lambda x: 1.0 / (LN2 * x)), doc="The logarithm to base 2.")
 log10 = elementwise("log10", singular(lambda x: 1.0 / (LN10 * x)), doc="The logarithm to base 10.")
 log1p = elementwise("log1p", singular(lambda x: 1.0 / (1.0 + x)), doc="log(1 + x), exact near 0.")
+
+
+def _difference(x: Any, y: Any) -> Any:
+    """x - y, and 0 between infinities of one sign."""
+    apart = logical_not(logical_and(equal(x, y), isinf(x)))
+    return where(apart, x, 0.0) - where(apart, y, 0.0)
+
+
 logaddexp = elementwise(
     "logaddexp",
-    lambda x, y: sigmoid(where(equal(x, y), 0.0, x - y)),
-    lambda x, y: sigmoid(where(equal(x, y), 0.0, y - x)),
+    lambda x, y: sigmoid(_difference(x, y)),
+    lambda x, y: sigmoid(_difference(y, x)),
     doc="log(eˣ + eʸ) without overflow.",
 )
 
@@ -196,10 +209,16 @@ def _atan2_y(x: Any, y: Any) -> Any:
 atan2 = elementwise("atan2", _atan2_x, _atan2_y, doc="The angle of the point (y, x); the derivative at the origin is 0.")
 sinh = elementwise("sinh", lambda x: cosh(x), doc="The hyperbolic sine.")
 cosh = elementwise("cosh", lambda x: sinh(x), doc="The hyperbolic cosine.")
+
+
+def _asinh_x(x: Any) -> Any:
+    return 1.0 / (sqrt(x * x + 1.0) if dtypes.is_complex(x.dtype) else hypot(x, 1.0))
+
+
 tanh = elementwise("tanh", lambda out: 1.0 - out * out, doc="The hyperbolic tangent.")
-asinh = elementwise("asinh", lambda x: 1.0 / hypot(x, 1.0), doc="The inverse hyperbolic sine.")
+asinh = elementwise("asinh", _asinh_x, doc="The inverse hyperbolic sine.")
 acosh = elementwise(
-    "acosh", singular(lambda x: 1.0 / sqrt((x - 1.0) * (x + 1.0))), doc="The inverse hyperbolic cosine, for x ≥ 1."
+    "acosh", singular(lambda x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0))), doc="The inverse hyperbolic cosine, for x ≥ 1."
 )
 atanh = elementwise(
     "atanh", singular(lambda x: 1.0 / ((1.0 - x) * (1.0 + x))), doc="The inverse hyperbolic tangent, for |x| ≤ 1."
@@ -209,6 +228,8 @@ atanh = elementwise(
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
+    if dtypes.is_complex(x.dtype):
+        return 1.0 / (1.0 + xp.exp(-x))
     e = xp.exp(-xp.abs(x))  # never overflows, and keeps the relative precision of small results
     return xp.where(x >= 0, 1.0, e) / (1.0 + e)
 
@@ -223,6 +244,9 @@ softplus = elementwise(
 erf = elementwise(
     "erf", lambda x: (2.0 / math.sqrt(math.pi)) * exp(-x * x), forward=reference.erf, doc="The error function."
 )
+erfc = elementwise(
+    "erfc", lambda x: (-2.0 / math.sqrt(math.pi)) * exp(-x * x), forward=reference.erfc, doc="1 - erf(x), precise where it is tiny."
+)
 
 
 def _sinc(xp: Any, x: Any) -> Any:
@@ -236,7 +260,7 @@ def _sinc_x(x: Any, out: Any) -> Any:
     series = 0.0  # of (cos u - sin u / u) / u = Σ (-1)ᵏ 2k uᵏ²⁻¹ / (2k + 1)!, where the closed form cancels
     for k in range(8, 0, -1):
         series = (-1.0) ** k * 2.0 * k / math.factorial(2 * k + 1) + v * series
-    near = less(v, 1.0)
+    near = less(abs(v) if dtypes.is_complex(x.dtype) else v, 1.0)
     return math.pi * where(near, u * series, (cos(u) - out) / where(near, 1.0, u))
 
 

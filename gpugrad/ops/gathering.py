@@ -32,7 +32,7 @@ from gpugrad.ops.linear import (
     head,
     iota,
     joint,
-    permute,
+    moved,
     reduce_sum,
     reshape,
     tail,
@@ -164,33 +164,17 @@ def _lasting(xp: Any, index: Any, *, size: int) -> Any:
     return xp.reshape(xp.asarray([last[k] == j for j, k in enumerate(flat)], dtype=xp.bool), index.shape)
 
 
-def _fronted(x: Any, axis: int) -> Any:
-    """``x`` with one axis, counted from the end, made the first."""
-    rank = len(x.shape)
-    if axis == -rank:
-        return x
-    return permute(x, perm=(axis, *(a for a in range(-rank, 0) if a != axis)))
-
-
-def _inserted(x: Any, axis: int) -> Any:
-    """``x`` with its first axis put at ``axis``, counted from the end."""
-    rank = len(x.shape)
-    order = list(range(1 - rank, 0))
-    order.insert(rank + axis, -rank)
-    return x if axis == -rank else permute(x, perm=tuple(order))
-
-
 def _folded(x: Any, axis: int) -> Any:
     """``x``, whose first axis is a batch, with that merged into ``axis`` (counted from the end)."""
     b, n = x.shape[0], x.shape[axis]
-    x = _inserted(x, axis - 1)
+    x = moved(x, -len(x.shape), axis - 1)
     return reshape(x, to=(b * n, *tail(x.shape, -axis - 1)), rank=1 - axis)
 
 
 def _unfolded(x: Any, axis: int, b: int) -> Any:
     """The inverse."""
-    n = x.shape[axis] // b
-    return _fronted(reshape(x, to=(b, n, *tail(x.shape, -axis - 1)), rank=-axis), axis - 1)
+    x = reshape(x, to=(b, x.shape[axis] // b, *tail(x.shape, -axis - 1)), rank=-axis)
+    return moved(x, axis - 1, -len(x.shape))
 
 
 def _apart(index: Any, b: int, size: int) -> Any:
@@ -211,13 +195,14 @@ def _gather_batch(prim: Primitive, b: int, data: Sequence[Any], flags: Sequence[
     if flags[0]:
         index = _apart(index, b, x.shape[axis])
         x = _folded(x, axis)
-    # The axes of the index now lead with the batch.
-    return _fronted(prim(x, index, axis=axis), axis + 1 - len(index.shape))
+    out = prim(x, index, axis=axis)  # the axes of the index lead with the batch
+    return moved(out, axis + 1 - len(index.shape), -len(out.shape))
 
 
 def _values(u: Any, batched: bool, b: int, index: Any, axis: int) -> Any:
     """Values for a batched index, laid out for the merged one."""
-    return _inserted(_each(u, batched, b), axis + 1 - len(index.shape))
+    u = _each(u, batched, b)
+    return moved(u, -len(u.shape), axis + 1 - len(index.shape))
 
 
 def _scatter_batch(prim: Primitive, b: int, data: Sequence[Any], flags: Sequence[bool], params: dict[str, Any]) -> Any:
@@ -287,6 +272,7 @@ put: Primitive = joint(
         [
             Linear(lambda g, index, axis: put(g, zeros(g, _span(g.shape, index.shape, axis)), index, axis=axis)),
             Linear(_lasting_part),
+            None,
         ],
         operands=("x", "v", "index"),
         forward=_put,
@@ -337,25 +323,13 @@ def _aligned(x: Any, indices: Any, axis: int | None, name: str) -> tuple[Any, An
     a = axis_of(axis, x.shape, name)
     size = x.shape[a]
     at = checked(indices, x, size, a + len(x.shape), name)
-    x, at = _last(x, a), _last(at, a)
+    x, at = moved(x, a, -1), moved(at, a, -1)
     whole = broadcast_shapes(name, (x.shape[:-1], at.shape[:-1]))
     x, at = broadcast_to(x, (*whole, size)), broadcast_to(at, (*whole, at.shape[-1]))
     n = math.prod(whole)
     if whole:
         at = at + reshape(iota(unbatched(at), size=n) * size, to=(*whole, 1), rank=1)
     return _ravelled(x), at, a, (*whole, size)
-
-
-def _last(x: Any, axis: int) -> Any:
-    """``x`` with one axis, counted from the end, made the last."""
-    return x if axis == -1 else permute(x, perm=(*(a for a in range(-len(x.shape), 0) if a != axis), axis))
-
-
-def _back(x: Any, axis: int) -> Any:
-    """``x`` with its last axis put back."""
-    order = list(range(-len(x.shape), -1))
-    order.insert(len(x.shape) + axis, -1)
-    return x if axis == -1 else permute(x, perm=tuple(order))
 
 
 def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
@@ -372,7 +346,7 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
             [5., 6.]])
     """
     row, at, a, _ = _aligned(x, indices, axis, "take_along_axis")
-    return _back(gather(row, at, axis=-1), a)
+    return moved(gather(row, at, axis=-1), -1, a)
 
 
 def put_along_axis(x: Array, indices: Array, values: Array, axis: int | None = -1) -> Array:
@@ -387,21 +361,21 @@ def put_along_axis(x: Array, indices: Array, values: Array, axis: int | None = -
     tensor([[1., 0.],
             [0., 4.]])
     """
-    shape = x.shape if axis is not None else (math.prod(x.shape),)
     row, at, a, whole = _aligned(x, indices, axis, "put_along_axis")
-    written = written_as(values, x, "put_along_axis")
-    target = _back_shape(at.shape, a)
-    fits(written.shape, target, "put_along_axis")
-    row = put(row, _last(broadcast_to(written, target), a), at, axis=-1)
-    out = _back(reshape(row, to=whole, rank=1), a)
-    if out.shape != shape:
+    if math.prod(row.shape) != math.prod(x.shape):
         raise errors.ShapeError(
-            f"put_along_axis: indices of shape {indices.shape} for shape {shape}; expected 1 or the same sizes but along the axis"
+            f"put_along_axis: indices of shape {indices.shape} for shape {x.shape}; "
+            "expected the same sizes, or 1, but along the axis"
         )
-    return reshape(out, to=x.shape, rank=1) if axis is None else out
+    v = written_as(values, x, "put_along_axis")
+    target = _replaced(at.shape, a)
+    fits(v.shape, target, "put_along_axis")
+    row = put(row, moved(broadcast_to(v, target), a, -1), at, axis=-1)
+    return reshape(moved(reshape(row, to=whole, rank=1), -1, a), to=x.shape, rank=len(whole))
 
 
-def _back_shape(s: Shape, axis: int) -> Shape:
+def _replaced(s: Shape, axis: int) -> Shape:
+    """A shape with its last size put back at ``axis``."""
     rest = list(s[:-1])
     rest.insert(len(s) + axis, s[-1])
     return tuple(rest)

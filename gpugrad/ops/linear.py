@@ -82,7 +82,8 @@ reshape: Primitive = linear(
 )
 
 
-def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    """The order of axes that undoes ``perm``."""
     n = len(perm)
     out = [0] * n
     for i, p in enumerate(perm):
@@ -97,11 +98,23 @@ def _permute(xp: Any, x: Any, *, perm: tuple[int, ...]) -> Any:
 
 permute: Primitive = linear(
     "permute",
-    lambda g, perm: permute(g, perm=_inverse(perm)),
+    lambda g, perm: permute(g, perm=inverse(perm)),
     forward=_permute,
     shape=lambda s, *, perm: head(s, len(perm)) + tuple(s[p] for p in perm),
     doc="The last ``len(perm)`` axes in another order; ``perm`` counts from the end.",
 )
+
+
+def moved(x: Any, source: int, to: int) -> Any:
+    """``x`` with one axis moved to another place, both counted from the end."""
+    if source == to:
+        return x
+    rank = len(x.shape)
+    order = [a for a in range(-rank, 0) if a != source]
+    order.insert(rank + to, source)
+    return permute(x, perm=tuple(order))
+
+
 flip: Primitive = linear(
     "flip",
     lambda g, axis: flip(g, axis=axis),

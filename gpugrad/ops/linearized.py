@@ -1,8 +1,7 @@
 """Primitives that are neither elementwise nor linear: the derivative is a linear map written in other primitives.
 
-Two linear helpers stand here because the maps need them: ``shift`` and ``recurrence`` (h_k = x_k h_{k-1} + y_k), under
-which the derivatives of running products and running extrema are closed, without a division and so without a special
-case for zeros.
+Products and running extrema are differentiated through one of them, ``recurrence`` (h_k = x_k h_{k-1} + y_k): it is
+closed under differentiation and divides by nothing, so zeros are no special case, to any order.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import Any
 
 from gpugrad import dtypes
 from gpugrad.ops.elementwise import clip, equal, exp, isnan, logical_and, logical_or, where
-from gpugrad.ops.linear import cast, expand, flip, permute, reduce_sum, reshape
-from gpugrad.primitive import Linear, Shape, linear, linearized
+from gpugrad.ops.linear import Spec, cast, expand, flip, permute, reduce_sum, reshape, slice_, tail, unslice
+from gpugrad.primitive import Linear, Primitive, Shape, linearized
 
 Axes = tuple[int, ...]
 
@@ -50,19 +49,19 @@ def _spread(out: Any, shape: Shape, axis: Axes) -> Any:
 
 # ---- reductions without a derivative --------------------------------------------------------------------------------
 
-reduce_any = linearized(
+reduce_any: Primitive = linearized(
     "reduce_any", None, forward=lambda xp, x, *, axis: xp.any(x, axis=axis), shape=_removed, dtype=_bool,
     doc="Whether any element along the axes is true.",
 )  # fmt: skip
-reduce_all = linearized(
+reduce_all: Primitive = linearized(
     "reduce_all", None, forward=lambda xp, x, *, axis: xp.all(x, axis=axis), shape=_removed, dtype=_bool,
     doc="Whether all elements along the axes are true.",
 )  # fmt: skip
-argmax = linearized(
+argmax: Primitive = linearized(
     "argmax", None, forward=lambda xp, x, *, axis: xp.argmax(x, axis=axis), shape=_one_removed, dtype=_index,
     doc="The index of the first largest element along one axis; of the first NaN if there is one.",
 )  # fmt: skip
-argmin = linearized(
+argmin: Primitive = linearized(
     "argmin", None, forward=lambda xp, x, *, axis: xp.argmin(x, axis=axis), shape=_one_removed, dtype=_index,
     doc="The index of the first smallest element along one axis; of the first NaN if there is one.",
 )  # fmt: skip
@@ -75,32 +74,9 @@ def _argsort(xp: Any, x: Any, *, axis: int, descending: bool) -> Any:
     return x.shape[axis] - 1 - xp.flip(xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=True), axis=axis)
 
 
-argsort = linearized(
+argsort: Primitive = linearized(
     "argsort", None, forward=_argsort, shape=_same, dtype=_index,
     doc="The indices that sort along one axis; equal elements keep their order. NaN counts as the largest.",
-)  # fmt: skip
-
-
-def _one_hot(xp: Any, x: Any, *, classes: int, dtype: Any) -> Any:
-    at = xp.arange(classes, dtype=x.dtype, device=x.device)
-    return xp.astype(xp.expand_dims(x, axis=-1) == at, dtypes.native(xp, dtype))
-
-
-one_hot = linearized(
-    "one_hot", None, forward=_one_hot, shape=lambda s, *, classes, dtype: (*s, classes),
-    dtype=lambda d, *, classes, dtype: dtype,
-    doc="1 at each index along a new last axis of ``classes`` places, 0 elsewhere; 0 only for an index outside.",
-)  # fmt: skip
-
-
-def _lower(xp: Any, x: Any, *, k: int) -> Any:
-    rows = xp.expand_dims(xp.arange(x.shape[-2], device=x.device), axis=1)
-    return xp.broadcast_to(xp.arange(x.shape[-1], device=x.device) <= rows + k, x.shape)
-
-
-lower = linearized(
-    "lower", None, forward=_lower, shape=_same, dtype=_bool,
-    doc="Where, in the matrices of the last two axes of x, an element lies on or below diagonal k.",
 )  # fmt: skip
 
 # ---- extrema --------------------------------------------------------------------------------------------------------
@@ -117,11 +93,11 @@ def _extremum(t: Any, x: Any, out: Any, axis: Axes) -> Any:
     return reduce_sum(where(mask, t, 0.0), axis=axis) * share
 
 
-reduce_max = linearized(
+reduce_max: Primitive = linearized(
     "reduce_max", _extremum, forward=lambda xp, x, *, axis: xp.max(x, axis=axis), shape=_removed,
     doc="The largest element along the axes; elements that tie share the gradient equally.",
 )  # fmt: skip
-reduce_min = linearized(
+reduce_min: Primitive = linearized(
     "reduce_min", _extremum, forward=lambda xp, x, *, axis: xp.min(x, axis=axis), shape=_removed,
     doc="The smallest element along the axes; elements that tie share the gradient equally.",
 )  # fmt: skip
@@ -134,21 +110,28 @@ def _cut(axis: int, start: int | None, stop: int | None) -> tuple[Any, ...]:
     return (..., slice(start, stop), *(slice(None),) * (-axis - 1))
 
 
-def _shift(xp: Any, x: Any, *, axis: int, by: int) -> Any:
-    n = x.shape[axis]
-    k = max(-n, min(by, n))
-    if k >= 0:
-        return xp.concat([xp.zeros_like(x[_cut(axis, 0, k)]), x[_cut(axis, 0, n - k)]], axis=axis)
-    return xp.concat([x[_cut(axis, -k, n)], xp.zeros_like(x[_cut(axis, 0, -k)])], axis=axis)
+def _range(shape: Shape, axis: int, start: int, stop: int) -> Spec:
+    """The part of an array that is a range of one axis."""
+    return ((start, stop, 1), *((0, n, 1) for n in shape[len(shape) + axis + 1 :]))
 
 
-shift = linear(
-    "shift",
-    lambda g, axis, by: shift(g, axis=axis, by=-by),
-    forward=_shift,
-    shape=_same,
-    doc="Elements moved up by ``by`` places along one axis (down if negative); zeros move in, the rest falls off.",
-)
+def shift(x: Any, axis: int, by: int) -> Any:
+    """Elements moved up by ``by`` places along one axis (down if negative); zeros move in, the rest falls off."""
+    shape = x.shape
+    n = shape[axis]
+    k = min(abs(by), n)
+    first, last = _range(shape, axis, 0, n - k), _range(shape, axis, k, n)
+    rest = tail(shape, -axis)
+    if by > 0:
+        return unslice(slice_(x, spec=first), spec=last, sizes=rest)
+    return unslice(slice_(x, spec=last), spec=first, sizes=rest)
+
+
+def lengthened(x: Any, axis: int) -> Any:
+    """One zero more at the end of an axis."""
+    sizes = list(tail(x.shape, -axis))
+    sizes[0] += 1
+    return unslice(x, spec=_range(x.shape, axis, 0, x.shape[axis]), sizes=tuple(sizes))
 
 
 def _doubling(xp: Any, x: Any, axis: int, join: Callable[[Any, Any], Any]) -> Any:
@@ -175,7 +158,7 @@ def _recurrence(xp: Any, x: Any, y: Any, *, axis: int) -> Any:
     return y
 
 
-recurrence = linearized(
+recurrence: Primitive = linearized(
     "recurrence",
     lambda t, x, out, axis: recurrence(x, t * shift(out, axis=axis, by=1), axis=axis),
     Linear(
@@ -204,7 +187,7 @@ def _cumprod_map(t: Any, x: Any, axis: int, exclusive: bool) -> Any:
     return shift(moved, axis=axis, by=1) if exclusive else moved
 
 
-cumprod = linearized(
+cumprod: Primitive = linearized(
     "cumprod", _cumprod_map, forward=_cumprod, shape=_same,
     doc="The product up to each element along one axis; with ``exclusive`` up to and without it.",
 )  # fmt: skip
@@ -229,15 +212,10 @@ def _prod_map(t: Any, x: Any, axis: Axes) -> Any:
     return reduce_sum(_joined(t, axis) * (before * after), axis=(-1,))
 
 
-reduce_prod = linearized(
-    "reduce_prod", _prod_map, forward=lambda xp, x, *, axis: _prod(xp, x, axis), shape=_removed,
+reduce_prod: Primitive = linearized(
+    "reduce_prod", _prod_map, forward=lambda xp, x, *, axis: xp.prod(x, axis=axis, dtype=x.dtype), shape=_removed,
     doc="The product over the axes, which go; the gradient is right with any number of zeros.",
 )  # fmt: skip
-
-
-def _prod(xp: Any, x: Any, axis: Axes) -> Any:
-    return xp.prod(x, axis=axis, dtype=x.dtype)
-
 
 # ---- running extrema ------------------------------------------------------------------------------------------------
 
@@ -251,11 +229,11 @@ def _running(t: Any, x: Any, out: Any, axis: int) -> Any:
     return recurrence(stays, where(mask, t, 0.0), axis=axis) * share
 
 
-cummax = linearized(
+cummax: Primitive = linearized(
     "cummax", _running, forward=lambda xp, x, *, axis: _doubling(xp, x, axis, xp.maximum), shape=_same,
     doc="The largest element so far along one axis; elements that tie share the gradient equally.",
 )  # fmt: skip
-cummin = linearized(
+cummin: Primitive = linearized(
     "cummin", _running, forward=lambda xp, x, *, axis: _doubling(xp, x, axis, xp.minimum), shape=_same,
     doc="The smallest element so far along one axis; elements that tie share the gradient equally.",
 )  # fmt: skip
@@ -281,9 +259,7 @@ def _logsumexp_map(t: Any, x: Any, out: Any, axis: Axes) -> Any:
     return reduce_sum(t * weight, axis=axis) * (1.0 / reduce_sum(weight, axis=axis))
 
 
-reduce_logsumexp = linearized(
+reduce_logsumexp: Primitive = linearized(
     "reduce_logsumexp", _logsumexp_map, forward=_logsumexp, shape=_removed,
     doc="log Σ eˣ over the axes, which go, without overflow; exact where elements are infinite.",
 )  # fmt: skip
-
-__all__: list[str] = []

@@ -12,9 +12,10 @@ from gpugrad.ops import linearized as lz
 from gpugrad.ops.elementwise import (
     abs, clip, exp, greater, less, log, log1p, masked_multiply, maximum, not_equal, softplus, where,
 )  # fmt: skip
+from gpugrad.ops.gathering import take_along_axis
 from gpugrad.ops.linear import broadcast_to, reshape
-from gpugrad.ops.neural import log_softmax, one_hot
-from gpugrad.ops.reductions import floating, mean
+from gpugrad.ops.neural import log_softmax
+from gpugrad.ops.reductions import floating, kept, mean
 from gpugrad.ops.reductions import sum as sum_of
 from gpugrad.shapes import axis_of
 from gpugrad.trace import Array
@@ -67,8 +68,8 @@ def _weights(weight: Any, shape: tuple[int, ...], axis: int, name: str) -> Any:
 
 def _picked(x: Any, target: Any, axis: int) -> Any:
     """The element of x along ``axis`` that each target names."""
-    hot = one_hot(target, x.shape[axis], axis, "bool")
-    return sum_of(where(hot, x, 0.0), axis)
+    at = reshape(target, to=kept(x.shape, (axis,)), rank=len(target.shape))
+    return reshape(take_along_axis(x, at, axis), to=target.shape, rank=len(x.shape))
 
 
 def _class_loss(

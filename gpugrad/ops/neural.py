@@ -10,10 +10,11 @@ from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
 from gpugrad.ops.bilinear import matmul, mT
 from gpugrad.ops.elementwise import (
-    abs, clip, erf, exp, expm1, greater, greater_equal, isfinite, less_equal, log, logical_not,
+    abs, clip, equal, erf, exp, expm1, greater, greater_equal, isfinite, less_equal, log, logical_not,
     logical_or, maximum, relu, sigmoid, softplus, sqrt, stop, tanh, where,
 )  # fmt: skip
-from gpugrad.ops.linear import cast, permute, reduce_sum, reshape
+from gpugrad.ops.gathering import take
+from gpugrad.ops.linear import cast, expand, iota, moved, reduce_sum, reshape, unbatched
 from gpugrad.ops.reductions import floating, mean, restored, root, size_of
 from gpugrad.ops.reductions import max as max_of
 from gpugrad.ops.reductions import sum as sum_of
@@ -21,7 +22,7 @@ from gpugrad.shapes import Shape, axes_of, axis_of
 from gpugrad.trace import Array
 
 __all__ = [
-    "batch_norm", "celu", "cosine_similarity", "elu", "gelu", "hardtanh", "layer_norm", "leaky_relu",
+    "batch_norm", "celu", "cosine_similarity", "elu", "embedding", "gelu", "hardtanh", "layer_norm", "leaky_relu",
     "linear", "log_sigmoid", "log_softmax", "logsigmoid", "mish", "normalize", "one_hot", "relu", "relu6",
     "scaled_dot_product_attention", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign",
 ]  # fmt: skip
@@ -361,12 +362,36 @@ def one_hot(indices: Array, num_classes: int, axis: int = -1, dtype: Any = None)
     """
     if dtypes.of(indices).kind not in "iu":
         raise errors.DtypeError(f"one_hot: indices of dtype {dtypes.of(indices).name}; expected integers")
-    out = lz.one_hot(indices, classes=num_classes, dtype=dtypes.default() if dtype is None else dtypes.dtype(dtype))
-    n = len(out.shape)
-    at = axis_of(axis, out.shape, "one_hot")
-    if at == -1:
-        return out
-    return permute(out, perm=(*range(-n, at), -1, *range(at, -1)) if at > -n else (-1, *range(-n, -1)))
+    wanted = dtypes.default() if dtype is None else dtypes.dtype(dtype)
+    out = equal(expand(indices, axis=(-1,), sizes=(num_classes,)), iota(unbatched(indices), size=num_classes))
+    if wanted.kind != "b":
+        out = cast(out, dtype=wanted, source=dtypes.dtype("bool"))
+    return moved(out, -1, axis_of(axis, out.shape, "one_hot"))
+
+
+def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> Array:
+    """The rows of ``weight`` at integer ``indices``: shape (*indices, columns).
+
+    No gradient reaches the row ``padding_idx``. Raises AxisError for an index out of range, DtypeError for indices that
+    are not integers.
+
+    >>> import gpugrad as gg
+    >>> gg.embedding(gg.tensor([2, 0]), gg.tensor([[1.0], [2.0], [3.0]]))
+    tensor([[3.],
+            [1.]])
+    """
+    rows = take(weight, indices, axis=0)
+    if padding_idx is None:
+        return rows
+    padding = equal(indices, padding_idx % weight.shape[0])
+    return where(expand(padding, axis=(-1,), sizes=rows.shape[-1:]), stop(rows), rows)
+
+
+def _causal(scores: Any) -> Any:
+    """Where the column is at most the row."""
+    n, m = scores.shape[-2:]
+    like = unbatched(scores)
+    return less_equal(iota(like, size=m), reshape(iota(like, size=n), to=(n, 1), rank=1))
 
 
 def scaled_dot_product_attention(
@@ -391,7 +416,7 @@ def scaled_dot_product_attention(
         )
     scores = matmul(q * (1.0 / math.sqrt(q.shape[-1]) if scale is None else scale), mT(k))
     if is_causal:
-        scores = where(lz.lower(stop(scores), k=0), scores, -math.inf)
+        scores = where(_causal(scores), scores, -math.inf)
     if mask is not None:
         scores = where(mask, scores, -math.inf) if dtypes.of(mask).kind == "b" else scores + mask
     e = exp(_shifted(scores, (-1,)))

@@ -150,7 +150,7 @@ def cumulative_prod(x: Array, axis: int | None = None, dtype: Any = None, includ
         )
     a = axis_of(-1 if axis is None else axis, shape, "cumulative_prod")
     if include_initial:  # the exclusive product of one element more
-        x = lz.widened(x, axis=a, after=1)
+        x = lz.lengthened(x, a)
     return lz.cumprod(x, axis=a, exclusive=include_initial)
 
 

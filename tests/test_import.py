@@ -1,0 +1,32 @@
+"""Importing is quick and light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def run(code):
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return out.stdout.strip()
+
+
+def test_heavy_packages_are_imported_when_first_used():
+    heavy = "numba cupy matplotlib scipy sklearn rich safetensors torch PIL opt_einsum".split()
+    assert run(f"import sys, gpugrad; print([m for m in {heavy} if m in sys.modules])") == "[]"
+
+
+def test_import_adds_little_to_numpys():
+    code = "import time, numpy; s = time.perf_counter(); import gpugrad; print(time.perf_counter() - s)"
+    assert min(float(run(code)) for _ in range(3)) < 0.3  # 0.15 s on a quiet machine; a loaded one gets room
+
+
+def test_kernels_are_found_and_are_no_top_level_module():
+    assert "kernels" in run("import gpugrad.kernels.reference as r; print(r.__name__)")
+
+
+def test_the_facade_names_what_it_has():
+    import gpugrad as gg
+
+    for name in gg.__all__:
+        assert hasattr(gg, name), name
