@@ -279,7 +279,7 @@ class Tensor(ArrayMethods, Value):
         v: Any = self
         while type(v) is Tensor:
             if v._trace.batched:
-                raise errors.TraceError(f"{what} of a value under vmap: it stands for {v._trace.size} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function")
+                raise errors.TraceError(f"{what} of a value under vmap: it stands for {v._mark} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function")
             if v._mark is not None and v._trace.records and what != "bool()":
                 v._trace.cut(f"{what} at {errors.user_site()}")
             v = v._data
@@ -321,7 +321,7 @@ class Tensor(ArrayMethods, Value):
         if not dtypes.is_inexact(wanted) or not dtypes.is_inexact(have):
             if self.requires_grad:
                 self._trace.cut(f"a cast from {have.name} to {wanted.name} at {errors.user_site()}")
-            out: Tensor = cast(_stopped_above(self), dtype=wanted, source=have)
+            out: Tensor = cast(_stopped(self), dtype=wanted, source=have)
             return out
         if dtypes.is_complex(have) and not dtypes.is_complex(wanted):
             raise errors.DtypeError(f"astype from {have.name} to {wanted.name} would drop the imaginary part; say so: gg.real(t)")
@@ -336,19 +336,19 @@ class Tensor(ArrayMethods, Value):
         if self._trace is not EAGER:
             raise errors.TraceError("to() on a traced value: move the arguments before the transform")
         moved = select.on(target).asarray(select.of(self._data).to_numpy(self._data))
-        return value(moved, EAGER, Leaf(self.shape, self.dtype) if isinstance(self._mark, Leaf) else None)  # type: ignore[return-value]
+        return _made(moved, EAGER, Leaf(self.shape, self.dtype) if isinstance(self._mark, Leaf) else None)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf or self._trace is not EAGER:
             raise errors.GraphError("deepcopy of a tensor that is part of a graph; expected a leaf. Use t.detach()")
-        copy = value(raw(self._data, copy=True), EAGER, None if self._mark is None else Leaf(self.shape, self.dtype))
+        copy = _made(raw(self._data, copy=True), EAGER, None if self._mark is None else Leaf(self.shape, self.dtype))
         if self.grad is not None:
             copy._mark.grad = self.grad.detach()
-        return copy  # type: ignore[return-value]
+        return copy
 
     def __copy__(self) -> Tensor:
         # Another object: assignment rebinds objects, and must not reach this one.
-        return value(self._data, self._trace, self._mark)  # type: ignore[return-value]
+        return _made(self._data, self._trace, self._mark)
 
     def __reduce__(self) -> Any:
         return _rebuilt, (np.array(self.detach().numpy()), isinstance(self._mark, Leaf))
@@ -503,18 +503,19 @@ def _plain(x: Any) -> Any:
     return x if isinstance(x, int | float | slice | np.ndarray | np.generic) or x is Ellipsis else None
 
 
-def _stopped(v: Any) -> Any:
+def _made(data: Any, owner: trace.Trace, mark: Any) -> Tensor:
+    made: Tensor = value(data, owner, mark)
+    return made
+
+
+def _stopped(v: Any) -> Tensor:
     """``v`` cut off every derivative: tapes and tangents are left behind, batches stay."""
     if type(v) is not Tensor:
-        return value(v, EAGER, None)
+        return _made(v, EAGER, None)
     if v._trace.batched:
         inner = _stopped(v._data)
-        return value(inner._data if inner._trace is EAGER else inner, v._trace, v._mark)
+        return _made(inner._data if inner._trace is EAGER else inner, v._trace, v._mark)
     return _stopped(v._data)
-
-
-def _stopped_above(v: Any) -> Any:
-    return _stopped(v)
 
 
 def stop_gradient(x: Any) -> Any:

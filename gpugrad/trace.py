@@ -13,9 +13,9 @@ slots and ``gpugrad.tensor`` gives it its operators. Rebinding copies the three 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from gpugrad.primitive import Primitive
@@ -36,7 +36,7 @@ class Value:
     _mark: Any
 
 
-Tensor: type[Value] = Value
+Tensor: Any = Value
 """The class of all values; ``gpugrad.tensor`` puts its own here (see :func:`install`)."""
 
 _new = object.__new__
@@ -48,9 +48,9 @@ def install(cls: type[Value]) -> None:
     Tensor = cls
 
 
-def value(data: Any, trace: Trace, mark: Any) -> Value:
+def value(data: Any, trace: Trace, mark: Any) -> Any:
     """A new value. Creation is on the hot path, hence no ``__init__``."""
-    v: Value = _new(Tensor)
+    v = _new(Tensor)
     v._data = data
     v._trace = trace
     v._mark = mark
@@ -76,13 +76,6 @@ watching = 0
 """Positive while recording has more to do than usual: values are kept, or arrays of the user are about."""
 
 
-class Dispatchable(Protocol):
-    """What :func:`bind` asks of a primitive."""
-
-    name: str
-    impl: Mapping[type, Any]
-
-
 class Trace:
     """One way to interpret primitives; a context manager that opens a level of its own for the thread."""
 
@@ -95,7 +88,7 @@ class Trace:
         self.records = records
         """Whether it is a tape."""
 
-    def __enter__(self) -> Trace:
+    def __enter__(self) -> Self:
         state.level += 1
         self.level = state.level
         return self

@@ -13,7 +13,7 @@ from gpugrad.backends.half import HalfArray
 from gpugrad.backends.reference import ReferenceBackend
 from gpugrad.primitive import Primitive
 
-_SCALAR_OPERATORS = {
+_SCALAR_OPERATORS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,

@@ -218,5 +218,5 @@ def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], erro
     return kind(f"{given}: {cause}")
 
 
-Resolver.find = staticmethod(_find)  # type: ignore[method-assign]
-Resolver.rescue = staticmethod(_rescue)  # type: ignore[method-assign, assignment]
+Resolver.find = staticmethod(_find)
+Resolver.rescue = staticmethod(_rescue)

@@ -8,7 +8,7 @@ from typing import Any
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.linear import broadcast_to
 from gpugrad.ops.promotion import mixed, promote
-from gpugrad.primitive import Linear, Primitive, Scale, Select, Traced, compiled
+from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Traced, compiled
 from gpugrad.trace import Trace, bind, state, value
 from gpugrad.transforms.tape import masked
 
@@ -64,7 +64,7 @@ def pushes_of(prim: Primitive) -> list[Push | None]:
     return pushes
 
 
-def _push(prim: Primitive, rule: Any) -> Push | None:
+def _push(prim: Primitive, rule: Rule | None) -> Push | None:
     operands = prim.operands
     match rule:
         case None:
@@ -74,8 +74,10 @@ def _push(prim: Primitive, rule: Any) -> Push | None:
         case Scale(partial=float() | int() as factor):
             return lambda t, s, shape, i, params: t * factor
         case Scale(partial=formula, masked=False):
+            assert not isinstance(formula, float | int)
             return compiled(formula, operands, "g * {}")[0]
         case Scale(partial=formula):
+            assert not isinstance(formula, float | int)
             return compiled(formula, operands, "masked(g, lambda: {})", masked=masked)[0]
         case Select(mask=mask):
             return compiled(mask, operands, "where({}, g, 0.0)", where=where)[0]

@@ -390,7 +390,7 @@ def sweep(
     retain: bool,
     tracer: Trace | None = None,
     stops: frozenset[Node] = frozenset(),
-) -> dict[Node, Any]:
+) -> dict[Any, Any]:
     """Carry cotangents from ``seeds`` back to the leaves (and no further than ``stops``); what reached each.
 
     With ``tracer`` (the tape itself) the rules compute on tracked values, so that the result can be differentiated
@@ -405,7 +405,7 @@ def sweep(
             _arrive(node, g, heap, waiting)
         while heap:
             node, g = waiting.pop(-heappop(heap))
-            while node is not None:
+            while True:
                 prim = node.prim
                 pulls = prim.pulls
                 if node.extra is not None and node not in stops:
@@ -464,9 +464,9 @@ def sweep(
                                 waiting[k] = [parent, ct]
                                 heappush(heap, -k)
                     i += 1
-                node = following
-                if node is not None:
-                    g = coming
+                if following is None:
+                    break
+                node, g = following, coming
     finally:
         state.ruling -= 1
     return leaves
