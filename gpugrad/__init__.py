@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gpugrad import errors, pytree
 from gpugrad.backends import builtin
 from gpugrad.tensor import Tensor, stop_gradient
-from gpugrad.backends.select import use_backend
+from gpugrad.backends.select import device, devices, synchronize, use_backend
 from gpugrad.creation import *
 from gpugrad.dtypes import set_default_dtype
 from gpugrad.primitive import Primitive
@@ -29,7 +29,7 @@ from gpugrad.transforms.vectorize import vmap
 from gpugrad.version import __version__
 
 # TEMP: modules that exist
-for _m in ("elementwise","arithmetic","reductions","ordering","rearranging","indexing","bilinear","convolution","pooling","neural","losses","random"):
+for _m in ("elementwise","arithmetic","reductions","ordering","rearranging","indexing","gathering","joining","padding","sequences","differences","bilinear","contraction","convolution","pooling","neural","losses","random"):
     try:
         _mod = importlib.import_module("gpugrad.ops."+_m)
     except ImportError:

@@ -34,7 +34,7 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
     >>> gg.tensor([1.0, 2.0], dtype="float32")
     tensor([1., 2.], dtype=float32)
     """
-    if type(data) is np.ndarray and dtype is None and device is None and data.dtype in _PLAIN:
+    if type(data) is np.ndarray and dtype is None and device is None and data.dtype in _PLAIN and select.default_device() == "cpu":
         out = data.copy()
         return value(out, EAGER, Leaf(out.shape, out.dtype) if requires_grad else None)
     if type(data) is trace.Tensor:
@@ -95,7 +95,7 @@ def full(shape: Size, fill_value: Any, *, dtype: Any = None, device: str | None 
     if type(fill_value) is trace.Tensor:
         return fill_value.astype(dtype or fill_value.dtype).broadcast_to(_shape(shape))
     chosen = dtypes.dtype(dtype) if dtype is not None else dtypes.of(raw(fill_value))
-    return value(select.on(select.resolve(device or "cpu")).full(_shape(shape), fill_value, chosen), EAGER, None)
+    return value(select.on(select.resolve(device or select.default_device())).full(_shape(shape), fill_value, chosen), EAGER, None)
 
 
 def zeros(shape: Size, *, dtype: Any = None, device: str | None = None) -> Any:

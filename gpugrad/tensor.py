@@ -13,21 +13,12 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes, errors, trace
-from gpugrad.array_methods import ArrayMethods
+from gpugrad.array_methods import ArrayMethods, another
 from gpugrad.backends import select
 from gpugrad.ops import elementwise as ew
-try:  # TEMP
-    from gpugrad.ops.arithmetic import power
-except ImportError:
-    power = ew.pow
-try:
-    from gpugrad.ops.bilinear import matmul
-except ImportError:
-    matmul = None
-try:
-    from gpugrad.ops.indexing import getitem, setitem
-except ImportError:
-    getitem = setitem = None  # TEMP END
+from gpugrad.ops.arithmetic import power
+from gpugrad.ops.bilinear import matmul
+from gpugrad.ops.indexing import getitem, setitem
 from gpugrad.ops.linear import cast, conj
 from gpugrad.ops.promotion import WEAK
 from gpugrad.trace import Value, state, value
@@ -398,7 +389,7 @@ class Tensor(ArrayMethods, Value):
         return True
 
     def __getitem__(self, key: Any) -> Any:
-        return getitem(self, key)
+        return another(self, getitem(self, key))
 
     def copy_(self, new: Any) -> Tensor:
         """Take over the value of ``new`` (same shape and dtype), keeping identity, gradient and ``requires_grad``."""

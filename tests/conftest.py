@@ -29,7 +29,6 @@ def pytest_configure(config: pytest.Config) -> None:
             select.activate(select.get(name))
         except errors.DeviceError as missing:
             raise pytest.UsageError(f"--backend {name}: {missing}") from None
-    np.seterr(all="warn")
 
 
 def backends(config: pytest.Config) -> list[str]:

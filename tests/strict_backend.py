@@ -13,8 +13,23 @@ import numpy as np
 
 from gpugrad import dtypes
 from gpugrad.backends.base import Backend
+from gpugrad.tensor import Tensor
 
 StrictArray = type(array_api_strict.asarray(0.0))
+
+
+def _defers(name: str) -> Any:
+    """An operator that leaves tensors to the tensor, as NumPy's and CuPy's do when they see ``__array_ufunc__``."""
+    own = getattr(StrictArray, name)
+
+    def operator(self: Any, other: Any) -> Any:
+        return NotImplemented if isinstance(other, Tensor) else own(self, other)
+
+    return operator
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow", "mod", "floordiv", "lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(StrictArray, f"__{_name}__", _defers(f"__{_name}__"))
 
 
 class StrictBackend(Backend):

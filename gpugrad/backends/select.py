@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
@@ -134,6 +135,55 @@ def resolve(device: str) -> str:
     if full_name not in present:
         raise errors.DeviceError(f"no device {device!r}; present are {', '.join(present) or 'none'}")
     return full_name
+
+
+def devices() -> list[str]:
+    """The devices that are present.
+
+    >>> import gpugrad as gg
+    >>> "cpu" in gg.devices()
+    True
+    """
+    return [d for backend in _in_use.values() for d in backend.devices()]
+
+
+def synchronize() -> None:
+    """Wait until every device has finished its work.
+
+    >>> import gpugrad as gg
+    >>> gg.synchronize()
+    """
+    for backend in _in_use.values():
+        backend.synchronize()
+
+
+class _Default(threading.local):
+    device = "cpu"
+
+
+_default = _Default()
+
+
+@contextmanager
+def device(name: str) -> Iterator[str]:
+    """Make new tensors on a device, in this thread, until the block ends; gives the device's full name.
+
+    >>> import gpugrad as gg
+    >>> with gg.device("auto") as chosen:
+    ...     gg.ones(2).device == chosen
+    True
+    """
+    before = _default.device
+    _default.device = resolve(name)
+    try:
+        yield _default.device
+    finally:
+        _default.device = before
+
+
+def default_device() -> str:
+    """Where new tensors are made, in this thread."""
+    return _default.device
 
 
 _HOST = frozenset({np.ndarray, np.float64, np.float32})

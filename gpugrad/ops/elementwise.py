@@ -10,13 +10,14 @@ times an infinite partial is 0 (:func:`~gpugrad.primitive.singular`), so that a 
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
 from gpugrad import dtypes
 from gpugrad.kernels import reference
 from gpugrad.ops.linear import cast
-from gpugrad.primitive import Select, elementwise, singular
+from gpugrad.primitive import Primitive, Select, elementwise, singular
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -135,7 +136,21 @@ abs = elementwise("abs", lambda x: sign(x), doc="|x|; the derivative at 0 is 0."
 remainder = elementwise(
     "remainder", 1, singular(lambda x, y: -floor_divide(x, y)), doc="x - y * floor(x / y): the sign is that of y."
 )
-copysign = elementwise(
+
+
+def _fmod(xp: Any, x: Any, y: Any) -> Any:
+    r = xp.remainder(xp.abs(x), xp.abs(y))
+    return xp.where(x < 0, -r, r)
+
+
+fmod = elementwise(
+    "fmod",
+    1,
+    singular(lambda x, y, out: -round((x - out) / y)),
+    forward=_fmod,
+    doc="x - y * trunc(x / y): the sign is that of x.",
+)
+copysign: Primitive = elementwise(
     "copysign", lambda x, y: copysign(sign(x), x * y), None, doc="The magnitude of x with the sign of y."
 )
 nextafter = elementwise("nextafter", 1, None, doc="The next floating-point number after x towards y.")
@@ -144,12 +159,30 @@ nextafter = elementwise("nextafter", 1, None, doc="The next floating-point numbe
 
 sqrt = elementwise("sqrt", singular(lambda out: 0.5 / out), doc="√x.")
 cbrt = elementwise("cbrt", singular(lambda x, out: out / (3.0 * x)), forward=reference.cbrt, doc="The real cube root.")
-pow = elementwise(
-    "pow",
-    singular(lambda x, y: masked_multiply(y, pow(x, y - 1.0))),
-    singular(lambda x, out: masked_multiply(out, log(where(equal(x, 0.0), 1.0, x)))),
-    doc="x to the power y.",
-)
+
+
+def _pow_x(x: Any, y: Any) -> Any:
+    if type(y) in SCALARS:
+        return y * pow(x, y - 1.0) if y else 0.0
+    return masked_multiply(y, pow(x, y - 1.0))
+
+
+def _log_of(x: float | complex, complex_too: bool) -> float | complex:
+    """log x of a Python number; 0 for 0, NaN where it is not real."""
+    if x == 0:
+        return 0.0
+    if complex_too:
+        return cmath.log(x)
+    return math.log(x.real) if x.real > 0.0 else math.nan
+
+
+def _pow_y(x: Any, out: Any) -> Any:
+    if type(x) in SCALARS:
+        return masked_multiply(out, _log_of(x, dtypes.is_complex(out.dtype)))
+    return masked_multiply(out, log(where(equal(x, 0.0), 1.0, x)))
+
+
+pow = elementwise("pow", singular(_pow_x), singular(_pow_y), doc="x to the power y.")
 hypot = elementwise(
     "hypot",
     lambda x, out: x / where(equal(out, 0.0), 1.0, out),
@@ -184,7 +217,7 @@ logaddexp = elementwise(
 # ---- trigonometric and hyperbolic -----------------------------------------------------------------------------------
 
 sin = elementwise("sin", lambda x: cos(x), doc="The sine of an angle in radians.")
-cos = elementwise("cos", lambda x: -sin(x), doc="The cosine of an angle in radians.")
+cos: Primitive = elementwise("cos", lambda x: -sin(x), doc="The cosine of an angle in radians.")
 tan = elementwise("tan", lambda out: 1.0 + out * out, doc="The tangent of an angle in radians.")
 asin = elementwise("asin", singular(lambda x: 1.0 / sqrt((1.0 - x) * (1.0 + x))), doc="The angle in [-π/2, π/2].")
 acos = elementwise("acos", singular(lambda x: -1.0 / sqrt((1.0 - x) * (1.0 + x))), doc="The angle in [0, π].")
@@ -208,7 +241,7 @@ def _atan2_y(x: Any, y: Any) -> Any:
 
 atan2 = elementwise("atan2", _atan2_x, _atan2_y, doc="The angle of the point (y, x); the derivative at the origin is 0.")
 sinh = elementwise("sinh", lambda x: cosh(x), doc="The hyperbolic sine.")
-cosh = elementwise("cosh", lambda x: sinh(x), doc="The hyperbolic cosine.")
+cosh: Primitive = elementwise("cosh", lambda x: sinh(x), doc="The hyperbolic cosine.")
 
 
 def _asinh_x(x: Any) -> Any:
@@ -234,7 +267,7 @@ def _sigmoid(xp: Any, x: Any) -> Any:
     return xp.where(x >= 0, 1.0, e) / (1.0 + e)
 
 
-sigmoid = elementwise("sigmoid", lambda out: out * (1.0 - out), forward=_sigmoid, doc="1 / (1 + e⁻ˣ).")
+sigmoid: Primitive = elementwise("sigmoid", lambda out: out * (1.0 - out), forward=_sigmoid, doc="1 / (1 + e⁻ˣ).")
 softplus = elementwise(
     "softplus",
     lambda x: sigmoid(x),

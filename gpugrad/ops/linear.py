@@ -272,22 +272,55 @@ def joint(prim: Primitive) -> Primitive:
     return prim
 
 
-def _part(axis: int, start: int, stop: int, rest: Shape) -> Spec:
-    return ((start, stop, 1), *((0, n, 1) for n in rest[len(rest) + axis + 1 :]))
+def along(axis: int, start: int, stop: int, shape: Shape) -> Spec:
+    """The spec of the part of an array of this shape from ``start`` to ``stop`` along one axis."""
+    return ((start, stop, 1) if stop > start else (0, 0, 1), *((0, n, 1) for n in tail(shape, -axis - 1)))
 
 
 concat: Primitive = joint(
     Primitive(
         "linear",
         "concat",
-        [Linear(lambda g, shape, i, axis, bounds: slice_(g, spec=_part(axis, bounds[i], bounds[i + 1], shape)))],
+        [Linear(lambda g, shape, i, axis, bounds: slice_(g, spec=along(axis, bounds[i], bounds[i + 1], shape)))],
         operands=("x",),
         forward=lambda xp, *xs, axis, bounds: xp.concat(xs, axis=axis),
-        shape=lambda *shapes, axis, bounds: (*shapes[0][:axis], bounds[-1], *tail(shapes[0], -axis - 1)),
+        shape=lambda *shapes, axis, bounds: _resized(shapes[0], axis, bounds[-1]),
         variadic=True,
         doc="Arrays of one dtype, one after another along an axis; operand i lies between bounds[i] and bounds[i + 1].",
     )
 )
+
+
+def _resized(shape: Shape, axis: int, size: int) -> Shape:
+    return (*head(shape, -axis), size, *tail(shape, -axis - 1))
+
+
+def _cuts(bounds: tuple[int, ...]) -> list[tuple[int, int]]:
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
+
+
+def _split_transpose(g: Any, shape: Shape, axis: int, bounds: tuple[int, ...]) -> Any:
+    like = next(c for c in g if c is not None)  # None: nothing depends on that part
+    parts = [
+        zeros(like, _resized(shape, axis, b - a)) if c is None else c
+        for c, (a, b) in zip(g, _cuts(bounds), strict=True)
+    ]
+    return concat(*parts, axis=axis, bounds=bounds)
+
+
+split: Primitive = linear(
+    "split",
+    _split_transpose,
+    forward=lambda xp, x, *, axis, bounds: tuple(x[key_of(along(axis, a, b, x.shape))] for a, b in _cuts(bounds)),
+    shape=lambda s, *, axis, bounds: tuple(_resized(s, axis, b - a) for a, b in _cuts(bounds)),
+    outputs=-1,  # as many as there are cuts
+    doc="The parts of an array along an axis, the inverse of concat: part i lies between bounds[i] and bounds[i + 1].",
+)
+
+
+def part(x: Any, axis: int, start: int, stop: int) -> Any:
+    """``x`` from ``start`` to ``stop`` (both within it) along one axis."""
+    return slice_(x, spec=along(axis, start, stop, x.shape))
 
 
 def _slice_update(xp: Any, x: Any, v: Any, *, spec: Spec) -> Any:

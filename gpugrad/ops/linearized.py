@@ -49,19 +49,19 @@ def _spread(out: Any, shape: Shape, axis: Axes) -> Any:
 
 # ---- reductions without a derivative --------------------------------------------------------------------------------
 
-reduce_any: Primitive = linearized(
+reduce_any = linearized(
     "reduce_any", None, forward=lambda xp, x, *, axis: xp.any(x, axis=axis), shape=_removed, dtype=_bool,
     doc="Whether any element along the axes is true.",
 )  # fmt: skip
-reduce_all: Primitive = linearized(
+reduce_all = linearized(
     "reduce_all", None, forward=lambda xp, x, *, axis: xp.all(x, axis=axis), shape=_removed, dtype=_bool,
     doc="Whether all elements along the axes are true.",
 )  # fmt: skip
-argmax: Primitive = linearized(
+argmax = linearized(
     "argmax", None, forward=lambda xp, x, *, axis: xp.argmax(x, axis=axis), shape=_one_removed, dtype=_index,
     doc="The index of the first largest element along one axis; of the first NaN if there is one.",
 )  # fmt: skip
-argmin: Primitive = linearized(
+argmin = linearized(
     "argmin", None, forward=lambda xp, x, *, axis: xp.argmin(x, axis=axis), shape=_one_removed, dtype=_index,
     doc="The index of the first smallest element along one axis; of the first NaN if there is one.",
 )  # fmt: skip
@@ -74,7 +74,7 @@ def _argsort(xp: Any, x: Any, *, axis: int, descending: bool) -> Any:
     return x.shape[axis] - 1 - xp.flip(xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=True), axis=axis)
 
 
-argsort: Primitive = linearized(
+argsort = linearized(
     "argsort", None, forward=_argsort, shape=_same, dtype=_index,
     doc="The indices that sort along one axis; equal elements keep their order. NaN counts as the largest.",
 )  # fmt: skip
@@ -93,11 +93,11 @@ def _extremum(t: Any, x: Any, out: Any, axis: Axes) -> Any:
     return reduce_sum(where(mask, t, 0.0), axis=axis) * share
 
 
-reduce_max: Primitive = linearized(
+reduce_max = linearized(
     "reduce_max", _extremum, forward=lambda xp, x, *, axis: xp.max(x, axis=axis), shape=_removed,
     doc="The largest element along the axes; elements that tie share the gradient equally.",
 )  # fmt: skip
-reduce_min: Primitive = linearized(
+reduce_min = linearized(
     "reduce_min", _extremum, forward=lambda xp, x, *, axis: xp.min(x, axis=axis), shape=_removed,
     doc="The smallest element along the axes; elements that tie share the gradient equally.",
 )  # fmt: skip
@@ -110,7 +110,7 @@ def _cut(axis: int, start: int | None, stop: int | None) -> tuple[Any, ...]:
     return (..., slice(start, stop), *(slice(None),) * (-axis - 1))
 
 
-def _range(shape: Shape, axis: int, start: int, stop: int) -> Spec:
+def range_of(shape: Shape, axis: int, start: int, stop: int) -> Spec:
     """The part of an array that is a range of one axis."""
     return ((start, stop, 1), *((0, n, 1) for n in shape[len(shape) + axis + 1 :]))
 
@@ -120,7 +120,7 @@ def shift(x: Any, axis: int, by: int) -> Any:
     shape = x.shape
     n = shape[axis]
     k = min(abs(by), n)
-    first, last = _range(shape, axis, 0, n - k), _range(shape, axis, k, n)
+    first, last = range_of(shape, axis, 0, n - k), range_of(shape, axis, k, n)
     rest = tail(shape, -axis)
     if by > 0:
         return unslice(slice_(x, spec=first), spec=last, sizes=rest)
@@ -131,7 +131,7 @@ def lengthened(x: Any, axis: int) -> Any:
     """One zero more at the end of an axis."""
     sizes = list(tail(x.shape, -axis))
     sizes[0] += 1
-    return unslice(x, spec=_range(x.shape, axis, 0, x.shape[axis]), sizes=tuple(sizes))
+    return unslice(x, spec=range_of(x.shape, axis, 0, x.shape[axis]), sizes=tuple(sizes))
 
 
 def _doubling(xp: Any, x: Any, axis: int, join: Callable[[Any, Any], Any]) -> Any:
@@ -193,7 +193,7 @@ cumprod: Primitive = linearized(
 )  # fmt: skip
 
 
-def _joined(x: Any, axis: Axes) -> Any:
+def joined(x: Any, axis: Axes) -> Any:
     """The axes moved to the end and made one."""
     shape = x.shape
     rank = len(shape)
@@ -206,13 +206,13 @@ def _joined(x: Any, axis: Axes) -> Any:
 
 def _prod_map(t: Any, x: Any, axis: Axes) -> Any:
     """The sum of each tangent times the product of all the others, which is what lies before times what lies after."""
-    x = _joined(x, axis)
+    x = joined(x, axis)
     before = cumprod(x, axis=-1, exclusive=True)
     after = flip(cumprod(flip(x, axis=(-1,)), axis=-1, exclusive=True), axis=(-1,))
-    return reduce_sum(_joined(t, axis) * (before * after), axis=(-1,))
+    return reduce_sum(joined(t, axis) * (before * after), axis=(-1,))
 
 
-reduce_prod: Primitive = linearized(
+reduce_prod = linearized(
     "reduce_prod", _prod_map, forward=lambda xp, x, *, axis: xp.prod(x, axis=axis, dtype=x.dtype), shape=_removed,
     doc="The product over the axes, which go; the gradient is right with any number of zeros.",
 )  # fmt: skip
@@ -229,11 +229,11 @@ def _running(t: Any, x: Any, out: Any, axis: int) -> Any:
     return recurrence(stays, where(mask, t, 0.0), axis=axis) * share
 
 
-cummax: Primitive = linearized(
+cummax = linearized(
     "cummax", _running, forward=lambda xp, x, *, axis: _doubling(xp, x, axis, xp.maximum), shape=_same,
     doc="The largest element so far along one axis; elements that tie share the gradient equally.",
 )  # fmt: skip
-cummin: Primitive = linearized(
+cummin = linearized(
     "cummin", _running, forward=lambda xp, x, *, axis: _doubling(xp, x, axis, xp.minimum), shape=_same,
     doc="The smallest element so far along one axis; elements that tie share the gradient equally.",
 )  # fmt: skip
@@ -259,7 +259,7 @@ def _logsumexp_map(t: Any, x: Any, out: Any, axis: Axes) -> Any:
     return reduce_sum(t * weight, axis=axis) * (1.0 / reduce_sum(weight, axis=axis))
 
 
-reduce_logsumexp: Primitive = linearized(
+reduce_logsumexp = linearized(
     "reduce_logsumexp", _logsumexp_map, forward=_logsumexp, shape=_removed,
     doc="log Σ eˣ over the axes, which go, without overflow; exact where elements are infinite.",
 )  # fmt: skip

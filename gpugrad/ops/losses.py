@@ -10,8 +10,19 @@ from typing import Any
 from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
 from gpugrad.ops.elementwise import (
-    abs, clip, exp, greater, less, log, log1p, masked_multiply, maximum, not_equal, softplus, where,
-)  # fmt: skip
+    abs,
+    clip,
+    exp,
+    greater,
+    less,
+    log,
+    log1p,
+    masked_multiply,
+    maximum,
+    not_equal,
+    softplus,
+    where,
+)
 from gpugrad.ops.gathering import take_along_axis
 from gpugrad.ops.linear import broadcast_to, reshape
 from gpugrad.ops.neural import log_softmax

@@ -10,9 +10,28 @@ from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
 from gpugrad.ops.bilinear import matmul, mT
 from gpugrad.ops.elementwise import (
-    abs, clip, equal, erf, exp, expm1, greater, greater_equal, isfinite, less_equal, log, logical_not,
-    logical_or, maximum, relu, sigmoid, softplus, sqrt, stop, tanh, where,
-)  # fmt: skip
+    abs,
+    clip,
+    equal,
+    erf,
+    exp,
+    expm1,
+    greater,
+    greater_equal,
+    isfinite,
+    less_equal,
+    log,
+    logical_not,
+    logical_or,
+    maximum,
+    relu,
+    sigmoid,
+    softplus,
+    sqrt,
+    stop,
+    tanh,
+    where,
+)
 from gpugrad.ops.gathering import take
 from gpugrad.ops.linear import cast, expand, iota, moved, reduce_sum, reshape, unbatched
 from gpugrad.ops.reductions import floating, mean, restored, root, size_of

@@ -29,7 +29,7 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
     elif hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray):
         return _from_dlpack(x)
     else:
-        backend = select.on(device or "cpu")
+        backend = select.on(device or select.default_device())
     out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
     if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
         what = " (a sequence that holds tensors: gg.stack them)" if dtypes.of(out).kind == "O" else ""

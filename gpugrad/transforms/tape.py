@@ -426,8 +426,8 @@ def sweep(
                 if len(parents) == 1:  # one operand: most nodes, so without the general loop
                     node = parents[0]
                     g = pulls[0].call(g, saved, node.shape, 0, params)
-                    if heap:
-                        k = node.index
+                    k = node.index
+                    if heap and k <= -heap[0]:
                         if k in waiting:
                             there = waiting[k]
                             there[1] = there[1] + g
@@ -451,8 +451,8 @@ def sweep(
                             if k in waiting:
                                 there = waiting[k]
                                 there[1] = there[1] + ct
-                            elif following is None and not heap:
-                                following = parent  # in a chain nothing else waits: no need to queue
+                            elif following is None and (not heap or k > -heap[0]):
+                                following = parent  # it comes next: no need to queue
                                 coming = ct
                             elif following is parent:
                                 coming = coming + ct

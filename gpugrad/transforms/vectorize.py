@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gpugrad import errors, pytree, trace
-from gpugrad.ops.composed import concat, moveaxis
+from gpugrad.ops.joining import concat
+from gpugrad.ops.rearranging import moveaxis
 from gpugrad.trace import value
 from gpugrad.transforms.batch import Batch, repeated
 from gpugrad.transforms.lift import lowered, raised

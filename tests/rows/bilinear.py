@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from case import Case
 
-from gpugrad.ops import bilinear as b
+from gpugrad.ops import contraction as b
+from gpugrad.ops.bilinear import matmul
 
 
 def _normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], tuple[Any, ...]]:
@@ -20,7 +21,7 @@ def _complex(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], tuple[
 
 
 def _matmul(name: str, x: tuple[int, ...], y: tuple[int, ...], **more: Any) -> Case:
-    return Case(f"matmul {name}", b.matmul, _normal(x, y), np.matmul, **more)
+    return Case(f"matmul {name}", matmul, _normal(x, y), np.matmul, **more)
 
 
 def _einsum(subscripts: str, *shapes: tuple[int, ...], **more: Any) -> Case:
@@ -56,17 +57,17 @@ CASES = [
     _matmul("batch vector", (2, 2, 3), (3,)),
     _matmul("no rows", (0, 3), (3, 2), order=0),
     _matmul("nothing to sum", (2, 0), (0, 3), order=0),
-    Case("matmul complex", b.matmul, _complex((2, 3), (3, 2)), np.matmul),
+    Case("matmul complex", matmul, _complex((2, 3), (3, 2)), np.matmul),
     Case(
         "matmul real complex",
-        b.matmul,
+        matmul,
         lambda rng: (rng.normal(size=(2, 3)), rng.normal(size=(3, 2)) * (1 + 2j)),
         np.matmul,
         argnums=(1,),
     ),
     Case(
         "matmul integers",
-        b.matmul,
+        matmul,
         lambda rng: (rng.integers(-4, 4, (2, 3)), rng.integers(-4, 4, (3, 2))),
         np.matmul,
         argnums=(),

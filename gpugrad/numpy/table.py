@@ -1,0 +1,87 @@
+"""The table of NumPy's functions: which of ours each one is.
+
+A function is in one of three groups. Most are rows: one of our operations under NumPy's signature (see
+:mod:`gpugrad.numpy.adapt`). Those that we have no operation for are compositions in modules beside this one, written
+with NumPy's signatures. Universal functions have a table of their own. What stands in none of them is not supported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from gpugrad.numpy import creating, polynomials, questions, selecting, writing
+from gpugrad.numpy.adapt import Row, adapted, named
+from gpugrad.numpy.operations import OPERATIONS
+from gpugrad.numpy.ufuncs import UFUNCS
+from gpugrad.public import places_of, public
+
+Function = Callable[..., Any]
+
+
+def found(path: str) -> Any:
+    """NumPy's function of that name, ``"linalg.norm"`` say; None if this NumPy has none."""
+    out: Any = np
+    for name in path.split("."):
+        out = getattr(out, name, None)
+    return out
+
+
+# ---- rows: parameters of the same name or in the same place go together ------------------------------------------------
+
+_SAME = """
+    allclose angle argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
+    broadcast_arrays column_stack correlate convolve count_nonzero cross cumprod cumsum cumulative_prod cumulative_sum
+    diag diagflat diagonal diff dsplit dstack ediff1d expand_dims flip fliplr flipud gradient hsplit hstack imag interp
+    isclose isin isneginf isposinf kron logspace matrix_transpose mean median meshgrid moveaxis nan_to_num nancumprod
+    nancumsum nanmean nanmedian nanpercentile nanquantile nonzero outer pad partition percentile ptp quantile ravel real
+    repeat reshape roll rollaxis rot90 searchsorted sinc split squeeze stack swapaxes take take_along_axis tensordot tile
+    trace trapezoid tril triu unique unique_all unique_counts unique_inverse unique_values unstack unwrap vsplit vstack
+    linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eig linalg.eigh linalg.eigvals
+    linalg.eigvalsh linalg.inv linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank
+    linalg.matrix_transpose linalg.multi_dot linalg.norm linalg.outer linalg.pinv linalg.qr linalg.slogdet linalg.solve
+    linalg.svd linalg.svdvals linalg.tensordot linalg.tensorinv linalg.tensorsolve linalg.trace linalg.vecdot
+    linalg.vector_norm
+"""
+_ROWS = {
+    "around": Row("round"),
+    "round": Row("round"),
+    "fix": Row("trunc"),
+    "transpose": Row("permute_dims"),
+    "sum": Row("sum", join="add", neutral=0),
+    "prod": Row("prod", join="multiply", neutral=1),
+    "nansum": Row("nansum", join="add", neutral=0),
+    "nanprod": Row("nanprod", join="multiply", neutral=1),
+    "any": Row("any", neutral=False),
+    "all": Row("all", neutral=True),
+    **{name: Row(ours, join="maximum") for name, ours in (("max", "max"), ("amax", "max"), ("nanmax", "nanmax"))},
+    **{name: Row(ours, join="minimum") for name, ours in (("min", "min"), ("amin", "min"), ("nanmin", "nanmin"))},
+}
+_MODULES: tuple[ModuleType, ...] = (creating, polynomials, questions, selecting, writing)
+
+
+def _functions() -> dict[str, Function]:
+    joins = {name: OPERATIONS[name] for name in ("add", "multiply", "maximum", "minimum", "where")}
+    out: dict[str, Function] = {}
+    for path, row in ({n: Row(n) for n in _SAME.split()} | _ROWS).items():
+        theirs = found(path)
+        if theirs is not None and row.ours in OPERATIONS:
+            out[path] = adapted(path, theirs, OPERATIONS[row.ours], row, joins)
+    for module in _MODULES:
+        for name in module.__all__:
+            out[name] = _composed(name, getattr(module, name))
+    return out
+
+
+def _composed(path: str, function: Function) -> Function:
+    places, star = places_of(function)
+    return named(public(function) if places or star else function, path, None, function)
+
+
+FUNCTIONS = _functions()
+"""NumPy's name of each function that accepts tensors -> what runs."""
+
+__all__ = ["FUNCTIONS", "UFUNCS", "found"]

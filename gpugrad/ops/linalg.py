@@ -1,0 +1,618 @@
+"""Linear algebra with NumPy's names and results: what ``gg.linalg`` shows.
+
+Matrices lie in the last two axes and leading axes are a batch. Integers become float64. A failure of the algorithm (a
+singular matrix, one that is not positive definite) is a :class:`LinAlgError`, which is also NumPy's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gpugrad import dtypes, errors
+from gpugrad.ops import linear as lin
+from gpugrad.ops import matrices as m
+from gpugrad.ops.arithmetic import abs as absolute
+from gpugrad.ops.bilinear import matmul, mm, mT
+from gpugrad.ops.contraction import tensordot, vecdot
+from gpugrad.ops.elementwise import equal, greater, multiply, not_equal, pow, subtract, where
+from gpugrad.ops.linear import cast, constant, reduce_sum, reshape, slice_
+from gpugrad.ops.matrices import H, LinAlgError, scaled_identity
+from gpugrad.ops.reductions import floating, restored, root
+from gpugrad.ops.reductions import max as max_of
+from gpugrad.ops.reductions import min as min_of
+from gpugrad.ops.reductions import sum as sum_of
+from gpugrad.primitive import Shape
+from gpugrad.shapes import axes_of, axis_of
+from gpugrad.trace import Array
+
+Axis = int | Sequence[int] | None
+
+
+class SlogdetResult(NamedTuple):
+    """The sign of a determinant and the logarithm of its modulus."""
+
+    sign: Array
+    logabsdet: Array
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues, rising, and eigenvectors, as columns."""
+
+    eigenvalues: Array
+    eigenvectors: Array
+
+
+class SVDResult(NamedTuple):
+    """Left singular vectors, as columns; singular values, falling; right singular vectors, as rows."""
+
+    U: Array
+    S: Array
+    Vh: Array
+
+
+class QRResult(NamedTuple):
+    """A matrix with orthonormal columns, and an upper triangular one."""
+
+    Q: Array
+    R: Array
+
+
+# ---- what they expect -----------------------------------------------------------------------------------------------------
+
+
+def _matrix(x: Any, name: str) -> Any:
+    """``x`` in floating point, if it is a matrix or a batch of them."""
+    if len(getattr(x, "shape", ())) < 2:
+        raise errors.ShapeError(f"{name}: shape {getattr(x, 'shape', ())}; expected matrices in the last two axes. Reshape it: gg.reshape")
+    return floating(x)
+
+
+def _square(x: Any, name: str) -> Any:
+    x = _matrix(x, name)
+    if x.shape[-1] != x.shape[-2]:
+        raise errors.ShapeError(f"{name}: shape {x.shape}; expected square matrices in the last two axes")
+    return x
+
+
+def _identity(x: Any) -> Any:
+    """The identity, in the shape of the square matrices ``x``."""
+    return scaled_identity(constant(x, to=x.shape[:-2], fill=1, dtype=dtypes.of(x)), x.shape[-1])
+
+
+# ---- systems of equations ---------------------------------------------------------------------------------------------------
+
+
+def _sides(x: Any, y: Any, name: str) -> tuple[Any, Any, bool]:
+    """Both sides in floating point, the right one as matrices, and whether it was a vector."""
+    x, shape = _square(x, name), getattr(y, "shape", ())
+    vector = len(shape) == 1
+    if not shape or shape[-1 if vector else -2] != x.shape[-1]:
+        raise errors.ShapeError(f"{name}: matrices {x.shape} and right side {shape}; expected (..., n, n) with (n,) or (..., n, k)")
+    y = floating(y)
+    return x, reshape(y, to=(*shape, 1), rank=1) if vector else y, vector
+
+
+def _as_given(out: Any, vector: bool) -> Any:
+    return reshape(out, to=out.shape[:-1], rank=len(out.shape)) if vector else out
+
+
+def solve(a: Array, b: Array) -> Array:
+    """The x with a @ x = b. ``b`` is a vector if it has one axis, and otherwise matrices; leading axes broadcast.
+
+    O(n³) in each of forward and derivative. Raises ShapeError if the shapes do not fit, LinAlgError if ``a`` is
+    singular.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.solve(gg.tensor([[2.0, 0.0], [0.0, 4.0]]), gg.tensor([1.0, 1.0]))
+    tensor([0.5 , 0.25])
+    """
+    x, y, vector = _sides(a, b, "solve")
+    return _as_given(m.solve(x, y), vector)
+
+
+def solve_triangular(a: Array, b: Array, lower: bool = False, unit_diagonal: bool = False) -> Array:
+    """:func:`solve` with one triangle of ``a``, the upper one unless ``lower``; the other is not read.
+
+    With ``unit_diagonal`` the diagonal is not read either, and counts as ones. Raises ShapeError if the shapes do not
+    fit, LinAlgError for a zero on the diagonal.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.solve_triangular(gg.tensor([[2.0, 1.0], [9.0, 1.0]]), gg.tensor([3.0, 1.0]))
+    tensor([1., 1.])
+    """
+    x, y, vector = _sides(a, b, "solve_triangular")
+    return _as_given(m.solve_triangular(x, y, lower=bool(lower), unit=bool(unit_diagonal)), vector)
+
+
+def inv(x: Array) -> Array:
+    """The inverse of square matrices. To apply it once, :func:`solve` is faster and more accurate.
+
+    Raises ShapeError if they are not square, LinAlgError for a singular one.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.inv(gg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5 , 0.  ],
+            [0.  , 0.25]])
+    """
+    return m.inv(_square(x, "inv"))
+
+
+def _rtol(x: Any, rtol: float | None) -> float:
+    return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps) if rtol is None else float(rtol)
+
+
+def pinv(x: Array, rtol: float | None = None) -> Array:
+    """The pseudo-inverse of any matrices, by singular values; those of at most ``rtol`` times the largest count as 0.
+
+    ``rtol`` is max(rows, columns) · eps unless given. The derivative is that among matrices of the same rank.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.pinv(gg.tensor([[2.0, 0.0], [0.0, 0.0]]))
+    tensor([[0.5, 0. ],
+            [0. , 0. ]])
+    """
+    x = _matrix(x, "pinv")
+    return m.pinv(x, rtol=_rtol(x, rtol))
+
+
+def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Array, Array]:
+    """The x that minimises the norm of a @ x - b, the shortest if there are many; as NumPy, (x, residuals, rank, s).
+
+    ``residuals`` are the sums of squares of a @ x - b, empty unless ``a`` has more rows than columns and full rank;
+    ``rank`` counts the singular values ``s`` above ``rcond`` times the largest (max(rows, columns) · eps unless given).
+    x is differentiated through the pseudo-inverse, so the derivative holds among matrices of the same rank, and the
+    condition number of ``a`` is not squared. Raises ShapeError if the shapes do not fit.
+
+    >>> import gpugrad as gg
+    >>> x, residuals, rank, s = gg.linalg.lstsq(gg.tensor([[1.0], [1.0]]), gg.tensor([1.0, 3.0]))
+    >>> x, residuals
+    (tensor([2.]), tensor([2.]))
+    """
+    x, shape = _matrix(a, "lstsq"), getattr(b, "shape", ())
+    if len(x.shape) != 2 or len(shape) not in (1, 2) or shape[0] != x.shape[0]:
+        raise errors.ShapeError(f"lstsq: matrix {x.shape} and right side {shape}; expected (m, n) with (m,) or (m, k). For a batch use gg.vmap, or gg.linalg.pinv(a) @ b")
+    y = floating(b)
+    tol = _rtol(x, rcond)
+    s = m.svdvals(x)
+    out = matmul(m.pinv(x, rtol=tol), y)
+    rest = absolute(subtract(matmul(x, out), y))
+    rank = _count_above(s, tol)
+    if x.shape[0] > x.shape[1] and _is_full(rank, x.shape[1]):
+        residuals = reduce_sum(rest * rest, axis=(-len(shape),))
+        residuals = residuals if len(shape) == 2 else reshape(residuals, to=(1,), rank=0)
+    else:
+        residuals = constant(rest, to=(0,), fill=0, dtype=dtypes.of(rest))
+    return out, residuals, rank, s
+
+
+def _is_full(rank: Any, n: int) -> bool:
+    """Whether a rank is ``n``; taken for granted where it is not one number (under vmap)."""
+    while hasattr(rank, "_data"):
+        rank = rank._data
+    return getattr(rank, "shape", ()) != () or int(rank) == n
+
+
+# ---- determinants ---------------------------------------------------------------------------------------------------------
+
+
+def det(x: Array) -> Array:
+    """The determinant.
+
+    The gradient is the matrix of cofactors, and the Hessian is right too, at every rank: a singular matrix is nothing
+    special. Both cost O(n³) per direction. Third and higher derivatives cost O(n⁴) and lose digits as n grows (some 4
+    of 16 at n = 20). Raises ShapeError unless the matrices are square.
+
+    >>> import gpugrad as gg
+    >>> gg.grad(gg.linalg.det)(gg.tensor([[1.0, 2.0], [2.0, 4.0]]))
+    tensor([[ 4., -2.],
+            [-2.,  1.]])
+    """
+    return m.det(_square(x, "det"))
+
+
+def slogdet(x: Array) -> SlogdetResult:
+    """(sign, logabsdet): the determinant is sign · exp(logabsdet), which may be beyond the floating-point range.
+
+    The gradient of logabsdet is the transposed inverse; taking it raises LinAlgError at a singular matrix.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.slogdet(gg.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    SlogdetResult(sign=tensor(-1.), logabsdet=tensor(0.))
+    """
+    return SlogdetResult(*m.slogdet(_square(x, "slogdet")))
+
+
+# ---- factorizations ---------------------------------------------------------------------------------------------------------
+
+
+def cholesky(x: Array, upper: bool = False) -> Array:
+    """The lower triangular L with L @ Lᴴ = x, or with ``upper`` the upper triangular U = Lᴴ.
+
+    ``x`` is taken to be Hermitian: its lower triangle is read, and gradients are Hermitian. Raises LinAlgError if it is
+    not positive definite.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.cholesky(gg.tensor([[4.0, 2.0], [2.0, 2.0]]))
+    tensor([[2., 0.],
+            [1., 1.]])
+    """
+    out = m.cholesky(_square(x, "cholesky"))
+    return H(out) if upper else out
+
+
+def _read(x: Any, UPLO: str, name: str) -> Any:
+    """The Hermitian matrix whose chosen triangle is in ``x``, in its lower one."""
+    if UPLO not in ("L", "U"):
+        raise errors.ShapeError(f"{name}: UPLO={UPLO!r}; expected 'L' or 'U', the triangle that is read")
+    x = _square(x, name)
+    return H(x) if UPLO == "U" else x
+
+
+def eigh(x: Array, UPLO: str = "L") -> EighResult:
+    """(eigenvalues, eigenvectors) of Hermitian matrices: x = V diag(w) Vᴴ with w rising and V's columns orthonormal.
+
+    ``x`` is taken to be Hermitian: one triangle, ``UPLO``, is read, and gradients are Hermitian. Eigenvectors are
+    determined up to sign (phase, if complex), and up to a rotation where eigenvalues are equal: a derivative is
+    meaningful for what does not depend on that choice. Where eigenvalues are equal to rounding, the part of the
+    derivative that divides by their difference is 0: right for functions to which it does not contribute, as sums of
+    eigenvalues, or of squares of V diag(w) Vᴴ; wrong for others, such as one element of V diag(exp(w)) Vᴴ.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+    tensor([1., 2.])
+    """
+    return EighResult(*m.eigh(_read(x, UPLO, "eigh")))
+
+
+def eigvalsh(x: Array, UPLO: str = "L") -> Array:
+    """The eigenvalues of Hermitian matrices, rising; see :func:`eigh`.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.eigvalsh(gg.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    tensor([-1.,  1.])
+    """
+    return m.eigvalsh(_read(x, UPLO, "eigvalsh"))
+
+
+def svd(x: Array, full_matrices: bool = False, compute_uv: bool = True) -> Any:
+    """(U, S, Vh) with x = U diag(S) Vh: orthonormal columns of U and rows of Vh, singular values S falling.
+
+    Of min(rows, columns) columns and rows, the reduced form; ``full_matrices=True`` is for square matrices only, where
+    both are one. ``compute_uv=False`` gives S alone. What :func:`eigh` says of equal eigenvalues holds for equal
+    singular values, and for singular values of 0. Raises ShapeError.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.svd(gg.tensor([[0.0, 2.0], [1.0, 0.0]])).S
+    tensor([2., 1.])
+    """
+    x = _matrix(x, "svd")
+    if not compute_uv:
+        return m.svdvals(x)
+    if full_matrices and x.shape[-1] != x.shape[-2]:
+        raise errors.ShapeError(f"svd: full_matrices=True for shape {x.shape}; the vectors beyond the reduced form are arbitrary and have no derivative. Pass full_matrices=False")
+    return SVDResult(*m.svd(x))
+
+
+def svdvals(x: Array) -> Array:
+    """The singular values, falling.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.svdvals(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    tensor([2., 1.])
+    """
+    return m.svdvals(_matrix(x, "svdvals"))
+
+
+def qr(x: Array, mode: str = "reduced") -> Any:
+    """(Q, R) with x = Q @ R, of min(rows, columns) columns and rows; R alone with ``mode="r"``.
+
+    The derivative needs the first min(rows, columns) columns of ``x`` to be independent: LinAlgError otherwise. Raises
+    ShapeError for another mode: the columns of a complete Q beyond these have no derivative.
+
+    >>> import gpugrad as gg
+    >>> q, r = gg.linalg.qr(gg.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> bool(gg.allclose(q @ r, gg.tensor([[3.0, 1.0], [4.0, 2.0]])))
+    True
+    """
+    if mode not in ("reduced", "r"):
+        raise errors.ShapeError(f"qr: mode={mode!r}; expected 'reduced' or 'r'")
+    q, r = m.qr(_matrix(x, "qr"))
+    return r if mode == "r" else QRResult(q, r)
+
+
+# ---- norms and what is made of singular values --------------------------------------------------------------------------------
+
+
+def _power_norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
+    """(Σ |x|ᵖ)^(1/p), with derivative 0 at 0 and in elements that are 0."""
+    size = absolute(x)
+    if p > 0.0:
+        there = not_equal(size, 0.0)
+        total = reduce_sum(where(there, pow(where(there, size, 1.0), p), 0.0), axis=axes)
+        moved = not_equal(total, 0.0)
+        return where(moved, pow(where(moved, total, 1.0), 1.0 / p), 0.0)
+    return pow(reduce_sum(pow(size, p), axis=axes), 1.0 / p)
+
+
+def vector_norm(x: Array, axis: Axis = None, keepdims: bool = False, ord: float | str | None = 2) -> Array:
+    """The ``ord``-norm of vectors along ``axis``, of all elements for None: (Σ |x|ᵖ)^(1/p), and the limits of that.
+
+    inf is the largest modulus, -inf the smallest, 0 counts what is not 0. At 0 the gradient is 0, and moduli that tie
+    share it. Raises AxisError for an axis out of range.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.vector_norm(gg.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    x = floating(x)
+    shape = x.shape
+    axes = axes_of(axis, shape, "norm")
+    if not isinstance(ord, int | float | None):
+        raise errors.ShapeError(f"norm: ord={ord!r} for vectors; expected a number, math.inf, or None")
+    if ord is None or ord == 2:
+        size = absolute(x) if dtypes.is_complex(x.dtype) else x
+        out = root(reduce_sum(multiply(size, size), axis=axes))
+    elif ord == 1:
+        out = reduce_sum(absolute(x), axis=axes)
+    elif ord in (math.inf, -math.inf):
+        out = (max_of if ord > 0 else min_of)(absolute(x), axis=axes)
+    elif ord == 0:
+        size = absolute(x)
+        out = reduce_sum(cast(not_equal(size, 0.0), dtype=dtypes.of(size), source=dtypes.dtype("bool")), axis=axes)
+    else:
+        out = _power_norm(x, float(ord), axes)
+    return restored(out, shape, axes, keepdims)
+
+
+def _singular_norm(x: Any, ord: Any) -> Any:
+    """Norms made of singular values; the modulus, of what is not negative anyway, makes the derivative at 0 be 0."""
+    s = absolute(m.svdvals(x))
+    if ord == "nuc":
+        return reduce_sum(s, axis=(-1,))
+    return (max_of if ord > 0 else min_of)(s, axis=-1)
+
+
+def _matrix_norm(x: Any, axes: tuple[int, int], keepdims: bool, ord: Any) -> Any:
+    rows, columns = axes
+    if ord is None or ord == "fro":
+        return vector_norm(x, axes, keepdims)
+    shape = x.shape
+    if ord in (1, -1, math.inf, -math.inf):
+        across, along = (rows, columns) if ord in (1, -1) else (columns, rows)
+        sums = sum_of(absolute(x), axis=across, keepdims=True)
+        return (max_of if ord > 0 else min_of)(sums, axis=axes, keepdims=keepdims) if shape[along] else sums
+    if ord in (2, -2, "nuc"):
+        rest = tuple(k for k in range(-len(shape), 0) if k not in axes)
+        moved = x if (*rest, *axes) == tuple(range(-len(shape), 0)) else lin.permute(x, perm=(*rest, *axes))
+        return restored(_singular_norm(moved, ord), shape, axes, keepdims)
+    raise errors.ShapeError(f"norm: ord={ord!r} for matrices; expected None, 'fro', 'nuc', 1, -1, 2, -2, math.inf or -math.inf. For a vector norm of all elements use gg.linalg.vector_norm")
+
+
+def matrix_norm(x: Array, keepdims: bool = False, ord: float | str | None = "fro") -> Array:
+    """The norm of matrices in the last two axes; ``ord`` as for :func:`norm`.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.matrix_norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]]), ord="nuc")
+    tensor(7.)
+    """
+    return _matrix_norm(_matrix(x, "matrix_norm"), (-2, -1), keepdims, ord)
+
+
+def norm(x: Array, ord: float | str | None = None, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The norm of vectors (one axis) or matrices (two axes), as ``numpy.linalg.norm``.
+
+    ========  ===========================  ============================
+    ord       vectors                      matrices
+    ========  ===========================  ============================
+    None      √Σ|x|²                       √Σ|x|², "fro" too
+    1, -1     Σ|x|, (Σ|x|⁻¹)⁻¹             largest, smallest column sum
+    2, -2     √Σ|x|², (Σ|x|⁻²)^(-1/2)      largest, smallest singular value
+    inf, -inf largest, smallest modulus    largest, smallest row sum
+    "nuc"                                  sum of singular values
+    0, p      how many are not 0, p-norm
+    ========  ===========================  ============================
+
+    Without ``axis`` the whole of ``x``, which may have any number of axes if ``ord`` is None too. The gradient at 0 is
+    0, never NaN. Raises ShapeError for an ``ord`` that there is not, AxisError for an axis out of range.
+
+    >>> import gpugrad as gg
+    >>> gg.grad(gg.linalg.norm)(gg.tensor([3.0, 4.0])), gg.grad(gg.linalg.norm)(gg.tensor([0.0, 0.0]))
+    (tensor([0.6, 0.8]), tensor([0., 0.]))
+    """
+    x = floating(x)
+    shape = x.shape
+    if axis is None and ord is None:
+        return vector_norm(x, None, keepdims)
+    axes = axes_of(axis, shape, "norm")
+    if len(axes) == 1:
+        return vector_norm(x, axes, keepdims, ord)
+    if len(axes) == 2:
+        return _matrix_norm(x, (axes[0], axes[1]), keepdims, ord)
+    raise errors.ShapeError(f"norm: ord={ord!r} over {len(axes)} axes of shape {shape}; expected one axis for vectors or two for matrices. Pass axis=")
+
+
+def cond(x: Array, p: float | str | None = None) -> Array:
+    """The condition number: the norm of ``x`` times that of its inverse, by singular values for None, 2 and -2.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.cond(gg.tensor([[4.0, 0.0], [0.0, 2.0]]))
+    tensor(2.)
+    """
+    if p in (None, 2, -2):
+        s = m.svdvals(_matrix(x, "cond"))
+        n = s.shape[-1]
+        large, small = (slice_(s, spec=((k, k + 1, 1),)) for k in (0, n - 1))
+        out = small / large if p == -2 else large / small
+        return reshape(out, to=(), rank=1)
+    x = _square(x, "cond")
+    return matrix_norm(x, ord=p) * matrix_norm(m.inv(x), ord=p)
+
+
+def _count_above(s: Any, rtol: float) -> Any:
+    """How many singular values are above ``rtol`` times the largest."""
+    there = greater(s, max_of(s, axis=-1, keepdims=True) * rtol) if s.shape[-1] else greater(s, 0.0)
+    return reduce_sum(cast(there, dtype=dtypes.dtype("int64"), source=dtypes.dtype("bool")), axis=(-1,))
+
+
+def matrix_rank(x: Array, rtol: float | None = None) -> Array:
+    """The number of singular values above ``rtol`` times the largest (max(rows, columns) · eps unless given).
+
+    An integer, so without a derivative.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.matrix_rank(gg.tensor([[1.0, 2.0], [2.0, 4.0]]))
+    tensor(1)
+    """
+    x = _matrix(x, "matrix_rank")
+    return _count_above(m.svdvals(x), _rtol(x, rtol))
+
+
+# ---- products -----------------------------------------------------------------------------------------------------------------
+
+
+def matrix_power(x: Array, n: int) -> Array:
+    """Square matrices to an integer power, by repeated squaring; the inverse's power for a negative one.
+
+    Raises ShapeError unless they are square, LinAlgError for a negative power of a singular one.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.matrix_power(gg.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
+    tensor([[1., 5.],
+            [0., 1.]])
+    """
+    shape = getattr(x, "shape", ())
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise errors.ShapeError(f"matrix_power: shape {shape}; expected square matrices in the last two axes")
+    power = m.inv(floating(x)) if n < 0 else x
+    n, out = (-n if n < 0 else n), None
+    while n:
+        if n & 1:
+            out = power if out is None else mm(out, power)
+        n >>= 1
+        if n:
+            power = mm(power, power)
+    return _identity(x) if out is None else out
+
+
+def multi_dot(arrays: Sequence[Array]) -> Array:
+    """The product of two or more matrices, in the order that costs least; the first and the last may be vectors.
+
+    The order is found by dynamic programming, in O(k³) for k matrices. Raises ShapeError if they do not contract.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.multi_dot([gg.ones((2, 9)), gg.ones((9, 1)), gg.ones((1, 3))]).shape
+    (2, 3)
+    """
+    shapes = [getattr(x, "shape", ()) for x in arrays]
+    inside = all(len(s) == 2 for s in shapes[1:-1])
+    if len(shapes) < 2 or not inside or any(len(s) not in (1, 2) for s in shapes):
+        raise errors.ShapeError(f"multi_dot: shapes {', '.join(map(str, shapes))}; expected two matrices or more, of which the first and the last may be vectors")
+    sizes = [shapes[0][0] if len(shapes[0]) == 2 else 1, *(s[0] for s in shapes[1:]), shapes[-1][-1] if len(shapes[-1]) == 2 else 1]
+    return _chained(arrays, _splits(sizes), 0, len(arrays) - 1)
+
+
+def _splits(sizes: Sequence[int]) -> dict[tuple[int, int], int]:
+    """For matrices i to j of a chain, ``sizes[i]`` by ``sizes[i + 1]`` each, the last one of the left factor."""
+    k = len(sizes) - 1
+    cost = {(i, i): 0 for i in range(k)}
+    split = {}
+    for length in range(1, k):
+        for i in range(k - length):
+            j = i + length
+            cost[i, j], split[i, j] = min(
+                (cost[i, s] + cost[s + 1, j] + sizes[i] * sizes[s + 1] * sizes[j + 1], s) for s in range(i, j)
+            )
+    return split
+
+
+def _chained(arrays: Sequence[Any], split: dict[tuple[int, int], int], i: int, j: int) -> Any:
+    if i == j:
+        return arrays[i]
+    s = split[i, j]
+    return matmul(_chained(arrays, split, i, s), _chained(arrays, split, s + 1, j))
+
+
+def cross(x: Array, y: Array, axis: int = -1) -> Array:
+    """The cross product of vectors of three elements along ``axis``; other axes broadcast.
+
+    Raises ShapeError for another size, AxisError for an axis out of range.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.cross(gg.tensor([1.0, 0.0, 0.0]), gg.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    s, t = getattr(x, "shape", ()), getattr(y, "shape", ())
+    i, j = axis_of(axis, s, "cross"), axis_of(axis, t, "cross")
+    if s[i] != 3 or t[j] != 3:
+        raise errors.ShapeError(f"cross: shapes {s} and {t} along axis {axis}; expected three elements in each")
+
+    def part(v: Any, at: int, k: int) -> Any:
+        return slice_(v, spec=((k, k + 1, 1), *((0, n, 1) for n in v.shape[len(v.shape) + at + 1 :])))
+
+    pairs = ((1, 2), (2, 0), (0, 1))
+    parts = [subtract(multiply(part(x, i, a), part(y, j, b)), multiply(part(x, i, b), part(y, j, a))) for a, b in pairs]
+    return lin.concat(*parts, axis=i, bounds=(0, 1, 2, 3))
+
+
+# ---- rearrangements -------------------------------------------------------------------------------------------------------------
+
+
+def matrix_transpose(x: Array) -> Array:
+    """The last two axes swapped. Raises ShapeError if there are fewer.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.matrix_transpose(gg.tensor([[1.0, 2.0]]))
+    tensor([[1.],
+            [2.]])
+    """
+    if len(getattr(x, "shape", ())) < 2:
+        raise errors.ShapeError(f"matrix_transpose: shape {getattr(x, 'shape', ())}; expected at least two axes")
+    return mT(x)
+
+
+def diagonal(x: Array, offset: int = 0) -> Array:
+    """The diagonals of matrices, ``offset`` above the main one.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.diagonal(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), 1)
+    tensor([2.])
+    """
+    if len(getattr(x, "shape", ())) < 2:
+        raise errors.ShapeError(f"diagonal: shape {getattr(x, 'shape', ())}; expected matrices in the last two axes")
+    return lin.diagonal(x, offset)
+
+
+def trace(x: Array, offset: int = 0, dtype: Any = None) -> Array:
+    """The sum along the diagonals of matrices, ``offset`` above the main one.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.trace(gg.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(5.)
+    """
+    return sum_of(diagonal(x, offset), axis=-1, dtype=dtype)
+
+
+def outer(x: Array, y: Array) -> Array:
+    """The products of every element of one vector with every element of another.
+
+    Raises ShapeError unless both have one axis.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.outer(gg.tensor([1.0, 2.0]), gg.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
+    s, t = getattr(x, "shape", ()), getattr(y, "shape", ())
+    if len(s) != 1 or len(t) != 1:
+        raise errors.ShapeError(f"outer: shapes {s} and {t}; expected two vectors. gg.outer flattens")
+    return multiply(reshape(x, to=(*s, 1), rank=1), y)
+
+
+__all__ = [
+    "EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult", "cholesky", "cond", "cross", "det", "diagonal",
+    "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose",
+    "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot",
+    "trace", "vecdot", "vector_norm",
+]  # fmt: skip

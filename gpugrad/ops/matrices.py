@@ -1,0 +1,412 @@
+"""Primitives of linear algebra: solving, inverses, determinants and factorizations, on the last two axes.
+
+Their derivatives are linear maps ``t -> tangent``, written out for each below. Where a factorization is not unique, at
+equal eigenvalues or singular values, the part of the map that divides by their difference is left out: what does not
+depend on the choice of the factors keeps its derivative if that part does not contribute to it, as in a sum of squares
+of the product of the factors.
+
+Sources: M. Giles, Collected matrix derivative results for forward and reverse mode (2008); for the pseudo-inverse
+G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes, errors
+from gpugrad.ops.bilinear import mm, mT
+from gpugrad.ops.elementwise import abs, less_equal, multiply, reciprocal, where
+from gpugrad.ops.linear import conj, diag_embed, diagonal, expand, imag, real, reduce_sum, slice_, to_complex, tril, triu, zeros
+from gpugrad.ops.linearized import reduce_max
+from gpugrad.primitive import Core, Linear, Primitive, Shape, broadcast_shapes, linearized
+
+
+class LinAlgError(errors.GpugradError, np.linalg.LinAlgError):
+    """A matrix that an algorithm cannot take: singular, or not positive definite, or one that it does not converge for."""
+
+
+def _attempt(name: str, expected: str, call: Callable[..., Any], *args: Any, **params: Any) -> Any:
+    """The result of a library call; its failure says which operation, on what, and what was expected."""
+    try:
+        return call(*args, **params)
+    except np.linalg.LinAlgError as error:
+        what = " and ".join(f"{a.dtype}{list(a.shape)}" for a in args)
+        raise LinAlgError(f"{name} of {what}: {str(error).rstrip('.').lower()}; expected {expected}") from error
+
+
+# Whether to conjugate is asked of a value, ``like``: a map under transposition knows the dtype of its cotangent alone.
+
+
+def H(x: Any, like: Any = None) -> Any:
+    """The conjugate transpose."""
+    return mT(conjugate(x, x if like is None else like))
+
+
+def conjugate(x: Any, like: Any) -> Any:
+    """The complex conjugate, if ``like`` is complex."""
+    return conj(x) if dtypes.is_complex(like.dtype) else x
+
+
+def hermitian(x: Any, like: Any) -> Any:
+    """The Hermitian part: what a function of Hermitian matrices sees of a tangent."""
+    return (x + H(x, like)) * 0.5
+
+
+def real_part(x: Any, like: Any) -> Any:
+    """The real part, if ``like`` is complex."""
+    return real(x) if dtypes.is_complex(like.dtype) else x
+
+
+def scaled_identity(c: Any, n: int) -> Any:
+    """Numbers as multiples of the identity matrix."""
+    return diag_embed(expand(c, axis=(-1,), sizes=(n,)), n, n)
+
+
+def _same(s: Shape, *_shapes: Shape, **_params: Any) -> Shape:
+    return s
+
+
+def _real_dtype(d: Any, *_dtypes: Any, **_params: Any) -> Any:
+    return dtypes.real_of(d)
+
+
+# ---- solve, inv ---------------------------------------------------------------------------------------------------------
+
+
+def _solve_shape(x: Shape, y: Shape, **_params: Any) -> Shape:
+    return (*broadcast_shapes("solve", (x[:-2], y[:-2])), x[-1], y[-1])
+
+
+REGULAR = "a matrix that has an inverse (gg.linalg.lstsq and gg.linalg.pinv take any)"
+
+solve: Primitive = linearized(
+    "solve",
+    lambda t, x, out: -solve(x, mm(t, out)),
+    Linear(lambda g, x: solve(mT(x), g)),
+    forward=lambda xp, x, y: _attempt("solve", REGULAR, xp.linalg.solve, x, y),
+    shape=_solve_shape,
+    batch=Core((2, 2)),
+    same=(0, 1),
+    doc="The matrix that ``x`` maps to ``y``, in the last two axes.",
+)
+
+
+def _triangular(xp: Any, x: Any, y: Any, *, lower: bool, unit: bool) -> Any:
+    x = xp.tril(x, k=-unit) if lower else xp.triu(x, k=int(unit))
+    if unit:
+        x = x + xp.eye(x.shape[-1], dtype=x.dtype)
+    return _attempt("solve_triangular", "a triangle without a zero on its diagonal", xp.linalg.solve, x, y)
+
+
+solve_triangular: Primitive = linearized(
+    "solve_triangular",
+    lambda t, x, out, lower, unit: (
+        -solve_triangular(x, mm(tril(t, k=-unit) if lower else triu(t, k=int(unit)), out), lower=lower, unit=unit)
+    ),
+    Linear(lambda g, x, lower, unit: solve_triangular(mT(x), g, lower=not lower, unit=unit)),
+    forward=_triangular,
+    shape=_solve_shape,
+    batch=Core((2, 2)),
+    same=(0, 1),
+    doc="As ``solve``, with the lower or upper triangle of ``x``; its diagonal counts as ones with ``unit``.",
+)
+inv: Primitive = linearized(
+    "inv",
+    lambda t, out: -mm(out, mm(t, out)),
+    forward=lambda xp, x: _attempt("inv", REGULAR, xp.linalg.inv, x),
+    shape=_same,
+    doc="The inverse.",
+)
+
+# ---- det: its first two derivatives from a singular value decomposition, at every rank without a division -----------------
+# In the bases of the singular vectors the matrix is diagonal, and cofactors are products of singular values: det(U D V) has
+# the cofactors det(U) conj(U) cof(D) conj(V) det(V), for unitary U and V.
+
+
+def _conj(xp: Any, x: Any) -> Any:
+    return xp.conj(x) if dtypes.is_complex(x.dtype) else x
+
+
+def _adjoint(xp: Any, x: Any) -> Any:
+    return xp.matrix_transpose(_conj(xp, x))
+
+
+def _without_each(xp: Any, s: Any) -> Any:
+    """The products of all but one of the numbers along the last axis, for each one left out."""
+    rows = xp.broadcast_to(xp.expand_dims(s, axis=-2), (*s.shape, s.shape[-1]))
+    return xp.prod(xp.where(xp.eye(s.shape[-1], dtype=xp.bool), xp.ones_like(rows), rows), axis=-1)
+
+
+def _cofactor(xp: Any, x: Any) -> Any:
+    u, s, vh = xp.linalg.svd(x, full_matrices=False)
+    rest = xp.expand_dims(_without_each(xp, s), axis=-2)
+    sign = xp.linalg.det(u) * xp.linalg.det(vh)
+    return sign[..., None, None] * xp.matmul(_conj(xp, u) * rest, _conj(xp, vh))
+
+
+def _cofactor_change(xp: Any, x: Any, y: Any) -> Any:
+    n = x.shape[-1]
+    u, s, vh = xp.linalg.svd(x, full_matrices=False)
+    t = xp.matmul(_adjoint(xp, u), xp.matmul(y, _adjoint(xp, vh)))
+    places = xp.arange(n)
+    rest = xp.stack(  # the products of all but two singular values
+        [xp.where(places == i, 0, _without_each(xp, xp.where(places == i, 1, s))) for i in range(n)], axis=-2
+    ) if n else t  # fmt: skip
+    rest = xp.astype(rest, t.dtype)
+    own = xp.sum(t * xp.eye(n, dtype=t.dtype), axis=-1)
+    on_diagonal = xp.matmul(rest, own[..., None]) * xp.eye(n, dtype=t.dtype)
+    sign = xp.linalg.det(u) * xp.linalg.det(vh)
+    change = on_diagonal - rest * xp.matrix_transpose(t)
+    return sign[..., None, None] * xp.matmul(xp.matmul(_conj(xp, u), change), _conj(xp, vh))
+
+
+def _third(t: Any, x: Any, y: Any) -> Any:
+    """The derivative along t of the change of x's cofactors along y: Faddeev and LeVerrier's recursion, differentiated twice.
+
+    M ← P - tr(P)/k, P ← x M for k = 1 … n - 1, from P = x, gives ±adj(x) without a division; beside M and P run their
+    changes along y, along t, and along both.
+    """
+    n = x.shape[-1]
+    if n < 3:
+        return t * 0.0
+
+    def less_trace(p: Any, k: int) -> Any:
+        return p - scaled_identity(reduce_sum(diagonal(p), axis=(-1,)) / k, n)
+
+    p, py, pt, pyt = x, y, t, None
+    for k in range(1, n):
+        m, my, mt = less_trace(p, k), less_trace(py, k), less_trace(pt, k)
+        myt = None if pyt is None else less_trace(pyt, k)
+        crossed = mm(y, mt) + mm(t, my)
+        p, py, pt = mm(x, m), mm(y, m) + mm(x, my), mm(t, m) + mm(x, mt)
+        pyt = crossed if myt is None else crossed + mm(x, myt)
+    return mT(myt) * (-1.0) ** (n - 1)
+
+
+det: Primitive = linearized(
+    "det",
+    lambda t, x: reduce_sum(multiply(t, cofactor(x)), axis=(-2, -1)),
+    forward=lambda xp, x: xp.linalg.det(x),
+    shape=lambda s: s[:-2],
+    doc="The determinant. Its gradient is the matrix of cofactors, at every rank.",
+)
+cofactor: Primitive = linearized(
+    "cofactor",
+    lambda t, x: cofactor_change(x, t),
+    forward=_cofactor,
+    shape=_same,
+    doc="The matrix of cofactors, the transposed adjugate: det(x) times the transposed inverse, if there is one.",
+)
+cofactor_change: Primitive = linearized(
+    "cofactor_change",
+    _third,
+    Linear(lambda g, x: cofactor_change(x, g)),
+    forward=_cofactor_change,
+    shape=_same,
+    same=(0, 1),
+    doc="How the cofactors of ``x`` change along ``y``: linear in ``y`` and its own transpose.",
+)
+
+
+def _slogdet_map(t: Any, x: Any, out: Any) -> Any:
+    """d log det = tr(x⁻¹ t): its real part goes to the logarithm of the modulus, its imaginary part turns the sign."""
+    change = reduce_sum(multiply(t, mT(inv(x))), axis=(-2, -1))
+    sign = out[0]
+    if not dtypes.is_complex(sign.dtype):
+        return zeros(sign, sign.shape), change
+    return multiply(to_complex(imag(change)) * 1j, sign), real(change)
+
+
+slogdet: Primitive = linearized(
+    "slogdet",
+    _slogdet_map,
+    forward=lambda xp, x: tuple(xp.linalg.slogdet(x)),
+    shape=lambda s: (s[:-2], s[:-2]),
+    dtype=lambda d: (d, dtypes.real_of(d)),
+    outputs=2,
+    doc="The sign (the phase, if complex) of the determinant and the logarithm of its modulus.",
+)
+
+# ---- Cholesky -----------------------------------------------------------------------------------------------------------
+
+
+def _cholesky_map(t: Any, out: Any) -> Any:
+    """dL = L Φ(L⁻¹ t L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal."""
+    half = solve_triangular(out, hermitian(t, out), lower=True, unit=False)
+    whole = H(solve_triangular(out, H(half, out), lower=True, unit=False), out)
+    return mm(out, (tril(whole, k=0) + tril(whole, k=-1)) * 0.5)
+
+
+cholesky: Primitive = linearized(
+    "cholesky",
+    _cholesky_map,
+    forward=lambda xp, x: _attempt("cholesky", "a positive definite matrix", xp.linalg.cholesky, x),
+    shape=_same,
+    doc="The lower triangular L with L Lᴴ = x, of which the lower triangle is read.",
+)
+
+# ---- eigenvalues of Hermitian matrices, singular values -------------------------------------------------------------------
+
+
+def _inverses(d: Any, scale: Any, n: int) -> Any:
+    """1 / d, and 0 where d is within rounding of 0 for values as large as ``scale`` (which is one axis short of d)."""
+    noise = scale * (8.0 * n * float(dtypes.finfo(dtypes.of(d)).eps))
+    near = less_equal(abs(d), expand(noise, axis=(-1,), sizes=d.shape[-1:]))
+    return where(near, 0.0, reciprocal(where(near, 1.0, d)))
+
+
+def _pairs(values: Any, sign: float) -> Any:
+    """1 / (v_j + sign * v_i) for all pairs, 0 where that cannot be told from 0."""
+    n = values.shape[-1]
+    across = expand(values, axis=(-2,), sizes=(n,))
+    scale = expand(_largest(values), axis=(-1,), sizes=(n,))
+    return _inverses(across + sign * mT(across), scale, n)
+
+
+def _largest(values: Any) -> Any:
+    return reduce_max(abs(values), axis=(-1,)) if values.shape[-1] else reduce_sum(values, axis=(-1,))
+
+
+def _eigh_map(t: Any, out: Any) -> Any:
+    w, v = out
+    r = mm(H(v), mm(hermitian(t, v), v))
+    return real_part(diagonal(r), v), mm(v, multiply(r, _pairs(w, -1.0)))
+
+
+eigh: Primitive = linearized(
+    "eigh",
+    _eigh_map,
+    forward=lambda xp, x: tuple(_attempt("eigh", "finite numbers", xp.linalg.eigh, x)),
+    shape=lambda s: (s[:-1], s),
+    dtype=lambda d: (dtypes.real_of(d), d),
+    outputs=2,
+    doc="The eigenvalues of a Hermitian matrix, of which the lower triangle is read, rising, and its eigenvectors.",
+)
+
+
+def _eigvalsh_map(t: Any, x: Any) -> Any:
+    v = eigh(x)[1]
+    return real_part(reduce_sum(multiply(mm(hermitian(t, v), v), conjugate(v, v)), axis=(-2,)), v)
+
+
+eigvalsh: Primitive = linearized(
+    "eigvalsh",
+    _eigvalsh_map,
+    forward=lambda xp, x: _attempt("eigvalsh", "finite numbers", xp.linalg.eigvalsh, x),
+    shape=lambda s: s[:-1],
+    dtype=_real_dtype,
+    doc="The eigenvalues of a Hermitian matrix, of which the lower triangle is read, rising.",
+)
+
+
+def _svd_map(t: Any, out: Any) -> Any:
+    """With r = Uᴴ t V: dS is its diagonal; its Hermitian part turns U and V together, the rest turns them apart."""
+    u, s, vh = out
+    k = s.shape[-1]
+    tv = mm(t, H(vh))
+    ut = mm(H(u), t)
+    r = mm(H(u), tv)
+    together = multiply(r + H(r, u), _pairs(s, -1.0)) * 0.5
+    apart = multiply(r - H(r, u), _pairs(s, 1.0)) * 0.5
+    du = mm(u, together + apart)
+    dvh = mm(H(together - apart, u), vh)
+    inverse = _inverses(s, _largest(s), k)
+    if u.shape[-2] > k:
+        du = du + multiply(tv - mm(u, r), expand(inverse, axis=(-2,), sizes=(u.shape[-2],)))
+    if vh.shape[-1] > k:
+        dvh = dvh + multiply(ut - mm(r, vh), expand(inverse, axis=(-1,), sizes=(vh.shape[-1],)))
+    return du, real_part(diagonal(r), u), dvh
+
+
+def _svd_shape(s: Shape) -> tuple[Shape, Shape, Shape]:
+    k = min(s[-2:])
+    return (*s[:-1], k), (*s[:-2], k), (*s[:-2], k, s[-1])
+
+
+svd: Primitive = linearized(
+    "svd",
+    _svd_map,
+    forward=lambda xp, x: tuple(_attempt("svd", "finite numbers", xp.linalg.svd, x, full_matrices=False)),
+    shape=_svd_shape,
+    dtype=lambda d: (d, dtypes.real_of(d), d),
+    outputs=3,
+    doc="The reduced singular value decomposition U, S, Vᴴ, singular values falling.",
+)
+
+
+def _svdvals_map(t: Any, x: Any) -> Any:
+    u, _, vh = svd(x)
+    return real_part(reduce_sum(multiply(mm(t, H(vh)), conjugate(u, u)), axis=(-2,)), u)
+
+
+svdvals: Primitive = linearized(
+    "svdvals",
+    _svdvals_map,
+    forward=lambda xp, x: _attempt("svdvals", "finite numbers", xp.linalg.svdvals, x),
+    shape=lambda s: (*s[:-2], min(s[-2:])),
+    dtype=_real_dtype,
+    doc="The singular values, falling.",
+)
+
+# ---- QR -----------------------------------------------------------------------------------------------------------------
+
+
+def _columns(x: Any, k: int) -> Any:
+    return x if x.shape[-1] == k else slice_(x, spec=((0, k, 1),))
+
+
+def _qr_map(t: Any, out: Any) -> Any:
+    """From t = dQ R + Q dR: the skew-Hermitian Qᴴ dQ is made of the lower triangle of Qᴴ t R⁻¹, since dR has none."""
+    q, r = out
+    k = q.shape[-1]
+    b = mT(solve_triangular(mT(_columns(r, k)), mT(_columns(t, k)), lower=True, unit=False))  # t R⁻¹
+    c = mm(H(q), b)
+    below = tril(c, k=-1)
+    turn = below - H(below, q)
+    if dtypes.is_complex(q.dtype):
+        own = diagonal(c)
+        turn = turn + diag_embed((own - conj(own)) * 0.5, k, k)
+    return b - mm(q, c - turn), triu(mm(H(q), t) - mm(turn, r), k=0)
+
+
+qr: Primitive = linearized(
+    "qr",
+    _qr_map,
+    forward=lambda xp, x: tuple(xp.linalg.qr(x, mode="reduced")),
+    shape=lambda s: ((*s[:-1], min(s[-2:])), (*s[:-2], min(s[-2:]), s[-1])),
+    dtype=lambda d: (d, d),
+    outputs=2,
+    doc="The reduced QR decomposition.",
+)
+
+# ---- pseudo-inverse -----------------------------------------------------------------------------------------------------
+
+
+def _pinv(xp: Any, x: Any, *, rtol: float) -> Any:
+    if 0 in x.shape[-2:]:
+        return xp.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), dtype=x.dtype)
+    u, s, vh = _attempt("pinv", "finite numbers", xp.linalg.svd, x, full_matrices=False)
+    there = s > rtol * xp.max(s, axis=-1, keepdims=True)
+    inverse = xp.where(there, 1.0 / xp.where(there, s, xp.ones_like(s)), xp.zeros_like(s))
+    return xp.matmul(_adjoint(xp, vh), inverse[..., None] * _adjoint(xp, u))
+
+
+def _pinv_map(t: Any, x: Any, out: Any) -> Any:
+    p, ph, th = out, H(out), H(t, out)
+    left = mm(mm(p, ph), th)
+    right = mm(th, mm(ph, p))
+    return left - mm(mm(left, x), p) + right - mm(p, mm(x, right)) - mm(p, mm(t, p))
+
+
+pinv: Primitive = linearized(
+    "pinv",
+    _pinv_map,
+    forward=_pinv,
+    shape=lambda s, *, rtol: (*s[:-2], s[-1], s[-2]),
+    doc="The pseudo-inverse, with singular values of at most ``rtol`` times the largest taken as 0.",
+)
+
+__all__: list[str] = []

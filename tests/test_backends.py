@@ -1,0 +1,87 @@
+"""Backends: their registry, what they must have, how one is chosen."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad import errors
+from gpugrad.backends import select
+from gpugrad.backends.base import Backend
+
+
+def test_every_backend_keeps_to_the_protocol():
+    for name in select.known():
+        try:
+            backend = select.get(name)
+        except errors.DeviceError:
+            continue
+        for method, function in inspect.getmembers(Backend, inspect.isfunction):
+            if method == "__init__":
+                continue
+            mine, theirs = inspect.signature(getattr(type(backend), method)), inspect.signature(function)
+            assert list(mine.parameters.values()) == list(theirs.parameters.values()), (name, method)
+        public = {n for n, _ in inspect.getmembers(type(backend), inspect.isfunction) if not n.startswith("_")}
+        assert public <= {n for n, _ in inspect.getmembers(Backend, inspect.isfunction)}, name
+        assert backend.name == name and backend.device_kind and backend.array_types
+
+
+def test_overrides_name_primitives():
+    from gpugrad.primitive import registry
+
+    assert set(select.get("numpy").overrides) <= set(registry)
+
+
+def test_the_reference_can_be_used_for_a_while():
+    x = gg.tensor([0.5, 1.5], requires_grad=True)
+    with gg.use_backend("reference"):
+        gg.sum(gg.exp(x) / x).backward()
+    first, x.grad = x.grad, None
+    gg.sum(gg.exp(x) / x).backward()
+    np.testing.assert_allclose(first.numpy(), x.grad.numpy())
+    assert select.in_use()["cpu"].name == "numpy"
+
+
+def test_a_package_can_bring_a_backend(monkeypatch):
+    class Mine(type(select.get("reference"))):
+        name = "mine"
+
+    class Point:
+        name = "mine"
+
+        def load(self):
+            return Mine
+
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point()] if group == "gpugrad.backends" else [])
+    monkeypatch.setattr(select, "_classes", dict(select._classes))
+    assert "mine" in select.known()
+    with gg.use_backend("mine"):
+        assert gg.exp(gg.tensor(0.0)).item() == 1.0
+        assert select.in_use()["cpu"].name == "mine"
+
+
+def test_a_backend_that_cannot_run_says_why():
+    class Broken(type(select.get("reference"))):
+        name = "broken"
+
+        def why_not(self):
+            return 'no driver; install one: pip install "gpugrad[cuda13]"'
+
+    select.register("broken", Broken)
+    try:
+        with pytest.raises(errors.DeviceError, match=r"gpugrad\[cuda13\]"):
+            gg.use_backend("broken")
+    finally:
+        del select._classes["broken"], select._made["broken"]
+
+
+def test_default_device_is_the_threads():
+    assert gg.devices() == ["cpu"] or gg.devices()[0] == "cpu"
+    with gg.device("cpu") as name:
+        assert name == "cpu" == gg.ones(1).device
+    with pytest.raises(errors.DeviceError), gg.device("tpu"):
+        pass
+    gg.synchronize()
