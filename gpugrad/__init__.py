@@ -5,20 +5,42 @@
 >>> (gg.sin(x) * x).sum().backward()
 >>> bool(gg.allclose(x.grad, gg.cos(x) * x + gg.sin(x)))
 True
+
+The table of operations (``gpugrad.ops``) becomes functions of array-likes here, under the array API standard's names;
+NumPy's names are in ``gpugrad.numpy``.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gpugrad import errors, pytree
 from gpugrad.backends import builtin
-from gpugrad.tensor import Tensor, stop_gradient
 from gpugrad.backends.select import device, devices, synchronize, use_backend
-from gpugrad.creation import *
+from gpugrad.ops import (
+    arithmetic,
+    bilinear,
+    contraction,
+    convolution,
+    elementwise,
+    gathering,
+    indexing,
+    joining,
+    linear,
+    losses,
+    neural,
+    ordering,
+    padding,
+    pooling,
+    rearranging,
+    reductions,
+    sequences,
+)
+from gpugrad.tensor import Tensor, install_protocols, stop_gradient
+from gpugrad.creation import *  # after the module gpugrad.tensor, whose name on the package its function takes over
+from gpugrad.creation import __all__ as _creation
 from gpugrad.dtypes import set_default_dtype
-from gpugrad.primitive import Primitive
 from gpugrad.public import all_public
 from gpugrad.transforms.calls import checkpoint, custom_jvp, custom_vjp
 from gpugrad.transforms.derived import hessian, hvp, jacfwd, jacobian, jacrev
@@ -28,13 +50,34 @@ from gpugrad.transforms.modes import enable_grad, is_grad_enabled, keep_values, 
 from gpugrad.transforms.vectorize import vmap
 from gpugrad.version import __version__
 
-# TEMP: modules that exist
-for _m in ("elementwise","arithmetic","reductions","ordering","rearranging","indexing","gathering","joining","padding","sequences","differences","bilinear","contraction","convolution","pooling","neural","losses","random"):
-    try:
-        _mod = importlib.import_module("gpugrad.ops."+_m)
-    except ImportError:
-        continue
-    _names = getattr(_mod,"__all__",None) if _m != "elementwise" else [k for k,v in vars(_mod).items() if isinstance(v, Primitive) and k!="masked_multiply"]
-    for _n in (_names or []):
-        try: globals().update(all_public([_n], vars(_mod)))
-        except (TypeError, KeyError): pass
+_operations: dict[str, Any] = all_public(elementwise.__all__, vars(elementwise))
+_operations |= all_public(["conj", "imag", "real"], vars(linear))
+for _module in (
+    arithmetic, bilinear, contraction, convolution, gathering, indexing, joining, losses, neural, ordering, padding,
+    pooling, rearranging, reductions, sequences,
+):  # fmt: skip
+    _operations |= all_public(_module.__all__, vars(_module))
+_operations.pop("trace", None)  # gg.linalg.trace: here the name is that of a module
+globals().update(_operations)
+
+_namespaces = ("data", "fft", "io", "linalg", "nn", "numpy", "optim", "random", "scipy", "special", "testing")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _namespaces:  # imported when first used, so that `import gpugrad` is quick
+        try:
+            return importlib.import_module(f"gpugrad.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"gpugrad.{name}":
+                raise
+    raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")
+
+
+install_protocols(lambda: importlib.import_module("gpugrad.numpy.protocol"))
+
+__all__ = sorted({
+    *_creation, *_operations,
+    "Tensor", "__version__", "checkpoint", "custom_jvp", "custom_vjp", "device", "devices", "enable_grad", "errors", "grad",
+    "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jvp", "keep_values", "linearize", "no_grad",
+    "pytree", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap",
+})  # fmt: skip

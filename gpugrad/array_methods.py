@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gpugrad.ops import arithmetic, indexing, linear, ordering, rearranging, reductions
+from gpugrad.ops import arithmetic, gathering, linear, ordering, rearranging, reductions, sequences
 
 def another(x: Any, result: Any) -> Any:
     """``result``, but never ``x`` itself: assignment rebinds an object, and must not reach the one it came from."""
-    return x.__copy__() if result is x else result
+    return x.again() if result is x else result
 
 
 Axis = int | Sequence[int] | None
@@ -65,6 +65,10 @@ class ArrayMethods:
     def argmin(self: Any, axis: int | None = None, keepdims: bool = False) -> Any:
         """The index of the first minimum."""
         return reductions.argmin(self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self: Any, axis: int | None = None) -> Any:
+        """The running sum along an axis."""
+        return sequences.cumsum(self, axis=axis)
 
     def cumprod(self: Any, axis: int | None = None) -> Any:
         """The running product along an axis."""
@@ -139,7 +143,7 @@ class ArrayMethods:
 
     def take(self: Any, indices: Any, axis: int | None = None) -> Any:
         """Elements at indices along an axis."""
-        return indexing.take(self, indices, axis=axis)
+        return gathering.take(self, indices, axis=axis)
 
     # ---- elementwise ----------------------------------------------------------------------------------------------------
 

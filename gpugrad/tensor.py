@@ -6,6 +6,8 @@ other tensor changes because of it.
 
 from __future__ import annotations
 
+import dis
+import functools as ft
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -224,6 +226,16 @@ class Tensor(ArrayMethods, Value):
         """The same value, without its history: no derivative flows through it."""
         return _stopped(self)
 
+    # ---- NumPy's functions and ufuncs on tensors: gpugrad.numpy.protocol, loaded when first needed ------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _protocols().array_ufunc(self, ufunc, method, *inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _protocols().array_function(self, function, types, args, kwargs)
+
+    __array_priority__ = 1000.0  # for libraries that look at no more: the tensor's operator has precedence
+
     # ---- conversions ------------------------------------------------------------------------------------------------
 
     def numpy(self) -> Any:
@@ -278,6 +290,16 @@ class Tensor(ArrayMethods, Value):
             raise errors.ShapeError(f"{what} of a tensor of shape {self.shape}; expected one element" + (". Use gg.any(t) or gg.all(t)" if what == "bool()" else ""))
         return select.of(v).to_numpy(v)
 
+    def _not_stored(self) -> None:
+        """Refuse to be the value of ``buffer[i] = t`` for a NumPy buffer and a tracked ``t``.
+
+        NumPy asks for ``float(t)`` there, as a user may; the caller's instruction tells the two apart.
+        """
+        if self._mark is not None and not self._trace.batched:
+            caller = sys._getframe(2)
+            if caller.f_code.co_code[caller.f_lasti] == _STORES:
+                raise errors.GraphError(f"buffer[i] = t at {errors.user_site()}: the buffer is not a tensor, so the value would be detached from its derivative. Make the buffer with gg.zeros(shape) or np.zeros_like(t); or say that it is meant: buffer[i] = float(t)")
+
     def item(self) -> Any:
         """The one element as a Python number."""
         return self._concrete("item()").item()
@@ -290,12 +312,15 @@ class Tensor(ArrayMethods, Value):
         return bool(self._concrete("bool()"))
 
     def __float__(self) -> float:
+        self._not_stored()
         return float(self._concrete("float()").item())
 
     def __int__(self) -> int:
+        self._not_stored()
         return int(self._concrete("int()").item())
 
     def __complex__(self) -> complex:
+        self._not_stored()
         return complex(self._concrete("complex()").item())
 
     def __index__(self) -> int:
@@ -308,7 +333,7 @@ class Tensor(ArrayMethods, Value):
         wanted = dtypes.dtype(dtype)
         have = self.dtype
         if wanted == have:
-            return self.__copy__()
+            return self.again()
         if not dtypes.is_inexact(wanted) or not dtypes.is_inexact(have):
             if self.requires_grad:
                 self._trace.cut(f"a cast from {have.name} to {wanted.name} at {errors.user_site()}")
@@ -323,7 +348,7 @@ class Tensor(ArrayMethods, Value):
         """The same tensor on a device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"`` (a GPU if there is one)."""
         target = select.resolve(device)
         if target == self.device:
-            return self.__copy__()
+            return self.again()
         if self._trace is not EAGER:
             raise errors.TraceError("to() on a traced value: move the arguments before the transform")
         moved = select.on(target).asarray(select.of(self._data).to_numpy(self._data))
@@ -337,8 +362,14 @@ class Tensor(ArrayMethods, Value):
             copy._mark.grad = self.grad.detach()
         return copy
 
+    def again(self) -> Tensor:
+        """The same value as another tensor, so that writing into one leaves the other alone."""
+        if isinstance(self._mark, Leaf):
+            out: Tensor = self._trace.apply(ew.positive, self, NO_PARAMS)
+            return out
+        return self.__copy__()
+
     def __copy__(self) -> Tensor:
-        # Another object: assignment rebinds objects, and must not reach this one.
         return _made(self._data, self._trace, self._mark)
 
     def __reduce__(self) -> Any:
@@ -453,6 +484,19 @@ class Tensor(ArrayMethods, Value):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+def _protocols() -> Any:
+    raise AssertionError("install_protocols was not called")
+
+
+def install_protocols(load: Callable[[], Any]) -> None:
+    """Say how to load what answers NumPy's dispatch protocols. Called once, when the package is assembled."""
+    global _protocols
+    _protocols = ft.cache(load)
+
+
+_STORES = dis.opmap["STORE_SUBSCR"]
 
 
 class Hook:

@@ -233,7 +233,7 @@ def test_to_a_device():
     [
         lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a**b,
         lambda a, b: a // b, lambda a, b: a % b, lambda a, b: a < b, lambda a, b: a == b, lambda a, b: a != b,
-        lambda a, b: a >= b, lambda a, b: -a, lambda a, b: +a, lambda a, b: abs(a - b), lambda a, b: a @ b,
+        lambda a, b: a >= b, lambda a, b: -a + b, lambda a, b: +a - b, lambda a, b: abs(a - b), lambda a, b: a @ b,
     ],
 )  # fmt: skip
 def test_operators_are_numpys(f):

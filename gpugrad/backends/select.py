@@ -226,7 +226,7 @@ def _find(prim: Primitive, array_type: type) -> Callable[..., Any]:
 
 
 def _by_other_operands(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-    for a in args:
+    for a in [args[k] for k in prim.same] + list(args):  # the operands that set the dtype before a mask
         if type(a) not in promotion.WEAK and type(a) is not complex:
             return prim.impl[type(a)](*args, **params)
     return prim.impl[type(on("cpu").asarray(0.0))](*args, **params)

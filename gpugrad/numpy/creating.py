@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gpugrad import creation, dtypes, errors
-from gpugrad.ops.linear import broadcast_to
-from gpugrad.ops.rearranging import moveaxis, reshape, stack
+from gpugrad.ops.joining import stack
+from gpugrad.ops.rearranging import broadcast_to, moveaxis, reshape
 from gpugrad.public import fresh
 from gpugrad.tensor import Tensor
 from gpugrad.transforms.lift import as_value

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+from gpugrad.numpy import ufunc_formulas
+from gpugrad.ops import (
+    arithmetic, bilinear, contraction, elementwise, gathering, indexing, joining, linalg, linear, ordering, padding,
+    rearranging, reductions, sequences,
+)  # fmt: skip
 from gpugrad.primitive import Primitive
 from gpugrad.public import all_public
 
-_MODULES = ("elementwise", "arithmetic", "reductions", "ordering", "rearranging", "indexing", "gathering", "bilinear", "contraction", "neural", "linalg", "special")
-OPERATIONS: dict[str, Callable[..., Any]] = {}
-for _name in _MODULES:
-    try:
-        _m = importlib.import_module("gpugrad.ops." + _name)
-    except ImportError:
-        continue
-    _all = getattr(_m, "__all__", None) or [k for k, v in vars(_m).items() if isinstance(v, Primitive) and k == v.name]
-    OPERATIONS |= {(f"linalg.{k}" if _name == "linalg" else k): v for k, v in all_public([k for k in _all if k in vars(_m)], vars(_m)).items()}
+_MODULES: tuple[ModuleType, ...] = (
+    arithmetic, bilinear, contraction, gathering, indexing, joining, ordering, padding, rearranging, reductions,
+    sequences, ufunc_formulas,
+)  # fmt: skip
+
+OPERATIONS: dict[str, Callable[..., Any]] = all_public([n for n, v in vars(elementwise).items() if isinstance(v, Primitive)], vars(elementwise))
+"""Name -> function; those of linear algebra are ``"linalg.solve"`` and so on."""
+
+OPERATIONS |= all_public(["conj", "imag", "real"], vars(linear))
+for _module in _MODULES:
+    OPERATIONS |= all_public(_module.__all__, vars(_module))
+OPERATIONS |= {f"linalg.{name}": f for name, f in all_public(linalg.__all__, vars(linalg), "gpugrad.linalg").items()}

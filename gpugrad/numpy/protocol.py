@@ -6,8 +6,6 @@ tracked tensor into an array behind the user's back: not even ``buffer[0] = t``.
 
 from __future__ import annotations
 
-import dis
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,7 +13,6 @@ import numpy as np
 
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.numpy.results import tracked
 from gpugrad.numpy.table import FUNCTIONS, UFUNCS, found
 from gpugrad.tensor import Tensor
 
@@ -71,47 +68,15 @@ def _unsupported(name: str) -> errors.UnsupportedError:
     )
 
 
-# ---- conversions that NumPy asks for on its own ------------------------------------------------------------------------
-
-_STORES = dis.opmap["STORE_SUBSCR"]
-
-
-def _not_when_stored(convert: Function) -> Function:
-    """A conversion to a Python number that refuses to be the value of ``buffer[i] = t`` for a tracked ``t``.
-
-    NumPy asks for ``float(t)`` there, as a user may; the caller's instruction tells the two apart.
-    """
-
-    def method(self: Any) -> Any:
-        if tracked(self):
-            caller = sys._getframe(1)
-            if caller.f_code.co_code[caller.f_lasti] == _STORES:
-                raise errors.GraphError(
-                    f"buffer[i] = t at {errors.user_site()}: the buffer is not a tensor, so the value would be detached from its derivative. "
-                    "Make the buffer with gg.zeros(shape) or np.zeros_like(t); or say that it is meant: buffer[i] = float(t)"
-                )
-        return convert(self)
-
-    method.__name__, method.__doc__ = convert.__name__, convert.__doc__
-    return method
-
-
-def install(cls: Any) -> None:
-    """Give tensors NumPy's dispatch protocols. Called once, when the package is assembled."""
-    for path, ufunc in UFUNCS.items():
-        theirs = found(path)
-        if theirs is not None:
-            _ufuncs[theirs] = ufunc
-            _calls[theirs] = ufunc.function
-    for path, function in FUNCTIONS.items():
-        theirs = found(path)
-        if theirs is not None:
-            _functions[theirs] = function
-    cls.__array_ufunc__ = array_ufunc
-    cls.__array_function__ = array_function
-    cls.__array_priority__ = 1000.0  # for libraries that look at no more: the tensor's operator has precedence
-    for name in ("__float__", "__int__", "__complex__"):
-        setattr(cls, name, _not_when_stored(getattr(cls, name)))
+for _path, _ufunc in UFUNCS.items():
+    _theirs = found(_path)
+    if _theirs is not None:
+        _ufuncs[_theirs] = _ufunc
+        _calls[_theirs] = _ufunc.function
+for _path, _function in FUNCTIONS.items():
+    _theirs = found(_path)
+    if _theirs is not None:
+        _functions[_theirs] = _function
 
 
 def covered() -> frozenset[Any]:
@@ -119,4 +84,4 @@ def covered() -> frozenset[Any]:
     return frozenset(_functions) | frozenset(_ufuncs)
 
 
-__all__ = ["array_function", "array_ufunc", "covered", "install"]
+__all__ = ["array_function", "array_ufunc", "covered"]

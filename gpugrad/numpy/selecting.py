@@ -13,9 +13,10 @@ from gpugrad.numpy.creating import gathered
 from gpugrad.ops.elementwise import isnan, logical_and, where
 from gpugrad.ops.gathering import nonzero, searchsorted, take, take_along_axis
 from gpugrad.ops.indexing import scatter_add
-from gpugrad.ops.linear import broadcast_to, reshape
-from gpugrad.ops.ordering import argsort, sort
-from gpugrad.ops.rearranging import broadcast_arrays, concat, moveaxis, stack
+from gpugrad.ops.joining import concat, stack
+from gpugrad.ops.linear import reshape
+from gpugrad.ops.ordering import argsort
+from gpugrad.ops.rearranging import broadcast_arrays, moveaxis
 from gpugrad.ops.reductions import all as all_of
 from gpugrad.ops.reductions import argmax, argmin
 from gpugrad.shapes import axis_of
@@ -24,9 +25,9 @@ from gpugrad.trace import Array
 from gpugrad.transforms.lift import as_value
 
 __all__ = [
-    "append", "apply_along_axis", "apply_over_axes", "argpartition", "bincount", "block", "choose", "compress",
-    "delete", "diag_indices_from", "digitize", "extract", "flatnonzero", "insert", "ix_", "lexsort", "nanargmax",
-    "nanargmin", "partition", "piecewise", "ravel_multi_index", "resize", "select", "tril_indices_from",
+    "apply_along_axis", "apply_over_axes", "argpartition", "bincount", "block", "choose", "compress",
+    "diag_indices_from", "digitize", "extract", "flatnonzero", "ix_", "lexsort", "nanargmax",
+    "nanargmin", "piecewise", "ravel_multi_index", "resize", "select", "tril_indices_from",
     "triu_indices_from", "unravel_index",
 ]  # fmt: skip
 
@@ -40,56 +41,7 @@ def _host(x: Any) -> Any:
     return x.detach().numpy() if type(x) is Tensor else np.asarray(x)
 
 
-# ---- more elements, fewer elements --------------------------------------------------------------------------------------
-
-
-def append(arr: Array, values: Array, axis: int | None = None) -> Array:
-    """``values`` after ``arr`` along ``axis``; both flattened for None."""
-    return concat([_flat(arr), _flat(values)]) if axis is None else concat([arr, values], axis=axis)
-
-
-def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Array:
-    """``values`` put before the indices ``obj`` along ``axis``; into the flattened array for None.
-
-    >>> import gpugrad.numpy as gnp
-    >>> gnp.insert([1.0, 2.0], 1, 5.0)
-    tensor([1., 5., 2.])
-    """
-    if axis is None:
-        arr, axis = _flat(arr), 0
-    axis = axis_of(axis, arr.shape, "insert") + len(arr.shape)
-    n = arr.shape[axis]
-    index = np.arange(n)[obj] if isinstance(obj, slice) else _host(obj)
-    index = np.flatnonzero(index) if index.dtype.kind == "b" else index.astype(np.int64)
-    missing = len(arr.shape) - len(values.shape)
-    if missing > 0:
-        values = reshape(values, to=(1,) * missing + values.shape, rank=len(values.shape))
-    if index.size == 1:  # all values go to one place
-        if index.ndim == 0:
-            values = moveaxis(values, 0, axis)
-        index = np.repeat(index, values.shape[axis])
-    if np.any((index < -n) | (index > n)):
-        raise errors.AxisError(f"np.insert: an index is out of bounds for axis {axis} with size {n}; expected {-n} to {n}")
-    index = np.where(index < 0, index + n, index)
-    index[np.argsort(index, kind="stable")] += np.arange(index.size)  # places in the result
-    source = np.empty(n + index.size, np.int64)
-    source[np.setdiff1d(np.arange(source.size), index)] = np.arange(n)
-    source[index] = n + np.arange(index.size)
-    shape = (*arr.shape[:axis], index.size, *arr.shape[axis + 1 :])
-    return take(concat([arr, broadcast_to(values, shape).astype(arr.dtype)], axis=axis), source, axis=axis)
-
-
-def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
-    """``arr`` without the indices ``obj`` along ``axis``; of the flattened array for None.
-
-    >>> import gpugrad.numpy as gnp
-    >>> gnp.delete([1.0, 2.0, 3.0], [0, -1])
-    tensor([2.])
-    """
-    if axis is None:
-        arr, axis = _flat(arr), 0
-    kept = np.delete(np.arange(arr.shape[axis]), obj if isinstance(obj, int | slice) else _host(obj))
-    return take(arr, kept, axis=axis)
+# ---- other elements --------------------------------------------------------------------------------------
 
 
 def resize(a: Array, new_shape: int | Sequence[int]) -> Array:
@@ -210,13 +162,8 @@ def apply_over_axes(func: Callable[..., Any], a: Array, axes: int | Sequence[int
 # ---- order and counts ---------------------------------------------------------------------------------------------------
 
 
-def partition(a: Array, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Array:
-    """The elements with the ``kth`` in its sorted place: a full sort, which is one such order."""
-    return sort(_flat(a) if axis is None else a, axis=-1 if axis is None else axis)
-
-
 def argpartition(a: Array, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Array:
-    """The indices of :func:`partition`."""
+    """The indices of ``partition``: those of a full sort."""
     return argsort(_flat(a) if axis is None else a, axis=-1 if axis is None else axis)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad.numpy import creating, polynomials, questions, selecting, writing
+from gpugrad.numpy import creating, fitting, fitting_linalg, polynomials, questions, selecting, statistics, writing
 from gpugrad.numpy.adapt import Row, adapted, named
 from gpugrad.numpy.operations import OPERATIONS
 from gpugrad.numpy.ufuncs import UFUNCS
@@ -33,24 +33,19 @@ def found(path: str) -> Any:
 # ---- rows: parameters of the same name or in the same place go together ------------------------------------------------
 
 _SAME = """
-    allclose angle argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
-    broadcast_arrays column_stack correlate convolve count_nonzero cross cumprod cumsum cumulative_prod cumulative_sum
-    diag diagflat diagonal diff dsplit dstack ediff1d expand_dims flip fliplr flipud gradient hsplit hstack imag interp
-    isclose isin isneginf isposinf kron logspace matrix_transpose mean median meshgrid moveaxis nan_to_num nancumprod
-    nancumsum nanmean nanmedian nanpercentile nanquantile nonzero outer pad partition percentile ptp quantile ravel real
-    repeat reshape roll rollaxis rot90 searchsorted sinc split squeeze stack swapaxes take take_along_axis tensordot tile
-    trace trapezoid tril triu unique unique_all unique_counts unique_inverse unique_values unstack unwrap vsplit vstack
-    linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eig linalg.eigh linalg.eigvals
-    linalg.eigvalsh linalg.inv linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank
-    linalg.matrix_transpose linalg.multi_dot linalg.norm linalg.outer linalg.pinv linalg.qr linalg.slogdet linalg.solve
-    linalg.svd linalg.svdvals linalg.tensordot linalg.tensorinv linalg.tensorsolve linalg.trace linalg.vecdot
-    linalg.vector_norm
+    allclose angle append argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
+    broadcast_arrays broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
+    cumulative_sum delete diag diagonal diff dsplit dstack ediff1d expand_dims flip fliplr flipud gradient hsplit insert
+    imag interp isclose isneginf isposinf kron matrix_transpose median moveaxis nan_to_num nanmean nanmedian
+    nanpercentile nanquantile nonzero outer partition percentile ptp quantile real repeat roll rot90 round searchsorted
+    sinc split squeeze swapaxes take take_along_axis tensordot tile transpose trapezoid tril triu trim_zeros unstack
+    vsplit linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
+    linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.norm linalg.outer linalg.qr
+    linalg.slogdet linalg.solve linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
 """
 _ROWS = {
     "around": Row("round"),
-    "round": Row("round"),
     "fix": Row("trunc"),
-    "transpose": Row("permute_dims"),
     "sum": Row("sum", join="add", neutral=0),
     "prod": Row("prod", join="multiply", neutral=1),
     "nansum": Row("nansum", join="add", neutral=0),
@@ -60,7 +55,7 @@ _ROWS = {
     **{name: Row(ours, join="maximum") for name, ours in (("max", "max"), ("amax", "max"), ("nanmax", "nanmax"))},
     **{name: Row(ours, join="minimum") for name, ours in (("min", "min"), ("amin", "min"), ("nanmin", "nanmin"))},
 }
-_MODULES: tuple[ModuleType, ...] = (creating, polynomials, questions, selecting, writing)
+_MODULES: tuple[ModuleType, ...] = (creating, fitting, polynomials, questions, selecting, statistics, writing)
 
 
 def _functions() -> dict[str, Function]:
@@ -68,11 +63,13 @@ def _functions() -> dict[str, Function]:
     out: dict[str, Function] = {}
     for path, row in ({n: Row(n) for n in _SAME.split()} | _ROWS).items():
         theirs = found(path)
-        if theirs is not None and row.ours in OPERATIONS:
+        if theirs is not None:
             out[path] = adapted(path, theirs, OPERATIONS[row.ours], row, joins)
     for module in _MODULES:
         for name in module.__all__:
             out[name] = _composed(name, getattr(module, name))
+    for name in fitting_linalg.__all__:
+        out[f"linalg.{name}"] = _composed(f"linalg.{name}", getattr(fitting_linalg, name))
     return out
 
 

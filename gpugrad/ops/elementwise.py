@@ -19,6 +19,17 @@ from gpugrad.kernels import reference
 from gpugrad.ops.linear import cast
 from gpugrad.primitive import Primitive, Select, elementwise, singular
 
+__all__ = [
+    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "cast", "cbrt", "ceil", "clip",
+    "copysign", "cos", "cosh", "divide", "equal", "erf", "erfc", "exp", "exp2", "expm1", "floor", "floor_divide",
+    "fmod", "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log10",
+    "log1p", "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
+    "multiply", "negative", "nextafter", "not_equal", "positive", "pow", "reciprocal", "relu", "remainder", "round",
+    "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh",
+    "trunc", "where",
+]  # fmt: skip
+
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
 BOOL = dtypes.dtype("bool")
@@ -179,14 +190,14 @@ def _log_of(x: float | complex, complex_too: bool) -> float | complex:
 def _pow_y(x: Any, out: Any) -> Any:
     if type(x) in SCALARS:
         return masked_multiply(out, _log_of(x, dtypes.is_complex(out.dtype)))
-    return masked_multiply(out, log(where(equal(x, 0.0), 1.0, x)))
+    return masked_multiply(out, log(where(not_equal(x, 0.0), x, 1.0)))
 
 
 pow = elementwise("pow", singular(_pow_x), singular(_pow_y), doc="x to the power y.")
 hypot = elementwise(
     "hypot",
-    lambda x, out: x / where(equal(out, 0.0), 1.0, out),
-    lambda y, out: y / where(equal(out, 0.0), 1.0, out),
+    lambda x, out: x / where(not_equal(out, 0.0), out, 1.0),
+    lambda y, out: y / where(not_equal(out, 0.0), out, 1.0),
     doc="√(x² + y²) without overflow; the derivative at the origin is 0.",
 )
 
@@ -226,7 +237,7 @@ atan = elementwise("atan", lambda x: 1.0 / (1.0 + x * x), doc="The angle in (-π
 
 def _radius(x: Any, y: Any) -> Any:
     r = hypot(x, y)
-    return where(equal(r, 0.0), 1.0, r)
+    return where(not_equal(r, 0.0), r, 1.0)
 
 
 def _atan2_x(x: Any, y: Any) -> Any:
@@ -293,8 +304,8 @@ def _sinc_x(x: Any, out: Any) -> Any:
     series = 0.0  # of (cos u - sin u / u) / u = Σ (-1)ᵏ 2k uᵏ²⁻¹ / (2k + 1)!, where the closed form cancels
     for k in range(8, 0, -1):
         series = (-1.0) ** k * 2.0 * k / math.factorial(2 * k + 1) + v * series
-    near = less(abs(v) if dtypes.is_complex(x.dtype) else v, 1.0)
-    return math.pi * where(near, u * series, (cos(u) - out) / where(near, 1.0, u))
+    far = greater_equal(abs(v) if dtypes.is_complex(x.dtype) else v, 1.0)
+    return math.pi * where(far, (cos(u) - out) / where(far, u, 1.0), u * series)
 
 
 sinc = elementwise("sinc", _sinc_x, forward=_sinc, doc="sin(πx) / (πx), 1 at 0.")

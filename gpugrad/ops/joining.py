@@ -12,7 +12,7 @@ import numpy as np
 from gpugrad import dtypes, errors
 from gpugrad.ops import linear as lin
 from gpugrad.ops.gathering import fits, gather, placed, written_as
-from gpugrad.ops.rearranging import arrays, atleast_1d, atleast_2d, atleast_3d, ravel, reshaped
+from gpugrad.ops.rearranging import arrays, at_least, ravel, reshaped
 from gpugrad.shapes import axis_of
 from gpugrad.trace import Array
 
@@ -94,7 +94,7 @@ def hstack(xs: Sequence[Array]) -> Array:
     >>> gg.hstack([gg.tensor([1.0]), gg.tensor([2.0])])
     tensor([1., 2.])
     """
-    given = [atleast_1d(x) for x in arrays(xs)]
+    given = [at_least(x, 1) for x in arrays(xs)]
     return concat(given, axis=0 if given and len(given[0].shape) == 1 else 1)
 
 
@@ -106,7 +106,7 @@ def vstack(xs: Sequence[Array]) -> Array:
     tensor([[1., 2.],
             [3., 4.]])
     """
-    return concat([atleast_2d(x) for x in arrays(xs)], axis=0)
+    return concat([at_least(x, 2) for x in arrays(xs)], axis=0)
 
 
 def dstack(xs: Sequence[Array]) -> Array:
@@ -116,7 +116,7 @@ def dstack(xs: Sequence[Array]) -> Array:
     >>> gg.dstack([gg.tensor([1.0]), gg.tensor([2.0])])
     tensor([[[1., 2.]]])
     """
-    return concat([atleast_3d(x) for x in arrays(xs)], axis=2)
+    return concat([at_least(x, 3) for x in arrays(xs)], axis=2)
 
 
 def column_stack(xs: Sequence[Array]) -> Array:
@@ -127,7 +127,7 @@ def column_stack(xs: Sequence[Array]) -> Array:
     tensor([[1., 3.],
             [2., 4.]])
     """
-    columns = [atleast_1d(x) for x in arrays(xs)]
+    columns = [at_least(x, 1) for x in arrays(xs)]
     return concat([reshaped(x, (*x.shape, 1)) if len(x.shape) == 1 else x for x in columns], axis=1)
 
 

@@ -1,12 +1,11 @@
 """Linear algebra with NumPy's names and results: what ``gg.linalg`` shows.
 
 Matrices lie in the last two axes and leading axes are a batch. Integers become float64. A failure of the algorithm (a
-singular matrix, one that is not positive definite) is a :class:`LinAlgError`, which is also NumPy's.
+singular matrix, one that is not positive definite) is a :class:`~gpugrad.ops.matrices.LinAlgError`, which is also NumPy's.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,20 +13,17 @@ from gpugrad import dtypes, errors
 from gpugrad.ops import linear as lin
 from gpugrad.ops import matrices as m
 from gpugrad.ops.arithmetic import abs as absolute
-from gpugrad.ops.bilinear import matmul, mm, mT
+from gpugrad.ops.bilinear import matmul, mm
 from gpugrad.ops.contraction import tensordot, vecdot
-from gpugrad.ops.elementwise import equal, greater, multiply, not_equal, pow, subtract, where
-from gpugrad.ops.linear import cast, constant, reduce_sum, reshape, slice_
-from gpugrad.ops.matrices import H, LinAlgError, scaled_identity
-from gpugrad.ops.reductions import floating, restored, root
-from gpugrad.ops.reductions import max as max_of
-from gpugrad.ops.reductions import min as min_of
+from gpugrad.ops.elementwise import multiply, subtract
+from gpugrad.ops.linear import constant, reduce_sum, reshape, slice_
+from gpugrad.ops.matrices import H, matrix_of, scaled_identity, square_of, tolerance
+from gpugrad.ops.norms import cond, count_above, matrix_norm, matrix_rank, norm, vector_norm
+from gpugrad.ops.rearranging import matrix_transpose
+from gpugrad.ops.reductions import floating
 from gpugrad.ops.reductions import sum as sum_of
-from gpugrad.primitive import Shape
-from gpugrad.shapes import axes_of, axis_of
+from gpugrad.shapes import axis_of
 from gpugrad.trace import Array
-
-Axis = int | Sequence[int] | None
 
 
 class SlogdetResult(NamedTuple):
@@ -59,34 +55,12 @@ class QRResult(NamedTuple):
     R: Array
 
 
-# ---- what they expect -----------------------------------------------------------------------------------------------------
-
-
-def _matrix(x: Any, name: str) -> Any:
-    """``x`` in floating point, if it is a matrix or a batch of them."""
-    if len(getattr(x, "shape", ())) < 2:
-        raise errors.ShapeError(f"{name}: shape {getattr(x, 'shape', ())}; expected matrices in the last two axes. Reshape it: gg.reshape")
-    return floating(x)
-
-
-def _square(x: Any, name: str) -> Any:
-    x = _matrix(x, name)
-    if x.shape[-1] != x.shape[-2]:
-        raise errors.ShapeError(f"{name}: shape {x.shape}; expected square matrices in the last two axes")
-    return x
-
-
-def _identity(x: Any) -> Any:
-    """The identity, in the shape of the square matrices ``x``."""
-    return scaled_identity(constant(x, to=x.shape[:-2], fill=1, dtype=dtypes.of(x)), x.shape[-1])
-
-
 # ---- systems of equations ---------------------------------------------------------------------------------------------------
 
 
 def _sides(x: Any, y: Any, name: str) -> tuple[Any, Any, bool]:
     """Both sides in floating point, the right one as matrices, and whether it was a vector."""
-    x, shape = _square(x, name), getattr(y, "shape", ())
+    x, shape = square_of(x, name), getattr(y, "shape", ())
     vector = len(shape) == 1
     if not shape or shape[-1 if vector else -2] != x.shape[-1]:
         raise errors.ShapeError(f"{name}: matrices {x.shape} and right side {shape}; expected (..., n, n) with (n,) or (..., n, k)")
@@ -136,11 +110,7 @@ def inv(x: Array) -> Array:
     tensor([[0.5 , 0.  ],
             [0.  , 0.25]])
     """
-    return m.inv(_square(x, "inv"))
-
-
-def _rtol(x: Any, rtol: float | None) -> float:
-    return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps) if rtol is None else float(rtol)
+    return m.inv(square_of(x, "inv"))
 
 
 def pinv(x: Array, rtol: float | None = None) -> Array:
@@ -153,8 +123,8 @@ def pinv(x: Array, rtol: float | None = None) -> Array:
     tensor([[0.5, 0. ],
             [0. , 0. ]])
     """
-    x = _matrix(x, "pinv")
-    return m.pinv(x, rtol=_rtol(x, rtol))
+    x = matrix_of(x, "pinv")
+    return m.pinv(x, rtol=tolerance(x, rtol))
 
 
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Array, Array]:
@@ -170,15 +140,15 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     >>> x, residuals
     (tensor([2.]), tensor([2.]))
     """
-    x, shape = _matrix(a, "lstsq"), getattr(b, "shape", ())
+    x, shape = matrix_of(a, "lstsq"), getattr(b, "shape", ())
     if len(x.shape) != 2 or len(shape) not in (1, 2) or shape[0] != x.shape[0]:
         raise errors.ShapeError(f"lstsq: matrix {x.shape} and right side {shape}; expected (m, n) with (m,) or (m, k). For a batch use gg.vmap, or gg.linalg.pinv(a) @ b")
     y = floating(b)
-    tol = _rtol(x, rcond)
+    tol = tolerance(x, rcond)
     s = m.svdvals(x)
     out = matmul(m.pinv(x, rtol=tol), y)
     rest = absolute(subtract(matmul(x, out), y))
-    rank = _count_above(s, tol)
+    rank = count_above(s, tol)
     if x.shape[0] > x.shape[1] and _is_full(rank, x.shape[1]):
         residuals = reduce_sum(rest * rest, axis=(-len(shape),))
         residuals = residuals if len(shape) == 2 else reshape(residuals, to=(1,), rank=0)
@@ -209,7 +179,7 @@ def det(x: Array) -> Array:
     tensor([[ 4., -2.],
             [-2.,  1.]])
     """
-    return m.det(_square(x, "det"))
+    return m.det(square_of(x, "det"))
 
 
 def slogdet(x: Array) -> SlogdetResult:
@@ -221,7 +191,7 @@ def slogdet(x: Array) -> SlogdetResult:
     >>> gg.linalg.slogdet(gg.tensor([[0.0, 1.0], [1.0, 0.0]]))
     SlogdetResult(sign=tensor(-1.), logabsdet=tensor(0.))
     """
-    return SlogdetResult(*m.slogdet(_square(x, "slogdet")))
+    return SlogdetResult(*m.slogdet(square_of(x, "slogdet")))
 
 
 # ---- factorizations ---------------------------------------------------------------------------------------------------------
@@ -238,7 +208,7 @@ def cholesky(x: Array, upper: bool = False) -> Array:
     tensor([[2., 0.],
             [1., 1.]])
     """
-    out = m.cholesky(_square(x, "cholesky"))
+    out = m.cholesky(square_of(x, "cholesky"))
     return H(out) if upper else out
 
 
@@ -246,7 +216,7 @@ def _read(x: Any, UPLO: str, name: str) -> Any:
     """The Hermitian matrix whose chosen triangle is in ``x``, in its lower one."""
     if UPLO not in ("L", "U"):
         raise errors.ShapeError(f"{name}: UPLO={UPLO!r}; expected 'L' or 'U', the triangle that is read")
-    x = _square(x, name)
+    x = square_of(x, name)
     return H(x) if UPLO == "U" else x
 
 
@@ -287,7 +257,7 @@ def svd(x: Array, full_matrices: bool = False, compute_uv: bool = True) -> Any:
     >>> gg.linalg.svd(gg.tensor([[0.0, 2.0], [1.0, 0.0]])).S
     tensor([2., 1.])
     """
-    x = _matrix(x, "svd")
+    x = matrix_of(x, "svd")
     if not compute_uv:
         return m.svdvals(x)
     if full_matrices and x.shape[-1] != x.shape[-2]:
@@ -302,7 +272,7 @@ def svdvals(x: Array) -> Array:
     >>> gg.linalg.svdvals(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
     tensor([2., 1.])
     """
-    return m.svdvals(_matrix(x, "svdvals"))
+    return m.svdvals(matrix_of(x, "svdvals"))
 
 
 def qr(x: Array, mode: str = "reduced") -> Any:
@@ -318,158 +288,16 @@ def qr(x: Array, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "r"):
         raise errors.ShapeError(f"qr: mode={mode!r}; expected 'reduced' or 'r'")
-    q, r = m.qr(_matrix(x, "qr"))
+    q, r = m.qr(matrix_of(x, "qr"))
     return r if mode == "r" else QRResult(q, r)
 
 
-# ---- norms and what is made of singular values --------------------------------------------------------------------------------
-
-
-def _power_norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
-    """(Σ |x|ᵖ)^(1/p), with derivative 0 at 0 and in elements that are 0."""
-    size = absolute(x)
-    if p > 0.0:
-        there = not_equal(size, 0.0)
-        total = reduce_sum(where(there, pow(where(there, size, 1.0), p), 0.0), axis=axes)
-        moved = not_equal(total, 0.0)
-        return where(moved, pow(where(moved, total, 1.0), 1.0 / p), 0.0)
-    return pow(reduce_sum(pow(size, p), axis=axes), 1.0 / p)
-
-
-def vector_norm(x: Array, axis: Axis = None, keepdims: bool = False, ord: float | str | None = 2) -> Array:
-    """The ``ord``-norm of vectors along ``axis``, of all elements for None: (Σ |x|ᵖ)^(1/p), and the limits of that.
-
-    inf is the largest modulus, -inf the smallest, 0 counts what is not 0. At 0 the gradient is 0, and moduli that tie
-    share it. Raises AxisError for an axis out of range.
-
-    >>> import gpugrad as gg
-    >>> gg.linalg.vector_norm(gg.tensor([3.0, 4.0]))
-    tensor(5.)
-    """
-    x = floating(x)
-    shape = x.shape
-    axes = axes_of(axis, shape, "norm")
-    if not isinstance(ord, int | float | None):
-        raise errors.ShapeError(f"norm: ord={ord!r} for vectors; expected a number, math.inf, or None")
-    if ord is None or ord == 2:
-        size = absolute(x) if dtypes.is_complex(x.dtype) else x
-        out = root(reduce_sum(multiply(size, size), axis=axes))
-    elif ord == 1:
-        out = reduce_sum(absolute(x), axis=axes)
-    elif ord in (math.inf, -math.inf):
-        out = (max_of if ord > 0 else min_of)(absolute(x), axis=axes)
-    elif ord == 0:
-        size = absolute(x)
-        out = reduce_sum(cast(not_equal(size, 0.0), dtype=dtypes.of(size), source=dtypes.dtype("bool")), axis=axes)
-    else:
-        out = _power_norm(x, float(ord), axes)
-    return restored(out, shape, axes, keepdims)
-
-
-def _singular_norm(x: Any, ord: Any) -> Any:
-    """Norms made of singular values; the modulus, of what is not negative anyway, makes the derivative at 0 be 0."""
-    s = absolute(m.svdvals(x))
-    if ord == "nuc":
-        return reduce_sum(s, axis=(-1,))
-    return (max_of if ord > 0 else min_of)(s, axis=-1)
-
-
-def _matrix_norm(x: Any, axes: tuple[int, int], keepdims: bool, ord: Any) -> Any:
-    rows, columns = axes
-    if ord is None or ord == "fro":
-        return vector_norm(x, axes, keepdims)
-    shape = x.shape
-    if ord in (1, -1, math.inf, -math.inf):
-        across, along = (rows, columns) if ord in (1, -1) else (columns, rows)
-        sums = sum_of(absolute(x), axis=across, keepdims=True)
-        return (max_of if ord > 0 else min_of)(sums, axis=axes, keepdims=keepdims) if shape[along] else sums
-    if ord in (2, -2, "nuc"):
-        rest = tuple(k for k in range(-len(shape), 0) if k not in axes)
-        moved = x if (*rest, *axes) == tuple(range(-len(shape), 0)) else lin.permute(x, perm=(*rest, *axes))
-        return restored(_singular_norm(moved, ord), shape, axes, keepdims)
-    raise errors.ShapeError(f"norm: ord={ord!r} for matrices; expected None, 'fro', 'nuc', 1, -1, 2, -2, math.inf or -math.inf. For a vector norm of all elements use gg.linalg.vector_norm")
-
-
-def matrix_norm(x: Array, keepdims: bool = False, ord: float | str | None = "fro") -> Array:
-    """The norm of matrices in the last two axes; ``ord`` as for :func:`norm`.
-
-    >>> import gpugrad as gg
-    >>> gg.linalg.matrix_norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]]), ord="nuc")
-    tensor(7.)
-    """
-    return _matrix_norm(_matrix(x, "matrix_norm"), (-2, -1), keepdims, ord)
-
-
-def norm(x: Array, ord: float | str | None = None, axis: Axis = None, keepdims: bool = False) -> Array:
-    """The norm of vectors (one axis) or matrices (two axes), as ``numpy.linalg.norm``.
-
-    ========  ===========================  ============================
-    ord       vectors                      matrices
-    ========  ===========================  ============================
-    None      √Σ|x|²                       √Σ|x|², "fro" too
-    1, -1     Σ|x|, (Σ|x|⁻¹)⁻¹             largest, smallest column sum
-    2, -2     √Σ|x|², (Σ|x|⁻²)^(-1/2)      largest, smallest singular value
-    inf, -inf largest, smallest modulus    largest, smallest row sum
-    "nuc"                                  sum of singular values
-    0, p      how many are not 0, p-norm
-    ========  ===========================  ============================
-
-    Without ``axis`` the whole of ``x``, which may have any number of axes if ``ord`` is None too. The gradient at 0 is
-    0, never NaN. Raises ShapeError for an ``ord`` that there is not, AxisError for an axis out of range.
-
-    >>> import gpugrad as gg
-    >>> gg.grad(gg.linalg.norm)(gg.tensor([3.0, 4.0])), gg.grad(gg.linalg.norm)(gg.tensor([0.0, 0.0]))
-    (tensor([0.6, 0.8]), tensor([0., 0.]))
-    """
-    x = floating(x)
-    shape = x.shape
-    if axis is None and ord is None:
-        return vector_norm(x, None, keepdims)
-    axes = axes_of(axis, shape, "norm")
-    if len(axes) == 1:
-        return vector_norm(x, axes, keepdims, ord)
-    if len(axes) == 2:
-        return _matrix_norm(x, (axes[0], axes[1]), keepdims, ord)
-    raise errors.ShapeError(f"norm: ord={ord!r} over {len(axes)} axes of shape {shape}; expected one axis for vectors or two for matrices. Pass axis=")
-
-
-def cond(x: Array, p: float | str | None = None) -> Array:
-    """The condition number: the norm of ``x`` times that of its inverse, by singular values for None, 2 and -2.
-
-    >>> import gpugrad as gg
-    >>> gg.linalg.cond(gg.tensor([[4.0, 0.0], [0.0, 2.0]]))
-    tensor(2.)
-    """
-    if p in (None, 2, -2):
-        s = m.svdvals(_matrix(x, "cond"))
-        n = s.shape[-1]
-        large, small = (slice_(s, spec=((k, k + 1, 1),)) for k in (0, n - 1))
-        out = small / large if p == -2 else large / small
-        return reshape(out, to=(), rank=1)
-    x = _square(x, "cond")
-    return matrix_norm(x, ord=p) * matrix_norm(m.inv(x), ord=p)
-
-
-def _count_above(s: Any, rtol: float) -> Any:
-    """How many singular values are above ``rtol`` times the largest."""
-    there = greater(s, max_of(s, axis=-1, keepdims=True) * rtol) if s.shape[-1] else greater(s, 0.0)
-    return reduce_sum(cast(there, dtype=dtypes.dtype("int64"), source=dtypes.dtype("bool")), axis=(-1,))
-
-
-def matrix_rank(x: Array, rtol: float | None = None) -> Array:
-    """The number of singular values above ``rtol`` times the largest (max(rows, columns) · eps unless given).
-
-    An integer, so without a derivative.
-
-    >>> import gpugrad as gg
-    >>> gg.linalg.matrix_rank(gg.tensor([[1.0, 2.0], [2.0, 4.0]]))
-    tensor(1)
-    """
-    x = _matrix(x, "matrix_rank")
-    return _count_above(m.svdvals(x), _rtol(x, rtol))
-
-
 # ---- products -----------------------------------------------------------------------------------------------------------------
+
+
+def _identity(x: Any) -> Any:
+    """The identity, in the shape of the square matrices ``x``."""
+    return scaled_identity(constant(x, to=x.shape[:-2], fill=1, dtype=dtypes.of(x)), x.shape[-1])
 
 
 def matrix_power(x: Array, n: int) -> Array:
@@ -559,19 +387,6 @@ def cross(x: Array, y: Array, axis: int = -1) -> Array:
 # ---- rearrangements -------------------------------------------------------------------------------------------------------------
 
 
-def matrix_transpose(x: Array) -> Array:
-    """The last two axes swapped. Raises ShapeError if there are fewer.
-
-    >>> import gpugrad as gg
-    >>> gg.linalg.matrix_transpose(gg.tensor([[1.0, 2.0]]))
-    tensor([[1.],
-            [2.]])
-    """
-    if len(getattr(x, "shape", ())) < 2:
-        raise errors.ShapeError(f"matrix_transpose: shape {getattr(x, 'shape', ())}; expected at least two axes")
-    return mT(x)
-
-
 def diagonal(x: Array, offset: int = 0) -> Array:
     """The diagonals of matrices, ``offset`` above the main one.
 
@@ -611,7 +426,7 @@ def outer(x: Array, y: Array) -> Array:
 
 
 __all__ = [
-    "EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult", "cholesky", "cond", "cross", "det", "diagonal",
+    "cholesky", "cond", "cross", "det", "diagonal",
     "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose",
     "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot",
     "trace", "vecdot", "vector_norm",

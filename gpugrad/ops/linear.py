@@ -6,6 +6,7 @@ numbers throughout; the composed operations that users call normalise what they 
 
 from __future__ import annotations
 
+import itertools as it
 from collections.abc import Sequence
 from typing import Any
 
@@ -296,7 +297,7 @@ def _resized(shape: Shape, axis: int, size: int) -> Shape:
 
 
 def _cuts(bounds: tuple[int, ...]) -> list[tuple[int, int]]:
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(it.pairwise(bounds))
 
 
 def _split_transpose(g: Any, shape: Shape, axis: int, bounds: tuple[int, ...]) -> Any:

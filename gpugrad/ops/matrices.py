@@ -21,6 +21,7 @@ from gpugrad.ops.bilinear import mm, mT
 from gpugrad.ops.elementwise import abs, less_equal, multiply, reciprocal, where
 from gpugrad.ops.linear import conj, diag_embed, diagonal, expand, imag, real, reduce_sum, slice_, to_complex, tril, triu, zeros
 from gpugrad.ops.linearized import reduce_max
+from gpugrad.ops.reductions import floating
 from gpugrad.primitive import Core, Linear, Primitive, Shape, broadcast_shapes, linearized
 
 
@@ -408,5 +409,27 @@ pinv: Primitive = linearized(
     shape=lambda s, *, rtol: (*s[:-2], s[-1], s[-2]),
     doc="The pseudo-inverse, with singular values of at most ``rtol`` times the largest taken as 0.",
 )
+
+# ---- what the operations that are made of these expect ------------------------------------------------------------------
+
+
+def matrix_of(x: Any, name: str) -> Any:
+    """``x`` in floating point, if it is a matrix or a batch of them."""
+    if len(getattr(x, "shape", ())) < 2:
+        raise errors.ShapeError(f"{name}: shape {getattr(x, 'shape', ())}; expected matrices in the last two axes. Reshape it: gg.reshape")
+    return floating(x)
+
+
+def square_of(x: Any, name: str) -> Any:
+    x = matrix_of(x, name)
+    if x.shape[-1] != x.shape[-2]:
+        raise errors.ShapeError(f"{name}: shape {x.shape}; expected square matrices in the last two axes")
+    return x
+
+
+def tolerance(x: Any, rtol: float | None) -> float:
+    """Below which share of the largest singular value of ``x`` one counts as 0."""
+    return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps) if rtol is None else float(rtol)
+
 
 __all__: list[str] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import dtypes, errors
+from gpugrad import errors
 from gpugrad.ops import linear as lin
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.gathering import fits, gather, nonzero_positions, placed
@@ -149,15 +149,15 @@ def broadcast_arrays(*xs: Array) -> tuple[Array, ...]:
     return tuple(lin.broadcast_to(x, shape) for x in given)
 
 
-def _at_least(xs: Sequence[Any], rank: int) -> Any:
-    def raised(x: Any) -> Any:
-        missing = rank - len(x.shape)
-        if missing <= 0:
-            return x
-        after = 1 if rank == 3 and missing < 3 else 0  # NumPy puts one of the new axes last, of three
-        return reshaped(x, ((1,) * (missing - after) + x.shape + (1,) * after))
+def at_least(x: Any, rank: int) -> Any:
+    """``x`` with axes of size 1 added where NumPy adds them, up to ``rank`` axes."""
+    missing = rank - len(x.shape)
+    after = 1 if rank == 3 and missing in (1, 2) else 0  # of three axes one is added at the end
+    return reshaped(x, ((1,) * (missing - after) + x.shape + (1,) * after)) if missing > 0 else x
 
-    out = [raised(x) for x in arrays(xs)]
+
+def _each_at_least(xs: Sequence[Any], rank: int) -> Any:
+    out = [at_least(x, rank) for x in arrays(xs)]
     return out[0] if len(out) == 1 else tuple(out)
 
 
@@ -168,7 +168,7 @@ def atleast_1d(*xs: Array) -> Array | tuple[Array, ...]:
     >>> gg.atleast_1d(gg.tensor(1.0))
     tensor([1.])
     """
-    return _at_least(xs, 1)
+    return _each_at_least(xs, 1)
 
 
 def atleast_2d(*xs: Array) -> Array | tuple[Array, ...]:
@@ -178,7 +178,7 @@ def atleast_2d(*xs: Array) -> Array | tuple[Array, ...]:
     >>> gg.atleast_2d(gg.tensor([1.0, 2.0])).shape
     (1, 2)
     """
-    return _at_least(xs, 2)
+    return _each_at_least(xs, 2)
 
 
 def atleast_3d(*xs: Array) -> Array | tuple[Array, ...]:
@@ -190,7 +190,7 @@ def atleast_3d(*xs: Array) -> Array | tuple[Array, ...]:
     >>> gg.atleast_3d(gg.tensor([1.0, 2.0])).shape
     (1, 2, 1)
     """
-    return _at_least(xs, 3)
+    return _each_at_least(xs, 3)
 
 
 # ---- order ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import fitting, function_name
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.linear_program import transposes
-from gpugrad.transforms.tape import CALL, EAGER, ITEM, Node, Tape, sweep
+from gpugrad.transforms.tape import CALL, EAGER, ITEM, LinearTape, Node, Tape, sweep
 
 Values = list[Any]
 Call = Callable[[Values], Values]
@@ -146,6 +146,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _checkpointed(call: Call, values: Values, name: str) -> Values:
     top = _newest(values)
+    if isinstance(top, LinearTape):
+        return call(values)  # it keeps nothing that could be forgotten
     if not isinstance(top, Tape):
         lower_call, below, lift = _peeled(call, top, values)
         return lift(_checkpointed(lower_call, below, name))
@@ -210,7 +212,7 @@ class custom_vjp:  # noqa: N801  (used as a decorator)
         self.f = f
         self.fwd: Callable[..., Any] | None = None
         self.bwd: Callable[..., Any] | None = None
-        ft.update_wrapper(self, f)
+        ft.update_wrapper(self, f, updated=())  # names and docstring only: f may have attributes like ours
 
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
         """Set the rule."""
@@ -263,7 +265,7 @@ class custom_jvp:  # noqa: N801  (used as a decorator)
     def __init__(self, f: Callable[..., Any]) -> None:
         self.f = f
         self.rule: Callable[..., Any] | None = None
-        ft.update_wrapper(self, f)
+        ft.update_wrapper(self, f, updated=())  # names and docstring only: f may have attributes like ours
 
     def defjvp(self, rule: Callable[..., Any]) -> None:
         """Set the rule."""

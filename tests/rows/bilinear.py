@@ -24,9 +24,9 @@ def _matmul(name: str, x: tuple[int, ...], y: tuple[int, ...], **more: Any) -> C
     return Case(f"matmul {name}", matmul, _normal(x, y), np.matmul, **more)
 
 
-def _einsum(subscripts: str, *shapes: tuple[int, ...], **more: Any) -> Case:
+def _einsum(subscripts: str, *shapes: tuple[int, ...], note: str = "", **more: Any) -> Case:
     return Case(
-        f"einsum {subscripts}",
+        f"einsum {subscripts}{note}",
         lambda *xs: b.einsum(subscripts, *xs),
         _normal(*shapes),
         lambda *xs: np.einsum(subscripts, *xs),
@@ -103,7 +103,7 @@ CASES = [
     _einsum("ij,ji->", (2, 3), (3, 2)),
     _einsum("...i,...i->...", (2, 3), (2, 3)),
     _einsum("...ij,...jk->...ik", (2, 2, 3), (3, 2)),
-    _einsum("...ij,...jk->...ik", (2, 1, 1, 3), (2, 3, 2)),
+    _einsum("...ij,...jk->...ik", (2, 1, 1, 3), (2, 3, 2), note=" by ones"),
     _einsum("i...,...", (2, 3), (3,)),
     _einsum("...ij->...ji", (2, 2, 3)),
     _einsum("...->...", (2, 3)),
@@ -118,7 +118,7 @@ CASES = [
     _einsum("ij,jk,ki->", (2, 2), (2, 3), (3, 2)),
     _einsum("a,ab,bc,cd->d", (2,), (2, 2), (2, 3), (3, 2)),
     _einsum("...a,ab,...b->...", (2, 2), (2, 3), (2, 3)),
-    _einsum("ij,jk->ik", (2, 0), (0, 3), order=0),
+    _einsum("ij,jk->ik", (2, 0), (0, 3), note=" of nothing", order=0),
     _einsum("ij->i", (0, 3), order=0),
     Case("einsum complex", lambda x, y: b.einsum("ij,kj->ik", x, y), _complex((2, 3), (2, 3)), lambda x, y: x @ y.T),
     _tensordot("2", (2, 3, 2), (3, 2, 2), 2),

@@ -1,0 +1,22 @@
+"""Linear algebra, differentiable: the names of ``numpy.linalg`` and of the array API's extension, and some more.
+
+>>> import gpugrad as gg
+>>> gg.linalg.solve([[2.0, 0.0], [0.0, 4.0]], [1.0, 1.0])
+tensor([0.5 , 0.25])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpugrad.ops import linalg as _operations
+from gpugrad.ops.linalg import EighResult, QRResult, SlogdetResult, SVDResult
+from gpugrad.ops.matrices import LinAlgError
+from gpugrad.public import all_public
+
+if TYPE_CHECKING:
+    from gpugrad.ops.linalg import *
+
+globals().update(all_public(_operations.__all__, vars(_operations), "gpugrad.linalg"))
+
+__all__ = ["EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult", *_operations.__all__]

@@ -1,0 +1,67 @@
+"""Functions of ``numpy.linalg`` whose signature is not that of our operation, and those composed of others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad import errors
+from gpugrad.numpy.results import delivered
+from gpugrad.ops import linalg
+from gpugrad.ops.elementwise import greater
+from gpugrad.ops.gathering import count_nonzero
+from gpugrad.ops.norms import matrix_rank as rank_of
+from gpugrad.ops.rearranging import moveaxis, reshape
+from gpugrad.trace import Array
+
+__all__ = ["matrix_rank", "multi_dot", "pinv", "svd", "tensorinv", "tensorsolve"]
+
+ABSENT: Any = getattr(np, "_NoValue", None)
+
+
+def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    """(U, S, Vh) with a = U diag(S) Vh; see ``gg.linalg.svd``.
+
+    NumPy's default, ``full_matrices=True``, is for square matrices only: the further vectors have no derivative.
+    """
+    return linalg.svd(a, full_matrices, compute_uv)
+
+
+def pinv(a: Array, rcond: float | None = None, hermitian: bool = False, *, rtol: float | None = ABSENT) -> Array:
+    """The pseudo-inverse, without the singular values below ``rcond`` (or ``rtol``) times the largest."""
+    return linalg.pinv(a, rcond if rtol is ABSENT else rtol)
+
+
+def matrix_rank(A: Array, tol: float | None = None, hermitian: bool = False, *, rtol: float | None = None) -> Array:
+    """The number of singular values above ``tol``, or above ``rtol`` times the largest."""
+    if tol is None:
+        return rank_of(A, rtol)
+    return count_nonzero(greater(linalg.svdvals(A), tol), -1)
+
+
+def multi_dot(arrays: Sequence[Array], *, out: Any = None) -> Array:
+    """The product of two or more matrices, in the order that costs least."""
+    return delivered(linalg.multi_dot(arrays), out, "np.linalg.multi_dot")
+
+
+def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
+    """The x with tensordot(a, x, x.ndim) = b; ``axes`` of ``a`` are moved to the end first."""
+    if axes is not None:
+        a = moveaxis(a, tuple(axes), tuple(range(-len(axes), 0)))
+    inner = a.shape[len(b.shape) :]
+    n = math.prod(inner)
+    if math.prod(b.shape) != n:
+        raise errors.ShapeError(f"np.linalg.tensorsolve: shapes {a.shape} and {b.shape}; expected a.shape to begin with b.shape and to go on with as many elements")
+    return reshape(linalg.solve(reshape(a, (n, n)), reshape(b, (n,))), inner)
+
+
+def tensorinv(a: Array, ind: int = 2) -> Array:
+    """The inverse under tensordot over the first ``ind`` axes."""
+    front, back = a.shape[:ind], a.shape[ind:]
+    n = math.prod(back)
+    if ind <= 0 or math.prod(front) != n:
+        raise errors.ShapeError(f"np.linalg.tensorinv: shape {a.shape} with ind={ind}; expected as many elements in the first {ind} axes as in the others")
+    return reshape(linalg.inv(reshape(a, (n, n))), (*back, *front))
