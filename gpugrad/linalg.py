@@ -15,7 +15,7 @@ from gpugrad.ops.matrices import LinAlgError
 from gpugrad.public import all_public
 
 if TYPE_CHECKING:
-    from gpugrad.ops.linalg import *
+    from gpugrad.ops.linalg import *  # noqa: F403  (the names that the next line makes)
 
 globals().update(all_public(_operations.__all__, vars(_operations), "gpugrad.linalg"))
 

@@ -522,9 +522,10 @@ def divided(x: Any, y: Any) -> Any:
 
 def _operand(y: Any) -> Any:
     """The other operand of an operator: numbers as they are, arrays shared and watched, the rest converted."""
+    if state.ruling and isinstance(y, np.ndarray):
+        return y  # a raw array that a rule computes with
     if type(y) is np.ndarray and y.dtype.itemsize != 2:
-        if not state.ruling:
-            borrowed.register(y)
+        borrowed.register(y)
         return y
     if isinstance(y, np.generic | complex) and not isinstance(y, np.float16):
         return y

@@ -64,8 +64,12 @@ def test_product_with_zeros() -> None:
     assert_jacobian(gg.prod, [0.0, 0.0, 2.0], [0, 0, 0])
     assert_jacobian(gg.prod, [3.0], [1])
     assert_jacobian(lambda x: gg.prod(x, axis=(0, -1)), [[[0.0, 2.0]], [[3.0, 4.0]]], [[[[24, 0]], [[0, 0]]]])
-    np.testing.assert_array_equal(gg.hessian(gg.prod)(np.array([0.0, 1.0, 2.0])).numpy(), [[0, 2, 1], [2, 0, 0], [1, 0, 0]])
-    np.testing.assert_array_equal(gg.hessian(gg.prod)(np.array([0.0, 0.0, 2.0])).numpy(), [[0, 2, 0], [2, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(
+        gg.hessian(gg.prod)(np.array([0.0, 1.0, 2.0])).numpy(), [[0, 2, 1], [2, 0, 0], [1, 0, 0]]
+    )
+    np.testing.assert_array_equal(
+        gg.hessian(gg.prod)(np.array([0.0, 0.0, 2.0])).numpy(), [[0, 2, 0], [2, 0, 0], [0, 0, 0]]
+    )
     third = gg.jacfwd(gg.hessian(gg.prod))(np.zeros(3)).numpy()
     assert third[0, 1, 2] == third[2, 0, 1] == 1 and third[0, 0, 1] == 0
 
@@ -109,7 +113,9 @@ def test_logsumexp_at_infinity() -> None:
     assert np.isnan(gg.logsumexp(np.array([NAN, 1.0])).item())
     assert gg.logsumexp(np.zeros(0)).item() == -INF
     assert gg.logsumexp(np.zeros((2, 0)), axis=1).numpy().tolist() == [-INF, -INF]
-    np.testing.assert_allclose(gg.hessian(gg.logsumexp)(np.array([-INF, 1.0, 1.0])).numpy(), [[0, 0, 0], [0, 0.25, -0.25], [0, -0.25, 0.25]])
+    np.testing.assert_allclose(
+        gg.hessian(gg.logsumexp)(np.array([-INF, 1.0, 1.0])).numpy(), [[0, 0, 0], [0, 0.25, -0.25], [0, -0.25, 0.25]]
+    )
 
 
 def test_derivatives_of_a_recurrence_do_not_divide() -> None:

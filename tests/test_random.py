@@ -110,7 +110,7 @@ def test_seeds_out_of_range(seed: int) -> None:
 
 
 def test_seeds_of_another_kind() -> None:
-    with pytest.raises(errors.DtypeError, match="seed=1.5 of type float; expected an integer"):
+    with pytest.raises(errors.DtypeError, match=r"seed=1\.5 of type float; expected an integer"):
         gg.random.key(1.5)  # type: ignore[arg-type]
 
 
@@ -676,9 +676,12 @@ def drawn_in_a_child() -> Any:
     here, there = context.Pipe()
     child = context.Process(target=_report, args=(there,))
     child.start()
-    result = here.recv()
-    child.join()
-    return result
+    try:
+        assert here.poll(30.0), "the child does not answer"
+        return here.recv()
+    finally:
+        child.kill()
+        child.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

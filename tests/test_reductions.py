@@ -60,7 +60,15 @@ def test_sum_is_one_operation() -> None:
 
 def test_nan_is_left_out() -> None:
     x = np.array([[1.0, NAN, 3.0], [NAN, NAN, NAN]])
-    for f, row in ((gg.nansum, [1, 0, 1]), (gg.nanmean, [0.5, 0, 0.5]), (gg.nanmax, [0, 0, 1]), (gg.nanmin, [1, 0, 0]), (gg.nanprod, [3, 0, 1]), (gg.nanvar, [-1, 0, 1]), (gg.nanstd, [-0.5, 0, 0.5])):
+    for f, row in (
+        (gg.nansum, [1, 0, 1]),
+        (gg.nanmean, [0.5, 0, 0.5]),
+        (gg.nanmax, [0, 0, 1]),
+        (gg.nanmin, [1, 0, 0]),
+        (gg.nanprod, [3, 0, 1]),
+        (gg.nanvar, [-1, 0, 1]),
+        (gg.nanstd, [-0.5, 0, 0.5]),
+    ):
         assert_jacobian(f, x[0], row)
     for f in (gg.nanmean, gg.nanmax, gg.nanmin, gg.nanvar):
         got = f(x, axis=1)

@@ -87,7 +87,7 @@ def test_gradient_of_log_det_is_the_inverse_transpose(matrices: Any) -> None:
 
 def test_gradient_of_the_trace_of_a_product(matrices: Any) -> None:
     a, b, _ = matrices
-    np.testing.assert_allclose(gg.grad(lambda a: gg.trace(gg.matmul(a, b)))(a).numpy(), b.T, rtol=1e-15)
+    np.testing.assert_allclose(gg.grad(lambda a: gg.linalg.trace(gg.matmul(a, b)))(a).numpy(), b.T, rtol=1e-15)
 
 
 def test_gradient_of_a_quadratic_form(matrices: Any) -> None:

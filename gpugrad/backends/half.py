@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
+from gpugrad.trace import Value
 
 
 class HalfArray(np.ndarray):
     """A NumPy array of float16 or bfloat16. Invariant: arrays of these dtypes inside tensors have this type."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Value) for x in inputs):
+            return NotImplemented
         return in_float32(getattr(ufunc, method))(*inputs, **kwargs)
 
 

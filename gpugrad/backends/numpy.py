@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -50,24 +49,20 @@ def _reduce_sum(x: Any, *, axis: tuple[int, ...]) -> Any:
 
 
 def _expand(x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
-    """A view with stride 0 along the new axes; ``np.broadcast_to`` gives the same at five times the cost."""
+    """A view with stride 0 along the new axes; ``np.broadcast_to`` gives the same at several times the cost."""
     if type(x) is not np.ndarray:
         x = np.asanyarray(x)
-    if not x.shape:
-        return np.ndarray.__new__(type(x), sizes, x.dtype, x, 0, (0,) * len(sizes)) if math.prod(sizes) else np.empty(sizes, x.dtype)
-    rank = x.ndim + len(axis)
-    places = {a + rank: n for a, n in zip(axis, sizes, strict=True)}
-    shape, strides, k = [], [], 0
-    for i in range(rank):
-        if i in places:
-            shape.append(places[i])
-            strides.append(0)
-        else:
-            shape.append(x.shape[k])
-            strides.append(x.strides[k])
-            k += 1
-    view = np.lib.stride_tricks.as_strided(x, shape, strides, subok=True, writeable=False)
-    return view
+    if not x.shape and 0 not in sizes:
+        return np.ndarray.__new__(type(x), sizes, x.dtype, x, 0, (0,) * len(sizes))
+    shape, strides = list(x.shape), list(x.strides)
+    rank = len(shape) + len(axis)
+    for a, n in sorted((a + rank, n) for a, n in zip(axis, sizes, strict=True)):
+        shape.insert(a, n)
+        strides.insert(a, 0)
+    if x.flags.c_contiguous and 0 not in shape:  # what a buffer must be to be looked at with other strides
+        return np.ndarray.__new__(type(x), shape, x.dtype, x, 0, strides)
+    ones = [1 if i - rank in axis else n for i, n in enumerate(shape)]
+    return np.broadcast_to(x.reshape(ones), shape, subok=True)
 
 
 def _reshape(x: Any, *, to: tuple[int, ...], rank: int) -> Any:

@@ -9,9 +9,7 @@ from gpugrad.nn import init
 from gpugrad.nn.checks import named
 from gpugrad.nn.module import Module
 from gpugrad.nn.parameter import Parameter
-from gpugrad.ops.elementwise import equal, stop, where
-from gpugrad.ops.gathering import take
-from gpugrad.ops.linear import reshape
+from gpugrad.ops.neural import embedding
 from gpugrad.shapes import axis_of
 from gpugrad.transforms.lift import as_value
 
@@ -39,11 +37,7 @@ class Embedding(Module):
         index = as_value(index)
         if index.dtype.kind not in "iu":
             raise errors.DtypeError(f'{named(self)}: input of dtype {dtypes.of(index).name}; expected integers, rows of the table. Cast it: index.astype("int64")')
-        rows = take(self.weight, index, axis=0)
-        if self.padding_idx is None:
-            return rows
-        padding = reshape(equal(index, self.padding_idx), to=(*index.shape, 1), rank=len(index.shape))
-        return where(padding, stop(rows), rows)
+        return embedding(index, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}" + ("" if self.padding_idx is None else f", padding_idx={self.padding_idx}")

@@ -17,29 +17,21 @@ def copied(t: Any) -> Any:
 
 def load(owner: str, own: Mapping[str, Any], values: Mapping[str, Any], strict: bool) -> None:
     """Copy ``values`` into the tensors of ``own``, all or none of them."""
-    problems = []
-    missing = [name for name in own if name not in values]
-    unexpected = [name for name in values if name not in own]
-    if strict and missing:
-        problems.append(f"missing: {', '.join(missing)}")
-    if strict and unexpected:
-        problems.append(f"unexpected: {', '.join(unexpected)}")
-    new = {}
-    unfitting = []
+    missing = [name for name in own if name not in values] if strict else []
+    unexpected = [name for name in values if name not in own] if strict else []
+    new, unfitting = {}, []
     for name, tensor in own.items():
         if name in values:
-            v = as_value(values[name])
+            v = new[name] = as_value(values[name])
             if v.shape != tensor.shape:
-                unfitting.append(f"{name} has shape {v.shape}, expected {tensor.shape}")
+                unfitting.append(f"{name} of shape {v.shape}, expected {tensor.shape}")
             elif not _castable(v.dtype, tensor.dtype):
-                unfitting.append(f"{name} has dtype {v.dtype.name}, expected {tensor.dtype.name}")
-            else:
-                new[name] = v
-    if unfitting:
-        problems.append("do not fit: " + "; ".join(unfitting))
-    if problems:
-        way_out = "" if unfitting or not strict else ". Pass strict=False to load the names that both have"
-        raise errors.FormatError(f"load_state_dict: the state is not that of this {owner}. {'. '.join(problems[:1])}{''.join('. ' + p for p in problems[1:])}{way_out}")
+                unfitting.append(f"{name} of dtype {v.dtype.name}, expected {tensor.dtype.name}")
+    listed = {"missing": ", ".join(missing), "unexpected": ", ".join(unexpected), "not fitting": "; ".join(unfitting)}
+    if any(listed.values()):
+        what = ". ".join(f"{kind}: {names}" for kind, names in listed.items() if names)
+        way_out = "" if unfitting else ". To load what both have, pass strict=False"
+        raise errors.FormatError(f"load_state_dict: this is not the state of {owner}, which is unchanged. {what}{way_out}")
     with no_grad():
         fitted = {name: copied(v).astype(own[name].dtype).to(own[name].device) for name, v in new.items()}
         for name, v in fitted.items():

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as _np
 
-from gpugrad.numpy import protocol
+from gpugrad.numpy import linalg, protocol, random
 from gpugrad.numpy.table import FUNCTIONS, UFUNCS
-from gpugrad.tensor import Tensor as ndarray
+from gpugrad.tensor import Tensor
+
+ndarray = Tensor
 
 _OWN = """
     bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp int_ uint float16 float32 float64 complex64
@@ -53,4 +55,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'gpugrad.numpy' has no attribute {name!r}, and neither has numpy")
 
 
-__all__ = ["ndarray", *(name for name in _names if name not in ("abs", "all", "any", "bool", "max", "min", "pow", "round", "sum"))]
+__all__ = ["linalg", "ndarray", "random", *(name for name in _names if name not in ("abs", "all", "any", "bool", "max", "min", "pow", "round", "sum"))]

@@ -23,8 +23,8 @@ Function = Callable[..., Any]
 ABSENT = getattr(np, "_NoValue", None)
 """NumPy's own mark for a parameter that was not given."""
 
-IGNORED = frozenset({"order", "subok", "overwrite_input", "kind", "optimize"})
-"""Parameters that say how to compute or lay out in memory, which does not change the result."""
+IGNORED = frozenset({"subok", "overwrite_input", "kind"})
+"""Parameters that say how to compute, which does not change the result."""
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,13 @@ def adapted(path: str, theirs: Function, ours: Function, row: Row, joins: Mappin
     return named(call, path, theirs, ours)
 
 
-def named(call: Any, path: str, theirs: Any, ours: Any) -> Any:
+def named(call: Any, path: str, theirs: Any, ours: Any) -> Function:
     """``call`` under NumPy's name and signature, documented by what it computes here."""
     call.__name__ = call.__qualname__ = path.rsplit(".", 1)[-1]
     call.__module__ = f"gpugrad.numpy.{path}".rsplit(".", 1)[0]
-    call.__doc__ = f"NumPy's ``{path}`` on tensors.\n\n{inspect.cleandoc(ours.__doc__ or '')}"
+    about = inspect.cleandoc(ours.__doc__ or "").split(">>>", 1)[0].rstrip()  # its example is in the terms of ``gg``
+    call.__doc__ = f"NumPy's ``{path}`` on tensors.\n\n{about}"
     if theirs is not None:
         call.__wrapped__ = theirs
-    return call
+    function: Function = call
+    return function

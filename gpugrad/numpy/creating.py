@@ -223,7 +223,7 @@ def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: A
 
 def indices(dimensions: Sequence[int], dtype: Any = int, sparse: bool = False) -> Any:
     """The coordinates of a grid, one array for each axis (stacked, unless ``sparse``)."""
-    found = np.indices(dimensions, dtype, sparse)
+    found: Any = np.indices(tuple(dimensions), dtype, sparse)  # type: ignore[call-overload]
     return tuple(map(as_value, found)) if sparse else as_value(found)
 
 

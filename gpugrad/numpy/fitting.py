@@ -19,13 +19,14 @@ from gpugrad.ops.elementwise import where as where_of
 from gpugrad.ops.gathering import nonzero
 from gpugrad.ops.linear import broadcast_to, cast, conj
 from gpugrad.ops.rearranging import moveaxis
-from gpugrad.shapes import axes_of
+from gpugrad.shapes import axes_of, axis_of
 from gpugrad.trace import Array
 from gpugrad.transforms.lift import as_value
 
 __all__ = [
-    "average", "clip", "concatenate", "cross", "dot", "einsum", "hstack", "inner", "mean", "meshgrid", "nanstd",
-    "nanvar", "pad", "ravel", "reshape", "stack", "std", "trace", "var", "vdot", "vstack", "where",
+    "average", "clip", "concatenate", "cross", "diagflat", "dot", "dsplit", "einsum", "hsplit", "hstack", "inner", "mean", "meshgrid", "nanstd",
+    "nanvar", "pad", "ravel", "reshape", "rollaxis", "stack", "std", "trace", "var", "vdot", "vsplit", "vstack",
+    "where",
 ]  # fmt: skip
 
 ABSENT: Any = getattr(np, "_NoValue", None)
@@ -49,6 +50,21 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", *, copy: boo
 def ravel(a: Array, order: str = "C") -> Array:
     """The elements as a vector; with ``order="F"`` column by column."""
     return reshape(a, -1, "F" if order == "F" else "C")
+
+
+def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
+    """An axis moved back until it stands before the axis ``start``."""
+    n = len(a.shape)
+    k = axis_of(axis, a.shape, "np.rollaxis") + n
+    to = start + n if start < 0 else start
+    if not 0 <= to <= n:
+        raise errors.AxisError(f"np.rollaxis: start={start} for shape {a.shape}; expected {-n} to {n}")
+    return moveaxis(a, k, to - 1 if k < to else to)
+
+
+def diagflat(v: Array, k: int = 0) -> Array:
+    """A matrix with the flattened elements on its ``k``-th diagonal."""
+    return rearranging.diag(rearranging.ravel(v), k)
 
 
 def clip(a: Array, a_min: Array | None = ABSENT, a_max: Array | None = ABSENT, out: Any = None, *, min: Array | None = ABSENT, max: Array | None = ABSENT) -> Array:
@@ -87,6 +103,21 @@ def vstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind
 def hstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Arrays side by side."""
     return _in(joining.hstack(tup), dtype)
+
+
+def hsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
+    """Parts along the second axis; along the only one of a vector."""
+    return joining.split(ary, indices_or_sections, 1 if len(ary.shape) > 1 else 0)
+
+
+def vsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
+    """Parts along the first axis."""
+    return joining.split(ary, indices_or_sections, 0)
+
+
+def dsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
+    """Parts along the third axis."""
+    return joining.split(ary, indices_or_sections, 2)
 
 
 def _in(x: Any, dtype: Any) -> Any:
@@ -211,7 +242,7 @@ def inner(a: Array, b: Array) -> Array:
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe") -> Array:
     """Einstein's summation, by subscripts in a string or by lists of labels after each operand."""
     if isinstance(operands[0], str):
-        subscripts, arrays = operands[0], operands[1:]
+        subscripts, arrays = operands[0], list(operands[1:])
     else:
         subscripts, arrays = _lettered(operands)
     found = contraction.einsum(subscripts, *(_in(as_value(x), dtype) for x in arrays))

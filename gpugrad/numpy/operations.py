@@ -8,18 +8,30 @@ from typing import Any
 
 from gpugrad.numpy import ufunc_formulas
 from gpugrad.ops import (
-    arithmetic, bilinear, contraction, elementwise, gathering, indexing, joining, linalg, linear, ordering, padding,
-    rearranging, reductions, sequences,
-)  # fmt: skip
-from gpugrad.primitive import Primitive
+    arithmetic,
+    bilinear,
+    contraction,
+    elementwise,
+    gathering,
+    indexing,
+    joining,
+    linalg,
+    linear,
+    ordering,
+    padding,
+    rearranging,
+    reductions,
+    sequences,
+    sets,
+)
 from gpugrad.public import all_public
 
 _MODULES: tuple[ModuleType, ...] = (
     arithmetic, bilinear, contraction, gathering, indexing, joining, ordering, padding, rearranging, reductions,
-    sequences, ufunc_formulas,
+    sequences, sets, ufunc_formulas,
 )  # fmt: skip
 
-OPERATIONS: dict[str, Callable[..., Any]] = all_public([n for n, v in vars(elementwise).items() if isinstance(v, Primitive)], vars(elementwise))
+OPERATIONS: dict[str, Callable[..., Any]] = all_public(elementwise.__all__, vars(elementwise))
 """Name -> function; those of linear algebra are ``"linalg.solve"`` and so on."""
 
 OPERATIONS |= all_public(["conj", "imag", "real"], vars(linear))

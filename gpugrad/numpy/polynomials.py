@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from gpugrad import creation, errors
-from gpugrad.ops.linalg import lstsq
 from gpugrad.ops.joining import concat, stack
+from gpugrad.ops.linalg import lstsq
 from gpugrad.ops.padding import pad
 from gpugrad.ops.reductions import sum as sum_of
 from gpugrad.trace import Array

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from gpugrad import errors
 from gpugrad.backends import select
 from gpugrad.numpy.table import FUNCTIONS, UFUNCS, found

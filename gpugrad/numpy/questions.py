@@ -92,12 +92,12 @@ def array_equiv(a1: Array, a2: Array) -> Array:
     return array_equal(broadcast_to(a1, to), broadcast_to(a2, to))
 
 
-def may_share_memory(a: Any, b: Any, max_work: int = 0) -> bool:
+def may_share_memory(a: Any, b: Any, max_work: Any = 0) -> bool:
     """Whether two tensors on the CPU might share memory. Writing into one never changes another."""
     return bool(np.may_share_memory(_plain(a), _plain(b), max_work))
 
 
-def shares_memory(a: Any, b: Any, max_work: int = -1) -> bool:
+def shares_memory(a: Any, b: Any, max_work: Any = -1) -> bool:
     """Whether two tensors on the CPU share memory. Writing into one never changes another."""
     return bool(np.shares_memory(_plain(a), _plain(b), max_work))
 

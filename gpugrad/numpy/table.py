@@ -13,7 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad.numpy import creating, fitting, fitting_linalg, polynomials, questions, selecting, statistics, writing
+from gpugrad.numpy import (
+    creating,
+    fitting,
+    fitting_linalg,
+    polynomials,
+    questions,
+    selecting,
+    sets,
+    statistics,
+    writing,
+)
 from gpugrad.numpy.adapt import Row, adapted, named
 from gpugrad.numpy.operations import OPERATIONS
 from gpugrad.numpy.ufuncs import UFUNCS
@@ -35,11 +45,12 @@ def found(path: str) -> Any:
 _SAME = """
     allclose angle append argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
     broadcast_arrays broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
-    cumulative_sum delete diag diagonal diff dsplit dstack ediff1d expand_dims flip fliplr flipud gradient hsplit insert
+    cumulative_sum delete diag diagonal diff dstack ediff1d expand_dims flip fliplr flipud gradient insert
     imag interp isclose isneginf isposinf kron matrix_transpose median moveaxis nan_to_num nanmean nanmedian
     nanpercentile nanquantile nonzero outer partition percentile ptp quantile real repeat roll rot90 round searchsorted
-    sinc split squeeze swapaxes take take_along_axis tensordot tile transpose trapezoid tril triu trim_zeros unstack
-    vsplit linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
+    sinc sort split squeeze swapaxes take take_along_axis tensordot tile transpose trapezoid tril triu trim_zeros
+    unique_all unique_counts unique_inverse unique_values unstack
+    linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
     linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.norm linalg.outer linalg.qr
     linalg.slogdet linalg.solve linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
 """
@@ -55,7 +66,7 @@ _ROWS = {
     **{name: Row(ours, join="maximum") for name, ours in (("max", "max"), ("amax", "max"), ("nanmax", "nanmax"))},
     **{name: Row(ours, join="minimum") for name, ours in (("min", "min"), ("amin", "min"), ("nanmin", "nanmin"))},
 }
-_MODULES: tuple[ModuleType, ...] = (creating, fitting, polynomials, questions, selecting, statistics, writing)
+_MODULES: tuple[ModuleType, ...] = (creating, fitting, polynomials, questions, selecting, sets, statistics, writing)
 
 
 def _functions() -> dict[str, Function]:

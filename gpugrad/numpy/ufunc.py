@@ -87,7 +87,7 @@ class Ufunc:
         x = in_dtype(array if type(array) is Tensor else as_value(array), dtype, what)
         given = None if initial is None or isinstance(initial, type(np._NoValue)) else initial
         if where is not True:
-            neutral = given if given is not None else NEUTRAL.get(self.__name__)
+            neutral = NEUTRAL.get(self.__name__, given)
             if neutral is None:
                 raise errors.ShapeError(f"{what}: where= needs initial=, as there is no number that {self.__name__} leaves alone")
             x = self._kept(where, x, neutral)

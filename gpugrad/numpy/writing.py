@@ -84,10 +84,10 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     arr._rebind(setitem(arr, held, _cycled(flat, int(held.sum()))), "np.place")
 
 
-def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     """Write ``v`` at the indices ``ind`` of the flattened array; the values repeat if there are too few."""
     if not _buffer(a, "np.put", v):
-        np.put(a, _plain(ind), _plain(v), mode)  # type: ignore[call-overload]
+        np.put(a, _plain(ind), _plain(v), mode)
         return
     index = np.asarray(_plain(ind)).reshape(-1)
     n = int(np.prod(a.shape, dtype=int))

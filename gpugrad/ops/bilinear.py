@@ -7,17 +7,25 @@ from typing import Any
 
 from gpugrad import errors
 from gpugrad.ops.linear import permute, reshape
-from gpugrad.primitive import Core, Shape, bilinear, broadcast_shapes
+from gpugrad.primitive import Core, Primitive, Shape, bilinear, broadcast_shapes
 from gpugrad.trace import Array
 
 
-def mT(x: Any) -> Any:
+def mT(x: Any) -> Any:  # noqa: N802  (the standard's name)
     """The last two axes swapped. Rules take this plain transpose, never the adjoint: they pair without conjugation."""
     return permute(x, perm=(-1, -2))
 
 
+def shape_of(x: Any) -> Shape:
+    """The shape of an operand; a Python number has none."""
+    shape: Shape = getattr(x, "shape", ())
+    return shape
+
+
 def _mismatch(x: Shape, y: Shape) -> errors.ShapeError:
-    return errors.ShapeError(f"matmul: shapes {x} and {y} do not contract: {x[-1]} columns against {y[-2 if len(y) > 1 else -1]} rows; expected (..., n, k) and (..., k, m). Transpose or reshape an operand")
+    return errors.ShapeError(
+        f"matmul: shapes {x} and {y} do not contract: {x[-1]} columns against {y[-2 if len(y) > 1 else -1]} rows; expected (..., n, k) and (..., k, m). Transpose or reshape an operand"
+    )
 
 
 def _matmul_shape(x: Shape, y: Shape) -> Shape:
@@ -50,7 +58,7 @@ def _right(g: Any, x: Any, shape: Shape) -> Any:
     return mm(mT(x), g)
 
 
-mm = bilinear(
+mm: Primitive = bilinear(
     "matmul",
     _left,
     _right,
@@ -71,8 +79,7 @@ def matmul(x: Array, y: Array) -> Array:
     >>> gg.matmul(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    a: Shape = getattr(x, "shape", ())
-    b: Shape = getattr(y, "shape", ())
+    a, b = shape_of(x), shape_of(y)
     n, m = len(a), len(b)
     if n > 1 and m > 1 and a[-1] == b[-2]:
         if a[:-2] != b[:-2]:

@@ -12,7 +12,7 @@ from collections.abc import Container, Hashable, Iterator, Sequence
 from typing import Any
 
 from gpugrad import dtypes, errors
-from gpugrad.ops.bilinear import mm, mT
+from gpugrad.ops.bilinear import mm, mT, shape_of
 from gpugrad.ops.elementwise import multiply
 from gpugrad.ops.linear import conj, diagonal, permute, reduce_sum, reshape
 from gpugrad.primitive import Shape
@@ -23,12 +23,6 @@ from gpugrad.trace import Array
 
 Label = Hashable
 Labels = tuple[Label, ...]
-
-
-def _size(x: Any) -> Shape:
-    """The shape of an operand; a Python number has none."""
-    shape: Shape = getattr(x, "shape", ())
-    return shape
 
 
 def _arranged(x: Any, have: Labels, want: Labels) -> Any:
@@ -94,7 +88,9 @@ def _spelled(term: str, rank: int, subscripts: str) -> Labels:
         before, after = term.split("...", 1)
         labels = (*before, *range(rank - len(before) - len(after), 0, -1), *after)
     if len(labels) != rank or any(isinstance(k, str) and not k.isalpha() for k in labels):
-        raise errors.ShapeError(f"einsum: {term!r} in {subscripts!r} for an operand of {rank} axes; expected one letter per axis, or '...' for the axes that have none")
+        raise errors.ShapeError(
+            f"einsum: {term!r} in {subscripts!r} for an operand of {rank} axes; expected one letter per axis, or '...' for the axes that have none"
+        )
     return labels
 
 
@@ -113,7 +109,9 @@ def _parsed(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[Labels, .
         for k, n in zip(labels, shape, strict=True):
             if own[k] != n or (n != 1 and sizes.get(k, 1) not in (1, n)):
                 name = repr(k) if isinstance(k, str) else f"axis -{k} of the ellipsis"
-                raise errors.ShapeError(f"einsum: {subscripts!r} with shapes {', '.join(map(str, shapes))}: {name} has sizes {sizes.get(k, own[k])} and {n}; expected one size, or 1 in an operand that broadcasts")
+                raise errors.ShapeError(
+                    f"einsum: {subscripts!r} with shapes {', '.join(map(str, shapes))}: {name} has sizes {sizes.get(k, own[k])} and {n}; expected one size, or 1 in an operand that broadcasts"
+                )
             sizes[k] = n if n != 1 else sizes.get(k, 1)
     ellipsis = tuple(range(max((k for k in sizes if isinstance(k, int)), default=0), 0, -1))
     if arrow:
@@ -123,7 +121,9 @@ def _parsed(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[Labels, .
         letters = inputs.replace(",", "").replace("...", "")
         result = (*ellipsis, *sorted(k for k in set(letters) if letters.count(k) == 1))
     if len(set(result)) != len(result) or any(k not in sizes for k in result):
-        raise errors.ShapeError(f"einsum: the result {output!r} of {subscripts!r}; expected each label at most once, and only labels of the operands")
+        raise errors.ShapeError(
+            f"einsum: the result {output!r} of {subscripts!r}; expected each label at most once, and only labels of the operands"
+        )
     return operands, result, sizes
 
 
@@ -131,7 +131,7 @@ def _parsed(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[Labels, .
 def _path(operands: tuple[Labels, ...], result: Labels, shapes: tuple[Shape, ...]) -> list[tuple[int, ...]]:
     """Which operands to contract, step by step; what comes out goes to the end of the list."""
     if len(operands) <= 2:
-        return [(0, 1)][: len(operands) - 1]
+        return [(0, 1)] if len(operands) == 2 else []
     try:
         import opt_einsum
     except ImportError:
@@ -141,13 +141,15 @@ def _path(operands: tuple[Labels, ...], result: Labels, shapes: tuple[Shape, ...
         for k in labels:
             names.setdefault(k, opt_einsum.get_symbol(len(names)))
     terms = ["".join(names[k] for k in labels) for labels in (*operands, result)]
-    path: list[tuple[int, ...]] = opt_einsum.contract_path(f"{','.join(terms[:-1])}->{terms[-1]}", *shapes, shapes=True)[0]
+    path: list[tuple[int, ...]] = opt_einsum.contract_path(
+        f"{','.join(terms[:-1])}->{terms[-1]}", *shapes, shapes=True
+    )[0]
     return path
 
 
 def _squeezed(x: Any, labels: Labels, sizes: dict[Label, int]) -> tuple[Any, Labels]:
     """Without the axes of size 1 that broadcast against another operand."""
-    shape = _size(x)
+    shape = shape_of(x)
     kept = tuple(n == sizes[k] for n, k in zip(shape, labels, strict=True))
     if all(kept):
         return x, labels
@@ -170,10 +172,10 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     >>> gg.einsum("ij,j->i", gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    shapes = tuple(map(_size, operands))
+    shapes = tuple(map(shape_of, operands))
     labels, result, sizes = _parsed(subscripts, shapes)
     waiting = [_squeezed(x, k, sizes) for x, k in zip(operands, labels, strict=True)]
-    path = _path(tuple(k for _, k in waiting), result, tuple(_size(x) for x, _ in waiting))
+    path = _path(tuple(k for _, k in waiting), result, tuple(shape_of(x) for x, _ in waiting))
     for step in path:
         taken = [waiting[k] for k in step]
         waiting = [w for k, w in enumerate(waiting) if k not in step]
@@ -202,10 +204,12 @@ def tensordot(x: Array, y: Array, axes: int | Sequence[Any] = 2) -> Array:
     >>> gg.tensordot(gg.ones((2, 3, 4)), gg.ones((4, 3, 5)), axes=([1, 2], [1, 0])).shape
     (2, 5)
     """
-    s, t = _size(x), _size(y)
+    s, t = shape_of(x), shape_of(y)
     if isinstance(axes, int):
         if not 0 <= axes <= min(len(s), len(t)):
-            raise errors.AxisError(f"tensordot: axes={axes} for shapes {s} and {t}; expected at most as many as either has")
+            raise errors.AxisError(
+                f"tensordot: axes={axes} for shapes {s} and {t}; expected at most as many as either has"
+            )
         pairs = [(k - axes, k - len(t)) for k in range(axes)]
     else:
         left, right = axes
@@ -234,7 +238,7 @@ def outer(x: Array, y: Array) -> Array:
     tensor([[3., 4.],
             [6., 8.]])
     """
-    s, t = _size(x), _size(y)
+    s, t = shape_of(x), shape_of(y)
     columns = reshape(x, to=(math.prod(s), 1), rank=len(s))
     return multiply(columns, reshape(y, to=(1, math.prod(t)), rank=len(t)))
 
@@ -254,10 +258,12 @@ def vecdot(x: Array, y: Array, axis: int = -1) -> Array:
     >>> gg.vecdot(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    s, t = _size(x), _size(y)
+    s, t = shape_of(x), shape_of(y)
     i, j = axis_of(axis, s, "vecdot"), axis_of(axis, t, "vecdot")
     if s[i] != t[j]:
-        raise errors.ShapeError(f"vecdot: shapes {s} and {t} along axis {axis}: {s[i]} and {t[j]} elements; expected as many")
+        raise errors.ShapeError(
+            f"vecdot: shapes {s} and {t} along axis {axis}: {s[i]} and {t[j]} elements; expected as many"
+        )
     x = conj(x) if dtypes.is_complex(x.dtype) else x
     return reduce_sum(multiply(_last(x, i), _last(y, j)), axis=(-1,))
 
@@ -272,7 +278,7 @@ def dot(x: Array, y: Array) -> Array:
     >>> gg.dot(gg.tensor([1.0, 2.0]), gg.tensor([3.0, 4.0]))
     tensor(11.)
     """
-    s, t = _size(x), _size(y)
+    s, t = shape_of(x), shape_of(y)
     if not s or not t:
         return multiply(x, y)
     return tensordot(x, y, axes=([-1], [-1 if len(t) == 1 else -2]))
@@ -287,7 +293,7 @@ def inner(x: Array, y: Array) -> Array:
     >>> gg.inner(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    if not _size(x) or not _size(y):
+    if not shape_of(x) or not shape_of(y):
         return multiply(x, y)
     return tensordot(x, y, axes=([-1], [-1]))
 
@@ -301,7 +307,7 @@ def kron(x: Array, y: Array) -> Array:
     >>> gg.kron(gg.tensor([1.0, 10.0]), gg.tensor([1.0, 2.0]))
     tensor([ 1.,  2., 10., 20.])
     """
-    s, t = _size(x), _size(y)
+    s, t = shape_of(x), shape_of(y)
     if not s or not t:
         return multiply(x, y)
     rank = max(len(s), len(t))
@@ -317,7 +323,7 @@ def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     Raises AxisError if an axis is out of range or both are one.
 
     >>> import gpugrad as gg
-    >>> gg.trace(gg.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    >>> gg.numpy.trace(gg.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor(5.)
     """
     shape = x.shape

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpugrad import errors
+from gpugrad.ops.bilinear import shape_of
 from gpugrad.ops.elementwise import add
 from gpugrad.ops.linear import permute, reshape
 from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, extent, inner, padded, sizes_of, taps
@@ -48,7 +49,9 @@ def _conv(xp: Any, x: Any, w: Any, *, stride: Shape, padding: Pairs, dilation: S
     return _swapped(xp, xp.reshape(out, (w.shape[0], x.shape[0], *windows)))
 
 
-def _conv_input(xp: Any, g: Any, w: Any, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int) -> Any:
+def _conv_input(
+    xp: Any, g: Any, w: Any, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
+) -> Any:
     kernel, windows = w.shape[2:], g.shape[2:]
     c, n = w.shape[1] * groups, g.shape[0]
     cols = xp.matmul(xp.matrix_transpose(_grouped(xp, w, groups)), _grouped(xp, _swapped(xp, g), groups))
@@ -60,7 +63,9 @@ def _conv_input(xp: Any, g: Any, w: Any, *, size: Shape, stride: Shape, padding:
     return _swapped(xp, out[inner(size, padding)])
 
 
-def _conv_weight(xp: Any, x: Any, g: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int) -> Any:
+def _conv_weight(
+    xp: Any, x: Any, g: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
+) -> Any:
     cols, _ = _columns(xp, x, kernel, stride, padding, dilation, groups)
     out = xp.matmul(_grouped(xp, _swapped(xp, g), groups), xp.matrix_transpose(cols))
     return xp.reshape(out, (g.shape[1], x.shape[1] // groups, *kernel))
@@ -102,7 +107,9 @@ def _batch(prim: Primitive, size: int, data: Sequence[Any], flags: Sequence[bool
     *operands, result = _AXES[prim.name]
     groups = params["groups"]
     if all(flags):
-        joined = [_join(x, *((axes.index("O"), 1) if "O" in axes else (1, 1))) for x, axes in zip(data, operands, strict=True)]
+        joined = [
+            _join(x, *((axes.index("O"), 1) if "O" in axes else (1, 1))) for x, axes in zip(data, operands, strict=True)
+        ]
         out = bind(prim, joined, {**params, "groups": groups * size})
         return _part(out, result.index("O") if "O" in result else 1, 1, size)
     k = flags.index(True)
@@ -114,7 +121,7 @@ def _batch(prim: Primitive, size: int, data: Sequence[Any], flags: Sequence[bool
 
 # ---- the primitives -----------------------------------------------------------------------------------------------------
 
-conv = bilinear(
+conv: Primitive = bilinear(
     "conv",
     lambda g, y, shape, stride, padding, dilation, groups: conv_input(
         g, y, size=shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -129,7 +136,7 @@ conv = bilinear(
     batch=_batch,
     doc="Cross-correlation of x (N, C, *space) with w (O, C / groups, *kernel).",
 )  # fmt: skip
-conv_input = bilinear(
+conv_input: Primitive = bilinear(
     "conv_input",
     lambda g, y, stride, padding, dilation, groups: conv(
         g, y, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -142,7 +149,7 @@ conv_input = bilinear(
     batch=_batch,
     doc="The transposed convolution of g (N, O, *windows) with w (O, C / groups, *kernel): (N, C, *size).",
 )
-conv_weight = bilinear(
+conv_weight: Primitive = bilinear(
     "conv_weight",
     lambda g, y, shape, stride, padding, dilation, groups: conv_input(
         y, g, size=shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -159,15 +166,19 @@ conv_weight = bilinear(
 # ---- what users call ----------------------------------------------------------------------------------------------------
 
 
-def _padding_of(given: str | int | Sequence[Any], n: int, kernel: Shape, stride: Shape, dilation: Shape, name: str) -> Pairs:
+def _padding_of(given: Any, n: int, kernel: Shape, stride: Shape, dilation: Shape, name: str) -> Pairs:
     if given == "valid":
         return ((0, 0),) * n
     if given == "same":
         if any(s != 1 for s in stride):
-            raise errors.ShapeError(f"{name}: padding='same' with stride {stride}; expected stride 1, for which the output has the input's size. Give numbers instead")
+            raise errors.ShapeError(
+                f"{name}: padding='same' with stride {stride}; expected stride 1, for which the output has the input's size. Give numbers instead"
+            )
         return tuple(((e - 1) // 2, e - 1 - (e - 1) // 2) for e in extent(kernel, dilation))
     if isinstance(given, str):
-        raise errors.ShapeError(f"{name}: padding={given!r}; expected 'same', 'valid', an int, or {n} ints or pairs (before, after)")
+        raise errors.ShapeError(
+            f"{name}: padding={given!r}; expected 'same', 'valid', an int, or {n} ints or pairs (before, after)"
+        )
     if not isinstance(given, int) and any(not isinstance(p, int) for p in given):
         pairs = tuple((p, p) if isinstance(p, int) else tuple(p) for p in given)
         if len(pairs) == n and all(len(p) == 2 and min(p) >= 0 for p in pairs):
@@ -176,17 +187,25 @@ def _padding_of(given: str | int | Sequence[Any], n: int, kernel: Shape, stride:
     return tuple((p, p) for p in sizes_of(given, n, name, "padding", 0))
 
 
-def _checked(name: str, n: int, x: Array, weight: Array, bias: Array | None, groups: int, of_input: int, of_output: int) -> Array:
+def _checked(
+    name: str, n: int, x: Array, weight: Array, bias: Array | None, groups: int, of_input: int, of_output: int
+) -> Array:
     """``x`` with a batch axis, if all shapes fit; ``of_input`` and ``of_output`` are the weight's channels."""
-    a, w = getattr(x, "shape", ()), getattr(weight, "shape", ())
+    a, w = shape_of(x), shape_of(weight)
     layout = "(O, C / groups, *kernel)" if "transpose" not in name else "(C, O / groups, *kernel)"
     if len(a) not in (n + 1, n + 2) or len(w) != n + 2:
-        raise errors.ShapeError(f"{name}: input {a} and weight {w}; expected (N, C, *space) or (C, *space), and {layout}, with {n} spatial axes")
+        raise errors.ShapeError(
+            f"{name}: input {a} and weight {w}; expected (N, C, *space) or (C, *space), and {layout}, with {n} spatial axes"
+        )
     c = a[-n - 1]
     if groups < 1 or c != of_input or c % groups or of_output % groups:
-        raise errors.ShapeError(f"{name}: input {a} and weight {w} with groups={groups}; expected weight {layout} for the input's {c} channels, and a number of groups that divides both channels")
-    if bias is not None and getattr(bias, "shape", ()) != (of_output,):
-        raise errors.ShapeError(f"{name}: bias {getattr(bias, 'shape', ())}; expected one number for each of {of_output} output channels, shape ({of_output},)")
+        raise errors.ShapeError(
+            f"{name}: input {a} and weight {w} with groups={groups}; expected weight {layout} for the input's {c} channels, and a number of groups that divides both channels"
+        )
+    if bias is not None and shape_of(bias) != (of_output,):
+        raise errors.ShapeError(
+            f"{name}: bias {shape_of(bias)}; expected one number for each of {of_output} output channels, shape ({of_output},)"
+        )
     return x if len(a) == n + 2 else reshape(x, to=(1, *a), rank=len(a))
 
 
@@ -196,10 +215,12 @@ def _finished(y: Array, bias: Array | None, n: int, batched: bool) -> Array:
     return y if batched else reshape(y, to=y.shape[1:], rank=len(y.shape))
 
 
-def _convolve(n: int, x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Any, dilation: Sizes, groups: int) -> Array:
+def _convolve(
+    n: int, x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Any, dilation: Sizes, groups: int
+) -> Array:
     name = f"conv{n}d"
-    w = getattr(weight, "shape", ())
-    batched = len(getattr(x, "shape", ())) == n + 2
+    w = shape_of(weight)
+    batched = len(shape_of(x)) == n + 2
     x = _checked(name, n, x, weight, bias, groups, w[1] * groups if len(w) > 1 else 0, w[0] if w else 0)
     kernel = w[2:]
     strides, dilations = sizes_of(stride, n, name, "stride"), sizes_of(dilation, n, name, "dilation")
@@ -259,22 +280,37 @@ def conv3d(
 
 
 def _convolve_back(
-    n: int, x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Any, output_padding: Sizes, groups: int, dilation: Sizes
+    n: int,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Sizes,
+    padding: Any,
+    output_padding: Sizes,
+    groups: int,
+    dilation: Sizes,
 ) -> Array:
     name = f"conv_transpose{n}d"
-    w = getattr(weight, "shape", ())
-    batched = len(getattr(x, "shape", ())) == n + 2
+    w = shape_of(weight)
+    batched = len(shape_of(x)) == n + 2
     x = _checked(name, n, x, weight, bias, groups, w[0] if w else 0, w[1] * groups if len(w) > 1 else 0)
     kernel = w[2:]
     strides, dilations = sizes_of(stride, n, name, "stride"), sizes_of(dilation, n, name, "dilation")
     more = sizes_of(output_padding, n, name, "output_padding", 0)
     pads = _padding_of(padding, n, kernel, strides, dilations, name)
     if any(m >= s for m, s in zip(more, strides, strict=True)):
-        raise errors.ShapeError(f"{name}: output_padding {more} with stride {strides}; expected less than the stride: it chooses among the sizes that a convolution with this stride maps to one")
+        raise errors.ShapeError(
+            f"{name}: output_padding {more} with stride {strides}; expected less than the stride: it chooses among the sizes that a convolution with this stride maps to one"
+        )
     reach = extent(kernel, dilations)
-    size = tuple((t - 1) * s - lo - hi + e + m for t, s, (lo, hi), e, m in zip(x.shape[2:], strides, pads, reach, more, strict=True))
+    size = tuple(
+        (t - 1) * s - lo - hi + e + m
+        for t, s, (lo, hi), e, m in zip(x.shape[2:], strides, pads, reach, more, strict=True)
+    )
     if min(size) < 1:
-        raise errors.ShapeError(f"{name}: input {x.shape} and weight {w} with padding {pads} leave spatial axes {size}; expected at least 1. Pad less")
+        raise errors.ShapeError(
+            f"{name}: input {x.shape} and weight {w} with padding {pads} leave spatial axes {size}; expected at least 1. Pad less"
+        )
     y = conv_input(x, weight, size=size, stride=strides, padding=pads, dilation=dilations, groups=groups)
     return _finished(y, bias, n, batched)
 

@@ -21,10 +21,10 @@ from gpugrad.primitive import Primitive, Select, elementwise, singular
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_invert",
-    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "cast", "cbrt", "ceil", "clip",
+    "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "cbrt", "ceil", "clip",
     "copysign", "cos", "cosh", "divide", "equal", "erf", "erfc", "exp", "exp2", "expm1", "floor", "floor_divide",
-    "fmod", "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log10",
-    "log1p", "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
+    "fmod", "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log1p",
+    "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
     "multiply", "negative", "nextafter", "not_equal", "positive", "pow", "reciprocal", "relu", "remainder", "round",
     "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh",
     "trunc", "where",
@@ -250,7 +250,9 @@ def _atan2_y(x: Any, y: Any) -> Any:
     return -(x / r / r)
 
 
-atan2 = elementwise("atan2", _atan2_x, _atan2_y, doc="The angle of the point (y, x); the derivative at the origin is 0.")
+atan2 = elementwise(
+    "atan2", _atan2_x, _atan2_y, doc="The angle of the point (y, x); the derivative at the origin is 0."
+)
 sinh = elementwise("sinh", lambda x: cosh(x), doc="The hyperbolic sine.")
 cosh: Primitive = elementwise("cosh", lambda x: sinh(x), doc="The hyperbolic cosine.")
 
@@ -289,7 +291,10 @@ erf = elementwise(
     "erf", lambda x: (2.0 / math.sqrt(math.pi)) * exp(-x * x), forward=reference.erf, doc="The error function."
 )
 erfc = elementwise(
-    "erfc", lambda x: (-2.0 / math.sqrt(math.pi)) * exp(-x * x), forward=reference.erfc, doc="1 - erf(x), precise where it is tiny."
+    "erfc",
+    lambda x: (-2.0 / math.sqrt(math.pi)) * exp(-x * x),
+    forward=reference.erfc,
+    doc="1 - erf(x), precise where it is tiny.",
 )
 
 

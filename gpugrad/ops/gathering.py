@@ -53,15 +53,19 @@ def _int64(*_dtypes: Any, **_params: Any) -> str:
 # ---- positions ------------------------------------------------------------------------------------------------------
 
 
+def out_of_bounds(low: int, high: int, size: int, axis: int, name: str) -> errors.AxisError:
+    """The error for indices from ``low`` to ``high``, which are not all in an axis of ``size``."""
+    expected = f"{-size} to {size - 1}" if size else "none, since the axis is empty"
+    return errors.AxisError(
+        f"{name}: index {high if high >= size else low} is out of bounds for axis {axis} with size {size}; expected {expected}"
+    )
+
+
 def _position(xp: Any, index: Any, *, size: int, axis: int, name: str) -> Any:
     if math.prod(index.shape):
         low, high = int(xp.min(index)), int(xp.max(index))
         if low < -size or high >= size:
-            bad = high if high >= size else low
-            expected = f"{-size} to {size - 1}" if size else "none, since the axis is empty"
-            raise errors.AxisError(
-                f"{name}: index {bad} is out of bounds for axis {axis} with size {size}; expected {expected}"
-            )
+            raise out_of_bounds(low, high, size, axis, name)
     out = xp.astype(index, xp.int64)
     return xp.where(out < 0, out + size, out)
 

@@ -6,6 +6,7 @@ axes, a shape, a gather. Reading takes them forwards; writing and adding undo th
 
 from __future__ import annotations
 
+import functools as ft
 import math
 import operator
 from collections.abc import Sequence
@@ -29,37 +30,34 @@ from gpugrad.ops.linear import (
     unslice,
 )
 from gpugrad.primitive import Shape, broadcast_shapes
-from gpugrad.trace import Array
+from gpugrad.trace import Array, bind
 
 __all__ = ["getitem", "scatter_add", "setitem"]
 
 
-@dataclass(frozen=True)
 class Plan:
-    """How a key reads an array of shape ``shape``. A step that would change nothing is None."""
+    """How a key reads an array. A step that would change nothing is None."""
 
-    shape: Shape
-    spec: Spec | None
-    """The slice of all axes."""
-    perm: tuple[int, ...] | None
-    """The order of axes that brings those that arrays index together."""
-    to: Shape
-    """The shape then: axes that arrays index are merged, integers' axes gone, new axes there."""
-    axis: int
-    """The merged axis, counted from the end."""
-    index: Any
-    """Positions along it; None if no array indexes."""
+    __slots__ = ("axis", "index", "ordered", "perm", "shape", "sliced", "spec", "to")
 
-    @property
-    def sliced(self) -> Shape:
-        """The shape after the first step."""
-        return self.shape if self.spec is None else sizes_of(self.spec)
-
-    @property
-    def ordered(self) -> Shape:
-        """The shape after the second."""
-        s = self.sliced
-        return s if self.perm is None else tuple(s[p] for p in self.perm)
+    def __init__(
+        self, shape: Shape, spec: Spec | None, perm: tuple[int, ...] | None, to: Shape, axis: int = 0, index: Any = None
+    ) -> None:
+        self.shape = shape
+        self.spec = spec
+        """The slice of all axes."""
+        self.sliced = shape if spec is None else sizes_of(spec)
+        """The shape after it."""
+        self.perm = perm
+        """The order of axes that brings those that arrays index together."""
+        self.ordered = self.sliced if perm is None else tuple(self.sliced[p] for p in perm)
+        """The shape after it."""
+        self.to = to
+        """The shape then: axes that arrays index are merged, integers' axes gone, new axes there."""
+        self.axis = axis
+        """The merged axis, counted from the end."""
+        self.index = index
+        """Positions along it; None if no array indexes."""
 
     @property
     def result(self) -> Shape:
@@ -72,10 +70,10 @@ class Plan:
     def region(self, x: Any) -> Any:
         """The first three steps: the part of ``x`` that positions point into."""
         if self.spec is not None:
-            x = slice_(x, spec=self.spec)
+            x = bind(slice_, (x,), {"spec": self.spec})
         if self.perm is not None:
             x = permute(x, perm=self.perm)
-        return x if self.ordered == self.to else reshape(x, to=self.to, rank=len(self.ordered))
+        return x if self.ordered == self.to else bind(reshape, (x,), {"to": self.to, "rank": len(self.ordered)})
 
     def unregion(self, y: Any) -> Any:
         """Steps three and two undone: what the first step read."""
@@ -85,6 +83,9 @@ class Plan:
 
 
 # ---- reading a key --------------------------------------------------------------------------------------------------
+
+NAME = "x[key]"
+"""What error messages call it."""
 
 
 @dataclass
@@ -100,10 +101,35 @@ class _Part:
     new: bool = False
 
 
-def _plan(x: Any, key: Any, name: str) -> Plan:
+def _plan(x: Any, key: Any) -> Plan:
     """What ``key`` means for ``x``. AxisError if it is out of range, DtypeError if it is not an index."""
     shape = x.shape
-    parts, arrays = _parsed(x, shape, key, name)
+    items = key if type(key) is tuple else (key,)
+    tokens = []
+    for item in items:
+        kind = type(item)
+        if kind is int or item is Ellipsis:
+            tokens.append(item)
+        elif kind is slice and type(item.start) in _ENDS and type(item.stop) in _ENDS and type(item.step) in _ENDS:
+            tokens.append((item.start, item.stop, item.step))
+        elif item is None:
+            tokens.append(())
+        else:
+            return _read(shape, [_item(item, x) for item in items], x)
+    return _basic(shape, tuple(tokens))
+
+
+_ENDS = frozenset({int, type(None)})
+
+
+@ft.lru_cache(maxsize=4096)
+def _basic(shape: Shape, tokens: tuple[Any, ...]) -> Plan:
+    """The plan of a key without arrays. Slices come as tuples, which have a hash, and new axes as empty ones."""
+    return _read(shape, [t if type(t) is not tuple else slice(*t) if t else None for t in tokens], None)
+
+
+def _read(shape: Shape, items: list[Any], x: Any) -> Plan:
+    parts, arrays = _parsed(shape, items, x)
     spec: list[tuple[int, int, int]] = [(0, n, 1) for n in shape]
     for p in parts:
         if p.slice is not None:
@@ -113,8 +139,7 @@ def _plan(x: Any, key: Any, name: str) -> Plan:
     wanted = None if all(s == (0, n, 1) for s, n in zip(spec, shape, strict=True)) else tuple(spec)
     sliced = shape if wanted is None else sizes_of(wanted)
     if not arrays:
-        to = tuple(1 if p.new else sliced[p.axis] for p in parts if p.integer is None)
-        return Plan(shape, wanted, None, to, 0, None)
+        return Plan(shape, wanted, None, tuple(1 if p.new else sliced[p.axis] for p in parts if p.integer is None))
     return _advanced(shape, wanted, sliced, parts)
 
 
@@ -145,7 +170,7 @@ def _combined(indices: Sequence[tuple[Any, int]]) -> Any:
         shape = broadcast_shapes("", [i.shape for i, _ in indices])
     except errors.ShapeError:
         raise errors.AxisError(
-            f"x[...]: index arrays of shapes {', '.join(str(i.shape) for i, _ in indices)} do not broadcast; "
+            f"{NAME}: index arrays of shapes {', '.join(str(i.shape) for i, _ in indices)} do not broadcast; "
             "expected sizes equal, or 1"
         ) from None
     out: Any = None
@@ -168,16 +193,14 @@ def _range(s: slice, n: int) -> tuple[int, int, int]:
     return (start, start + (count - 1) * step + (1 if step > 0 else -1), step)
 
 
-def _parsed(x: Any, shape: Shape, key: Any, name: str) -> tuple[list[_Part], bool]:
+def _parsed(shape: Shape, ready: list[Any], x: Any) -> tuple[list[_Part], bool]:
     """The items of a key with the axes they refer to, slices for the axes it leaves out; whether there are arrays."""
-    items = list(key) if type(key) is tuple else [key]
-    ready = [_item(item, x, name) for item in items]
     used = sum(_rank(item) for item in ready)
     if used > len(shape):
-        raise errors.AxisError(f"{name}: {used} indices for shape {shape}; expected at most {len(shape)}")
+        raise errors.AxisError(f"{NAME}: {used} indices for shape {shape}; expected at most {len(shape)}")
     dots = [k for k, item in enumerate(ready) if item is Ellipsis]
     if len(dots) > 1:
-        raise errors.AxisError(f"{name}: an index can only have a single ellipsis ('...')")
+        raise errors.AxisError(f"{NAME}: an index can only have a single ellipsis ('...')")
     k = dots[0] if dots else len(ready)
     free: list[Any] = [slice(None)] * (len(shape) - used)
     # An ellipsis that stands for no axes still keeps the arrays beside it apart, as in NumPy.
@@ -198,36 +221,36 @@ def _parsed(x: Any, shape: Shape, key: Any, name: str) -> tuple[list[_Part], boo
             n = shape[axis]
             if not -n <= item < n:
                 raise errors.AxisError(
-                    f"{name}: index {item} is out of bounds for axis {axis} with size {n}; expected {-n} to {n - 1}"
+                    f"{NAME}: index {item} is out of bounds for axis {axis} with size {n}; expected {-n} to {n - 1}"
                 )
             part.integer = item % n
         elif dtypes.of(item).kind == "b":
-            part.array = _mask(item, shape[axis : axis + rank], axis, name)
+            part.array = _mask(item, shape[axis : axis + rank], axis)
             arrays = True
         else:
-            part.array = checked(item, x, shape[axis], axis, name)
+            part.array = checked(item, x, shape[axis], axis, NAME)
             arrays = True
         parts.append(part)
         axis += rank
     return parts, arrays
 
 
-def _item(item: Any, x: Any, name: str) -> Any:
+def _item(item: Any, x: Any) -> Any:
     """One item of a key as a slice, an int, None, Ellipsis, or an array of integers or booleans."""
     if item is None or item is Ellipsis or type(item) is slice or type(item) is int:
         return item
     if isinstance(item, str | bytes):
-        raise errors.DtypeError(f"{name}: {item!r} is not an index; expected integers, slices, None, '...' or arrays")
+        raise errors.DtypeError(f"{NAME}: {item!r} is not an index; expected integers, slices, None, '...' or arrays")
     if not hasattr(item, "dtype"):
         if hasattr(item, "__index__") and not isinstance(item, bool):
             return operator.index(item)
         if isinstance(item, list | tuple) and len(item) == 0:
             item = np.zeros(np.shape(item), np.int64)
-    item = placed(item, x, name)
+    item = placed(item, x, NAME)
     kind = dtypes.of(item).kind
     if kind not in "iub":
         raise errors.DtypeError(
-            f"{name}: an index of dtype {dtypes.of(item).name}; expected integers or booleans. Cast it: i.astype('int64')"
+            f"{NAME}: an index of dtype {dtypes.of(item).name}; expected integers or booleans. Cast it: i.astype('int64')"
         )
     return int(item) if kind in "iu" and item.shape == () and isinstance(item, np.ndarray | np.generic) else item
 
@@ -241,10 +264,10 @@ def _rank(item: Any) -> int:
     return len(item.shape) if dtypes.of(item).kind == "b" else 1
 
 
-def _mask(mask: Any, sizes: Shape, axis: int, name: str) -> Any:
+def _mask(mask: Any, sizes: Shape, axis: int) -> Any:
     if mask.shape != sizes:
         raise errors.AxisError(
-            f"{name}: a boolean index of shape {mask.shape} for axes {axis} to {axis + len(mask.shape) - 1}, "
+            f"{NAME}: a boolean index of shape {mask.shape} for axes {axis} to {axis + len(mask.shape) - 1}, "
             f"which have sizes {sizes}; expected the same shape"
         )
     return nonzero_positions(mask)
@@ -266,7 +289,7 @@ def getitem(x: Array, key: Any) -> Array:
     tensor([[1., 3.],
             [4., 6.]])
     """
-    plan = _plan(x, key, "x[key]")
+    plan = _plan(x, key)
     y = plan.region(x)
     return y if plan.index is None else gather(y, plan.index, axis=plan.axis)
 
@@ -287,7 +310,7 @@ def setitem(x: Array, key: Any, v: Any) -> Array:
     masked = _where_mask(x, key, v)
     if masked is not None:
         return masked
-    plan = _plan(x, key, name)
+    plan = _plan(x, key)
     v = _broadcast(v, plan.result, name)
     y = v if plan.index is None else put(plan.region(x), v, plan.index, axis=plan.axis)
     y = plan.unregion(y)
@@ -306,7 +329,7 @@ def scatter_add(x: Array, key: Any, v: Array) -> Array:
     """
     name = "scatter_add"
     v = written_as(v, x, name)
-    plan = _plan(x, key, name)
+    plan = _plan(x, key)
     v = _broadcast(v, plan.result, name)
     if plan.index is not None:
         v = scatter(v, plan.index, axis=plan.axis, size=plan.to[plan.axis])

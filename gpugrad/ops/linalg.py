@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gpugrad import dtypes, errors
+from gpugrad import errors
 from gpugrad.ops import linear as lin
 from gpugrad.ops import matrices as m
 from gpugrad.ops.arithmetic import abs as absolute
-from gpugrad.ops.bilinear import matmul, mm
+from gpugrad.ops.bilinear import matmul, mm, shape_of
 from gpugrad.ops.contraction import tensordot, vecdot
 from gpugrad.ops.elementwise import multiply, subtract
 from gpugrad.ops.linear import constant, reduce_sum, reshape, slice_
@@ -60,10 +60,12 @@ class QRResult(NamedTuple):
 
 def _sides(x: Any, y: Any, name: str) -> tuple[Any, Any, bool]:
     """Both sides in floating point, the right one as matrices, and whether it was a vector."""
-    x, shape = square_of(x, name), getattr(y, "shape", ())
+    x, shape = square_of(x, name), shape_of(y)
     vector = len(shape) == 1
     if not shape or shape[-1 if vector else -2] != x.shape[-1]:
-        raise errors.ShapeError(f"{name}: matrices {x.shape} and right side {shape}; expected (..., n, n) with (n,) or (..., n, k)")
+        raise errors.ShapeError(
+            f"{name}: matrices {x.shape} and right side {shape}; expected (..., n, n) with (n,) or (..., n, k)"
+        )
     y = floating(y)
     return x, reshape(y, to=(*shape, 1), rank=1) if vector else y, vector
 
@@ -140,9 +142,11 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     >>> x, residuals
     (tensor([2.]), tensor([2.]))
     """
-    x, shape = matrix_of(a, "lstsq"), getattr(b, "shape", ())
+    x, shape = matrix_of(a, "lstsq"), shape_of(b)
     if len(x.shape) != 2 or len(shape) not in (1, 2) or shape[0] != x.shape[0]:
-        raise errors.ShapeError(f"lstsq: matrix {x.shape} and right side {shape}; expected (m, n) with (m,) or (m, k). For a batch use gg.vmap, or gg.linalg.pinv(a) @ b")
+        raise errors.ShapeError(
+            f"lstsq: matrix {x.shape} and right side {shape}; expected (m, n) with (m,) or (m, k). For a batch use gg.vmap, or gg.linalg.pinv(a) @ b"
+        )
     y = floating(b)
     tol = tolerance(x, rcond)
     s = m.svdvals(x)
@@ -153,7 +157,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
         residuals = reduce_sum(rest * rest, axis=(-len(shape),))
         residuals = residuals if len(shape) == 2 else reshape(residuals, to=(1,), rank=0)
     else:
-        residuals = constant(rest, to=(0,), fill=0, dtype=dtypes.of(rest))
+        residuals = lin.zeros(rest, (0,))
     return out, residuals, rank, s
 
 
@@ -161,7 +165,7 @@ def _is_full(rank: Any, n: int) -> bool:
     """Whether a rank is ``n``; taken for granted where it is not one number (under vmap)."""
     while hasattr(rank, "_data"):
         rank = rank._data
-    return getattr(rank, "shape", ()) != () or int(rank) == n
+    return shape_of(rank) != () or int(rank) == n
 
 
 # ---- determinants ---------------------------------------------------------------------------------------------------------
@@ -225,9 +229,12 @@ def eigh(x: Array, UPLO: str = "L") -> EighResult:
 
     ``x`` is taken to be Hermitian: one triangle, ``UPLO``, is read, and gradients are Hermitian. Eigenvectors are
     determined up to sign (phase, if complex), and up to a rotation where eigenvalues are equal: a derivative is
-    meaningful for what does not depend on that choice. Where eigenvalues are equal to rounding, the part of the
-    derivative that divides by their difference is 0: right for functions to which it does not contribute, as sums of
-    eigenvalues, or of squares of V diag(w) Vᴴ; wrong for others, such as one element of V diag(exp(w)) Vᴴ.
+    meaningful for what does not depend on that choice.
+
+    Where eigenvalues are equal to rounding, the part of the derivative that divides by their difference is taken as 0.
+    First derivatives are right there for functions to which that part does not contribute, as sums of eigenvalues, or
+    of squares of V diag(w) Vᴴ. Those of others, such as one element of V diag(exp(w)) Vᴴ, and second derivatives, are
+    not: what they divide cannot be told from w and V alone.
 
     >>> import gpugrad as gg
     >>> gg.linalg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
@@ -261,7 +268,9 @@ def svd(x: Array, full_matrices: bool = False, compute_uv: bool = True) -> Any:
     if not compute_uv:
         return m.svdvals(x)
     if full_matrices and x.shape[-1] != x.shape[-2]:
-        raise errors.ShapeError(f"svd: full_matrices=True for shape {x.shape}; the vectors beyond the reduced form are arbitrary and have no derivative. Pass full_matrices=False")
+        raise errors.ShapeError(
+            f"svd: full_matrices=True for shape {x.shape}; the vectors beyond the reduced form are arbitrary and have no derivative. Pass full_matrices=False"
+        )
     return SVDResult(*m.svd(x))
 
 
@@ -297,7 +306,7 @@ def qr(x: Array, mode: str = "reduced") -> Any:
 
 def _identity(x: Any) -> Any:
     """The identity, in the shape of the square matrices ``x``."""
-    return scaled_identity(constant(x, to=x.shape[:-2], fill=1, dtype=dtypes.of(x)), x.shape[-1])
+    return scaled_identity(constant(x, to=x.shape[:-2], fill=1), x.shape[-1])
 
 
 def matrix_power(x: Array, n: int) -> Array:
@@ -310,7 +319,7 @@ def matrix_power(x: Array, n: int) -> Array:
     tensor([[1., 5.],
             [0., 1.]])
     """
-    shape = getattr(x, "shape", ())
+    shape = shape_of(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise errors.ShapeError(f"matrix_power: shape {shape}; expected square matrices in the last two axes")
     power = m.inv(floating(x)) if n < 0 else x
@@ -333,11 +342,17 @@ def multi_dot(arrays: Sequence[Array]) -> Array:
     >>> gg.linalg.multi_dot([gg.ones((2, 9)), gg.ones((9, 1)), gg.ones((1, 3))]).shape
     (2, 3)
     """
-    shapes = [getattr(x, "shape", ()) for x in arrays]
+    shapes = [shape_of(x) for x in arrays]
     inside = all(len(s) == 2 for s in shapes[1:-1])
     if len(shapes) < 2 or not inside or any(len(s) not in (1, 2) for s in shapes):
-        raise errors.ShapeError(f"multi_dot: shapes {', '.join(map(str, shapes))}; expected two matrices or more, of which the first and the last may be vectors")
-    sizes = [shapes[0][0] if len(shapes[0]) == 2 else 1, *(s[0] for s in shapes[1:]), shapes[-1][-1] if len(shapes[-1]) == 2 else 1]
+        raise errors.ShapeError(
+            f"multi_dot: shapes {', '.join(map(str, shapes))}; expected two matrices or more, of which the first and the last may be vectors"
+        )
+    sizes = [
+        shapes[0][0] if len(shapes[0]) == 2 else 1,
+        *(s[0] for s in shapes[1:]),
+        shapes[-1][-1] if len(shapes[-1]) == 2 else 1,
+    ]
     return _chained(arrays, _splits(sizes), 0, len(arrays) - 1)
 
 
@@ -371,7 +386,7 @@ def cross(x: Array, y: Array, axis: int = -1) -> Array:
     >>> gg.linalg.cross(gg.tensor([1.0, 0.0, 0.0]), gg.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
-    s, t = getattr(x, "shape", ()), getattr(y, "shape", ())
+    s, t = shape_of(x), shape_of(y)
     i, j = axis_of(axis, s, "cross"), axis_of(axis, t, "cross")
     if s[i] != 3 or t[j] != 3:
         raise errors.ShapeError(f"cross: shapes {s} and {t} along axis {axis}; expected three elements in each")
@@ -394,8 +409,8 @@ def diagonal(x: Array, offset: int = 0) -> Array:
     >>> gg.linalg.diagonal(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), 1)
     tensor([2.])
     """
-    if len(getattr(x, "shape", ())) < 2:
-        raise errors.ShapeError(f"diagonal: shape {getattr(x, 'shape', ())}; expected matrices in the last two axes")
+    if len(shape_of(x)) < 2:
+        raise errors.ShapeError(f"diagonal: shape {shape_of(x)}; expected matrices in the last two axes")
     return lin.diagonal(x, offset)
 
 
@@ -419,7 +434,7 @@ def outer(x: Array, y: Array) -> Array:
     tensor([[3., 4.],
             [6., 8.]])
     """
-    s, t = getattr(x, "shape", ()), getattr(y, "shape", ())
+    s, t = shape_of(x), shape_of(y)
     if len(s) != 1 or len(t) != 1:
         raise errors.ShapeError(f"outer: shapes {s} and {t}; expected two vectors. gg.outer flattens")
     return multiply(reshape(x, to=(*s, 1), rank=1), y)

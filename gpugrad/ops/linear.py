@@ -6,6 +6,7 @@ numbers throughout; the composed operations that users call normalise what they 
 
 from __future__ import annotations
 
+import functools as ft
 import itertools as it
 from collections.abc import Sequence
 from typing import Any
@@ -188,11 +189,10 @@ def _unbatched(prim: Primitive, size: int, data: Sequence[Any], _flags: Sequence
 constant: Primitive = linearized(
     "constant",
     None,
-    forward=lambda xp, x, *, to, fill, dtype: xp.full(to, fill, dtype=dtypes.native(xp, dtype)),
-    shape=lambda s, *, to, **_: to,
-    dtype=lambda d, *, dtype, **_: dtype,
+    forward=lambda xp, x, *, to, fill: xp.full(to, fill, dtype=x.dtype),
+    shape=lambda s, *, to, fill: to,
     batch=_unbatched,
-    doc="An array of shape ``to`` that is ``fill`` throughout, of the kind and on the device of ``x``.",
+    doc="An array of shape ``to`` that is ``fill`` throughout, of the dtype and kind and on the device of ``x``.",
 )
 iota: Primitive = linearized(
     "iota",
@@ -214,7 +214,7 @@ def unbatched(x: Any) -> Any:
 
 def zeros(x: Any, shape: Shape) -> Any:
     """Zeros of the dtype, kind and device of ``x``, in any shape."""
-    return constant(unbatched(x), to=shape, fill=0, dtype=dtypes.of(x))
+    return constant(unbatched(x), to=shape, fill=0)
 
 
 # ---- slice_ reads a regular part of the trailing axes; unslice puts it back among zeros -------------------------------
@@ -223,11 +223,13 @@ Spec = tuple[tuple[int, int, int], ...]
 """(start, stop, step) for each of the trailing axes, as in ``range``: all of them within the axis, no wrapping."""
 
 
+@ft.lru_cache(maxsize=4096)
 def key_of(spec: Spec) -> tuple[Any, ...]:
     """The same as a NumPy index. A range that runs down to 0 has the stop -1, which an index writes None."""
     return (..., *(slice(a, None if b < 0 else b, c) for a, b, c in spec))
 
 
+@ft.lru_cache(maxsize=4096)
 def sizes_of(spec: Spec) -> Shape:
     """The sizes that remain."""
     return tuple(len(range(*s)) for s in spec)

@@ -280,8 +280,7 @@ def kl_div(logq: Array, target: Array, reduction: str = "mean", log_target: bool
     if log_target:
         loss = masked_multiply(exp(target), target - logq)
     else:
-        positive = greater(target, 0.0)
-        loss = where(positive, target * (log(where(positive, target, 1.0)) - logq), 0.0)
+        loss = masked_multiply(target, log(where(greater(target, 0.0), target, 1.0)) - logq)
     if reduction == "batchmean":
         return sum_of(loss) / float(logq.shape[0] if logq.shape else 1)
     return _reduced(loss, reduction, "kl_div")

@@ -17,9 +17,22 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes, errors
-from gpugrad.ops.bilinear import mm, mT
+from gpugrad.ops.bilinear import mm, mT, shape_of
 from gpugrad.ops.elementwise import abs, less_equal, multiply, reciprocal, where
-from gpugrad.ops.linear import conj, diag_embed, diagonal, expand, imag, real, reduce_sum, slice_, to_complex, tril, triu, zeros
+from gpugrad.ops.linear import (
+    conj,
+    diag_embed,
+    diagonal,
+    expand,
+    imag,
+    real,
+    reduce_sum,
+    slice_,
+    to_complex,
+    tril,
+    triu,
+    zeros,
+)  # fmt: skip
 from gpugrad.ops.linearized import reduce_max
 from gpugrad.ops.reductions import floating
 from gpugrad.primitive import Core, Linear, Primitive, Shape, broadcast_shapes, linearized
@@ -41,7 +54,7 @@ def _attempt(name: str, expected: str, call: Callable[..., Any], *args: Any, **p
 # Whether to conjugate is asked of a value, ``like``: a map under transposition knows the dtype of its cotangent alone.
 
 
-def H(x: Any, like: Any = None) -> Any:
+def H(x: Any, like: Any = None) -> Any:  # noqa: N802  (mathematics' name)
     """The conjugate transpose."""
     return mT(conjugate(x, x if like is None else like))
 
@@ -415,8 +428,10 @@ pinv: Primitive = linearized(
 
 def matrix_of(x: Any, name: str) -> Any:
     """``x`` in floating point, if it is a matrix or a batch of them."""
-    if len(getattr(x, "shape", ())) < 2:
-        raise errors.ShapeError(f"{name}: shape {getattr(x, 'shape', ())}; expected matrices in the last two axes. Reshape it: gg.reshape")
+    if len(shape_of(x)) < 2:
+        raise errors.ShapeError(
+            f"{name}: shape {shape_of(x)}; expected matrices in the last two axes. Reshape it: gg.reshape"
+        )
     return floating(x)
 
 

@@ -152,7 +152,9 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     if approximate == "none":
         return (0.5 * x) * (1.0 + erf(x * math.sqrt(0.5)))
     if approximate == "tanh":
-        return (0.5 * x) * (1.0 + tanh(x * (math.sqrt(2.0 / math.pi) + (math.sqrt(2.0 / math.pi) * 0.044715) * (x * x))))
+        return (0.5 * x) * (
+            1.0 + tanh(x * (math.sqrt(2.0 / math.pi) + (math.sqrt(2.0 / math.pi) * 0.044715) * (x * x)))
+        )
     raise ValueError(f"gelu: approximate={approximate!r}; expected 'none' or 'tanh'")
 
 
@@ -183,8 +185,6 @@ logsigmoid = log_sigmoid
 
 def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
     """``x`` less its maximum over the axes, which changes neither softmax nor its derivative."""
-    if x.shape and size_of(x.shape, axes) == 0:
-        return x
     top = stop(lz.reduce_max(stop(x), axis=axes))
     return x - restored(where(isfinite(top), top, 0.0), x.shape, axes, True)
 
@@ -198,6 +198,8 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     """
     x = floating(x)
     axes = axes_of(axis, x.shape, "softmax")
+    if not size_of(x.shape, axes):
+        return x
     e = exp(_shifted(x, axes))
     return e * (1.0 / restored(reduce_sum(e, axis=axes), x.shape, axes, True))
 
@@ -211,6 +213,8 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
     """
     x = floating(x)
     axes = axes_of(axis, x.shape, "log_softmax")
+    if not size_of(x.shape, axes):
+        return x
     x = _shifted(x, axes)
     return x - restored(log(reduce_sum(exp(x), axis=axes)), x.shape, axes, True)
 

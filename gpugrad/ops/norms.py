@@ -84,7 +84,9 @@ def _matrix_norm(x: Any, axes: tuple[int, int], keepdims: bool, ord: Any) -> Any
         rest = tuple(k for k in range(-len(shape), 0) if k not in axes)
         moved = x if (*rest, *axes) == tuple(range(-len(shape), 0)) else permute(x, perm=(*rest, *axes))
         return restored(_singular_norm(moved, ord), shape, axes, keepdims)
-    raise errors.ShapeError(f"norm: ord={ord!r} for matrices; expected None, 'fro', 'nuc', 1, -1, 2, -2, math.inf or -math.inf. For a vector norm of all elements use gg.linalg.vector_norm")
+    raise errors.ShapeError(
+        f"norm: ord={ord!r} for matrices; expected None, 'fro', 'nuc', 1, -1, 2, -2, math.inf or -math.inf. For a vector norm of all elements use gg.linalg.vector_norm"
+    )
 
 
 def matrix_norm(x: Array, keepdims: bool = False, ord: float | str | None = "fro") -> Array:
@@ -127,7 +129,9 @@ def norm(x: Array, ord: float | str | None = None, axis: Axis = None, keepdims: 
         return vector_norm(x, axes, keepdims, ord)
     if len(axes) == 2:
         return _matrix_norm(x, (axes[0], axes[1]), keepdims, ord)
-    raise errors.ShapeError(f"norm: ord={ord!r} over {len(axes)} axes of shape {shape}; expected one axis for vectors or two for matrices. Pass axis=")
+    raise errors.ShapeError(
+        f"norm: ord={ord!r} over {len(axes)} axes of shape {shape}; expected one axis for vectors or two for matrices. Pass axis="
+    )
 
 
 def cond(x: Array, p: float | str | None = None) -> Array:

@@ -204,7 +204,9 @@ def _quantile(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, name: str
 
 def _neighbours(rows: Any, position: float, method: str) -> tuple[Any, Any, float]:
     """The elements on both sides of a position that is known, and how far it is from the first to the second."""
-    below, above, weight = _sides(position, math.floor(position), math.ceil(position), float(_nearest(position)), method)
+    below, above, weight = _sides(
+        position, math.floor(position), math.ceil(position), float(_nearest(position)), method
+    )
     a = slice_(rows, spec=((int(below), int(below) + 1, 1),))
     return a, slice_(rows, spec=((int(above), int(above) + 1, 1),)) if weight else a, weight
 
@@ -233,7 +235,9 @@ def _at(rows: Any, q: Any, wanted: Shape, method: str, name: str, skip: bool) ->
     if type(q) in SCALARS:
         q = float(q)
     else:
-        q = reshape(q if dtypes.of(q) == d else cast(q, dtype=d, source=dtypes.of(q)), to=(math.prod(wanted),), rank=len(wanted))
+        q = reshape(
+            q if dtypes.of(q) == d else cast(q, dtype=d, source=dtypes.of(q)), to=(math.prod(wanted),), rank=len(wanted)
+        )
     if skip:  # the numbers of a row come first; of none, NaN is the first
         there = cast(logical_not(isnan(rows)), dtype=d, source=dtypes.dtype("bool"))
         count = reduce_sum(there, axis=(-1,))

@@ -154,8 +154,8 @@ def _filled(x: Any, axis: int, width: int, value: Any) -> Any:
 
 def _weights(x: Any, axis: int, values: Any) -> Any:
     """Numbers that vary along an axis of ``x``, in its dtype."""
-    w = np.asarray(values).astype(dtypes.of(x)).reshape((-1,) + (1,) * (-axis - 1))
-    return placed(w, x, "pad")
+    w = np.asarray(values, np.float64).reshape((-1,) + (1,) * (-axis - 1))
+    return lin.cast(placed(w, x, "pad"), dtype=dtypes.of(x), source=w.dtype)
 
 
 def _ramp(x: Any, axis: int, width: int, end: Any, side: int) -> Any:

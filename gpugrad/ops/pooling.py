@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from gpugrad import dtypes, errors
+from gpugrad.ops.bilinear import shape_of
 from gpugrad.ops.elementwise import masked_multiply
 from gpugrad.ops.linear import reduce_sum
 from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, inner, padded, sizes_of, taps, unfold
-from gpugrad.primitive import Shape, linear, linearized
+from gpugrad.primitive import Primitive, Shape, linear, linearized
 from gpugrad.trace import Array
 
 # ---- maximum ------------------------------------------------------------------------------------------------------------
@@ -44,7 +45,7 @@ def _max_pool_shape(s: Shape, *, kernel: Shape, stride: Shape, padding: Pairs, d
     return (*s[:-n], *count(s[-n:], kernel, stride, padding, dilation))
 
 
-max_weights = linearized(
+max_weights: Primitive = linearized(
     "max_weights",
     None,
     None,
@@ -53,7 +54,7 @@ max_weights = linearized(
     shape=lambda x, out, *, kernel, **_: (*out[: -len(kernel)], math.prod(kernel), *out[-len(kernel) :]),
     doc="For every tap of every window its share of the maximum ``out``: 1, or an equal part where there are ties.",
 )
-max_pool = linearized(
+max_pool: Primitive = linearized(
     "max_pool",
     lambda t, x, out, kernel, stride, padding, dilation: reduce_sum(
         masked_multiply(
@@ -95,13 +96,15 @@ def _avg_pool(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, 
 def _avg_unpool(xp: Any, g: Any, *, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, whole: bool) -> Any:
     n = len(kernel)
     g = g / _counts(xp, size, kernel, stride, padding, whole, g.dtype)
-    out = xp.zeros(g.shape[: g.ndim - n] + tuple(k + lo + hi for k, (lo, hi) in zip(size, padding, strict=True)), dtype=g.dtype)
+    out = xp.zeros(
+        g.shape[: g.ndim - n] + tuple(k + lo + hi for k, (lo, hi) in zip(size, padding, strict=True)), dtype=g.dtype
+    )
     for tap in taps(g.shape[g.ndim - n :], kernel, stride, (1,) * n):
         out[tap] += g
     return out[inner(size, padding)]
 
 
-avg_pool = linear(
+avg_pool: Primitive = linear(
     "avg_pool",
     lambda g, shape, kernel, stride, padding, whole: avg_unpool(
         g, size=shape[-len(kernel) :], kernel=kernel, stride=stride, padding=padding, whole=whole
@@ -112,7 +115,7 @@ avg_pool = linear(
     ),
     doc="The average of every window over the last axes; with ``whole`` the padding counts.",
 )
-avg_unpool = linear(
+avg_unpool: Primitive = linear(
     "avg_unpool",
     lambda g, kernel, stride, padding, whole: avg_pool(g, kernel=kernel, stride=stride, padding=padding, whole=whole),
     forward=_avg_unpool,
@@ -123,16 +126,20 @@ avg_unpool = linear(
 # ---- what users call ----------------------------------------------------------------------------------------------------
 
 
-def _window(n: int, name: str, x: Array, kernel: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes) -> dict[str, Any]:
+def _window(
+    n: int, name: str, x: Array, kernel: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes
+) -> dict[str, Any]:
     """The parameters of a pool, checked: as many spatial axes as ``n``, padding of at most half a window."""
-    shape = getattr(x, "shape", ())
+    shape = shape_of(x)
     if len(shape) < n:
         raise errors.ShapeError(f"{name}: input {shape}; expected at least {n} axes, usually (N, C, *space)")
     kernels = sizes_of(kernel, n, name, "kernel")
     strides = kernels if stride is None else sizes_of(stride, n, name, "stride")
     pads, dilations = sizes_of(padding, n, name, "padding", 0), sizes_of(dilation, n, name, "dilation")
     if any(2 * p > k for p, k in zip(pads, kernels, strict=True)):
-        raise errors.ShapeError(f"{name}: padding {pads} for a kernel of {kernels}; expected at most half of it, or windows would lie in the padding")
+        raise errors.ShapeError(
+            f"{name}: padding {pads} for a kernel of {kernels}; expected at most half of it, or windows would lie in the padding"
+        )
     pairs = tuple((p, p) for p in pads)
     check_fits(name, shape[-n:], kernels, strides, pairs, dilations)
     return {"kernel": kernels, "stride": strides, "padding": pairs, "dilation": dilations}
@@ -177,11 +184,17 @@ def _average(n: int, x: Array, kernel: Sizes, stride: Sizes | None, padding: Siz
     name = f"avg_pool{n}d"
     params = _window(n, name, x, kernel, stride, padding, 1)
     if not dtypes.is_inexact(x.dtype):
-        raise errors.DtypeError(f"{name}: input of dtype {dtypes.of(x).name}; an average needs a floating-point input. Cast it: x.astype('float32')")
-    return avg_pool(x, kernel=params["kernel"], stride=params["stride"], padding=params["padding"], whole=count_include_pad)
+        raise errors.DtypeError(
+            f"{name}: input of dtype {dtypes.of(x).name}; an average needs a floating-point input. Cast it: x.astype('float32')"
+        )
+    return avg_pool(
+        x, kernel=params["kernel"], stride=params["stride"], padding=params["padding"], whole=count_include_pad
+    )
 
 
-def avg_pool1d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True) -> Array:
+def avg_pool1d(
+    x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True
+) -> Array:
     """The average of windows along the last axis; see :func:`avg_pool2d`.
 
     >>> import gpugrad as gg
@@ -191,7 +204,9 @@ def avg_pool1d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Si
     return _average(1, x, kernel, stride, padding, count_include_pad)
 
 
-def avg_pool2d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True) -> Array:
+def avg_pool2d(
+    x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True
+) -> Array:
     """The average of windows over the last two axes.
 
     ``stride`` is the kernel's size unless given. Zeros of the ``padding`` (at most half the kernel) count as elements
@@ -206,7 +221,9 @@ def avg_pool2d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Si
     return _average(2, x, kernel, stride, padding, count_include_pad)
 
 
-def avg_pool3d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True) -> Array:
+def avg_pool3d(
+    x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True
+) -> Array:
     """The average of windows over the last three axes; see :func:`avg_pool2d`.
 
     >>> import gpugrad as gg
@@ -218,10 +235,12 @@ def avg_pool3d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Si
 
 def _adaptive(n: int, x: Array, output_size: Sizes) -> Array:
     name = f"adaptive_avg_pool{n}d"
-    shape = getattr(x, "shape", ())
+    shape = shape_of(x)
     wanted = sizes_of(output_size, n, name, "output_size")
     if len(shape) < n or any(s % w or not s for s, w in zip(shape[-n:], wanted, strict=True)):
-        raise errors.ShapeError(f"{name}: input {shape} to output_size {wanted}; expected at least {n} axes, whose sizes the output's divide. Use avg_pool{n}d with a stride otherwise")
+        raise errors.ShapeError(
+            f"{name}: input {shape} to output_size {wanted}; expected at least {n} axes, whose sizes the output's divide. Use avg_pool{n}d with a stride otherwise"
+        )
     return _average(n, x, tuple(s // w for s, w in zip(shape[-n:], wanted, strict=True)), None, 0, True)
 
 

@@ -469,7 +469,9 @@ def real_like(x: Any) -> Any:
     return real(x) if dtypes.is_complex(x.dtype) else x
 
 
-def nanvar(x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None) -> Array:
+def nanvar(
+    x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None
+) -> Array:
     """The variance over ``axis`` of what is not NaN, with n - ``correction`` for their number n; NaN for too few.
 
     >>> import gpugrad as gg
@@ -488,7 +490,9 @@ def nanvar(x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = 
     return restored(out, shape, axes, keepdims)
 
 
-def nanstd(x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None) -> Array:
+def nanstd(
+    x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None
+) -> Array:
     """The standard deviation over ``axis`` of what is not NaN: the root of :func:`nanvar`.
 
     >>> import gpugrad as gg

@@ -262,7 +262,8 @@ def _periodic(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any]:
 # ---- convolution ----------------------------------------------------------------------------------------------------
 
 
-def _convolved(xp: Any, x: Any, y: Any) -> Any:
+def convolved(xp: Any, x: Any, y: Any) -> Any:
+    """One shifted copy of the longer sequence for each element of the shorter one."""
     if x.shape[-1] < y.shape[-1]:
         x, y = y, x
     n, m = x.shape[-1], y.shape[-1]
@@ -286,7 +287,7 @@ convolution: Primitive = bilinear(
     "convolve",
     lambda g, y, shape: _correlated(g, y, shape[-1]),
     lambda g, x, shape: _correlated(g, x, shape[-1]),
-    forward=_convolved,
+    forward=convolved,
     shape=_convolved_shape,
     batch=Core((1, 1)),
     doc="All sums of products x[i] y[k - i] along the last axis.",
@@ -303,7 +304,7 @@ def convolve(x: Array, y: Array, mode: str = "full") -> Array:
     >>> gg.convolve(gg.tensor([1.0, 2.0, 3.0]), gg.tensor([0.0, 1.0, 0.5]))
     tensor([0. , 1. , 2.5, 4. , 1.5])
     """
-    return _moded(x, y, mode, "convolve")
+    return _moded(x, y, mode, "convolve", flipped=False)
 
 
 def correlate(x: Array, y: Array, mode: str = "valid") -> Array:
@@ -313,14 +314,14 @@ def correlate(x: Array, y: Array, mode: str = "valid") -> Array:
 
     >>> import gpugrad as gg
     >>> gg.correlate(gg.tensor([1.0, 2.0, 3.0]), gg.tensor([0.0, 1.0, 0.5]))
-    tensor(3.5)
+    tensor([3.5])
     """
     if dtypes.is_complex(dtypes.of(y)):
         y = lin.conj(y)
-    return _moded(x, lin.flip(y, axis=(-1,)) if y.shape else y, mode, "correlate")
+    return _moded(x, lin.flip(y, axis=(-1,)) if y.shape else y, mode, "correlate", flipped=True)
 
 
-def _moded(x: Any, y: Any, mode: str, name: str) -> Any:
+def _moded(x: Any, y: Any, mode: str, name: str, flipped: bool) -> Any:
     x, y = alike((x, y), name)
     if len(x.shape) != 1 or len(y.shape) != 1 or not x.shape[0] or not y.shape[0]:
         raise errors.ShapeError(
@@ -332,7 +333,8 @@ def _moded(x: Any, y: Any, mode: str, name: str) -> Any:
         case "full":
             return out
         case "same":
-            start = (short - 1) // 2
+            # The middle of an even number is one off to one side; NumPy correlates with the longer one turned around.
+            start = short // 2 if flipped and x.shape[0] < y.shape[0] else (short - 1) // 2
             return lin.part(out, -1, start, start + long)
         case "valid":
             return lin.part(out, -1, short - 1, long)

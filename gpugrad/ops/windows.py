@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gpugrad import errors
-from gpugrad.primitive import Shape, linear
+from gpugrad.primitive import Primitive, Shape, linear
 
 Pairs = tuple[tuple[int, int], ...]
 Sizes = int | Sequence[int]
@@ -22,7 +22,9 @@ def sizes_of(given: Sizes, n: int, name: str, what: str, least: int = 1) -> Shap
     """One number for each of ``n`` axes; ShapeError if there is another number of them or one is too small."""
     out = (given,) * n if isinstance(given, int) else tuple(int(k) for k in given)
     if len(out) != n or any(k < least for k in out):
-        raise errors.ShapeError(f"{name}: {what}={given!r}; expected an int of at least {least}, or {n} of them, one per spatial axis")
+        raise errors.ShapeError(
+            f"{name}: {what}={given!r}; expected an int of at least {least}, or {n} of them, one per spatial axis"
+        )
     return out
 
 
@@ -40,7 +42,9 @@ def count(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: S
 def check_fits(name: str, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> None:
     """ShapeError unless at least one window fits."""
     if min(count(size, kernel, stride, padding, dilation), default=1) < 1:
-        raise errors.ShapeError(f"{name}: a window of {extent(kernel, dilation)} (kernel {kernel}, dilation {dilation}) does not fit the spatial axes {size} with padding {padding}. Use a smaller kernel, or pad more")
+        raise errors.ShapeError(
+            f"{name}: a window of {extent(kernel, dilation)} (kernel {kernel}, dilation {dilation}) does not fit the spatial axes {size} with padding {padding}. Use a smaller kernel, or pad more"
+        )
 
 
 def padded(xp: Any, x: Any, padding: Pairs, fill: Any = 0) -> Any:
@@ -62,7 +66,13 @@ def inner(size: Shape, padding: Pairs) -> tuple[Any, ...]:
 def taps(windows: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> Iterator[tuple[Any, ...]]:
     """For each place in the window, the index into the padded array of what lies there, in all windows."""
     for place in it.product(*map(range, kernel)):
-        yield (..., *(slice(p * d, p * d + (n - 1) * s + 1, s) for p, d, s, n in zip(place, dilation, stride, windows, strict=True)))
+        yield (
+            ...,
+            *(
+                slice(p * d, p * d + (n - 1) * s + 1, s)
+                for p, d, s, n in zip(place, dilation, stride, windows, strict=True)
+            ),
+        )
 
 
 def _unfold(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
@@ -88,7 +98,7 @@ def _unfold_shape(s: Shape, *, kernel: Shape, stride: Shape, padding: Pairs, dil
     return (*s[:-n], math.prod(kernel), *count(s[-n:], kernel, stride, padding, dilation))
 
 
-unfold = linear(
+unfold: Primitive = linear(
     "unfold",
     lambda g, shape, kernel, stride, padding, dilation: fold(
         g, size=shape[-len(kernel) :], kernel=kernel, stride=stride, padding=padding, dilation=dilation
@@ -97,7 +107,7 @@ unfold = linear(
     shape=_unfold_shape,
     doc="The windows over the last axes: their taps on a new axis, before the axes that count the windows.",
 )
-fold = linear(
+fold: Primitive = linear(
     "fold",
     lambda g, kernel, stride, padding, dilation: unfold(
         g, kernel=kernel, stride=stride, padding=padding, dilation=dilation

@@ -64,7 +64,7 @@ def floating(name: str, dtype: Any, tensors: Sequence[Any]) -> np.dtype[Any]:
 def lengths(name: str, shape: int | Sequence[int]) -> Shape:
     """A shape from what a user gives for one."""
     try:
-        sizes = (shape.__index__(),) if hasattr(shape, "__index__") else tuple(n.__index__() for n in shape)  # type: ignore[union-attr]
+        sizes = (shape.__index__(),) if hasattr(shape, "__index__") else tuple(n.__index__() for n in shape)
     except (TypeError, AttributeError):
         raise errors.ShapeError(f"{name}: shape={shape!r}; expected a length or a sequence of lengths") from None
     if any(n < 0 for n in sizes):

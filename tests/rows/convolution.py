@@ -64,8 +64,7 @@ def _conv(
 def _back(n: int, name: str, x: tuple[int, ...], w: tuple[int, ...], bias: bool = False, **params: Any) -> Case:
     f = (c.conv_transpose1d, c.conv_transpose2d, c.conv_transpose3d)[n - 1]
     stride, padding, dilation, more = (
-        _each(params.get(k, v), n)
-        for k, v in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
+        _each(params.get(k, v), n) for k, v in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
     )
     groups = params.get("groups", 1)
 
@@ -179,7 +178,7 @@ CASES = [
                 for o in (0, 1)
             ]
         ),
-    ),  # fmt: skip
+    ),
     _pool("max", 1, "", (2, 6), 2),
     _pool("max", 1, "overlapping, padded", (1, 7), 3, stride=2, padding=1),
     _pool("max", 2, "", (1, 2, 4, 4), 2),

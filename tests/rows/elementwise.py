@@ -27,7 +27,9 @@ def off_integers(*shapes: tuple[int, ...], scale: float = 1.0) -> Draw:
 
 def apart(*shapes: tuple[int, ...]) -> Draw:
     """Numbers of which no two, in whichever operand, are near each other."""
-    return lambda rng: tuple(rng.permutation(np.prod(s, dtype=int)).reshape(s) - 2.5 + 0.15 * k for k, s in enumerate(shapes))
+    return lambda rng: tuple(
+        rng.permutation(np.prod(s, dtype=int)).reshape(s) - 2.5 + 0.15 * k for k, s in enumerate(shapes)
+    )
 
 
 def integers(*shapes: tuple[int, ...], low: int = -4, high: int = 5) -> Draw:
@@ -61,11 +63,29 @@ def _unary(name: str, draw: Draw, reference: Callable[..., Any] | None = None, *
 
 
 UNARY = [
-    *(_unary(n, EVERYWHERE) for n in "negative positive square exp exp2 expm1 sin cos sinh cosh tanh atan asinh sinc".split()),
-    *(_unary(n, POSITIVE) for n in "sqrt cbrt log log2 log10 log1p reciprocal".split()),
-    *(_unary(n, between(-0.8, 0.8, V)) for n in "asin acos atanh tan".split()),
-    *(_unary(n, off_integers(V)) for n in "abs floor ceil trunc round sign".split()),
-    *(_unary(n, off_integers(V), argnums=()) for n in "signbit isnan isinf isfinite".split()),
+    *(
+        _unary(n, EVERYWHERE)
+        for n in [
+            "negative",
+            "positive",
+            "square",
+            "exp",
+            "exp2",
+            "expm1",
+            "sin",
+            "cos",
+            "sinh",
+            "cosh",
+            "tanh",
+            "atan",
+            "asinh",
+            "sinc",
+        ]
+    ),
+    *(_unary(n, POSITIVE) for n in ["sqrt", "cbrt", "log", "log2", "log10", "log1p", "reciprocal"]),
+    *(_unary(n, between(-0.8, 0.8, V)) for n in ["asin", "acos", "atanh", "tan"]),
+    *(_unary(n, off_integers(V)) for n in ["abs", "floor", "ceil", "trunc", "round", "sign"]),
+    *(_unary(n, off_integers(V), argnums=()) for n in ["signbit", "isnan", "isinf", "isfinite"]),
     _unary("relu", off_integers(V), lambda x: np.maximum(x, 0)),
     _unary("acosh", between(1.3, 3, V)),
     _unary("sigmoid", EVERYWHERE, _sigmoid),
@@ -79,8 +99,32 @@ UNARY = [
 
 COMPLEX = [
     Case(f"{n} complex", getattr(e, n), complexes((3,)), getattr(np, n), order=1)
-    for n in "negative square reciprocal sqrt exp expm1 exp2 log log2 log10 log1p sin cos tan asin acos atan sinh cosh "
-    "tanh asinh acosh atanh sinc".split()
+    for n in [
+        "negative",
+        "square",
+        "reciprocal",
+        "sqrt",
+        "exp",
+        "expm1",
+        "exp2",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "sinc",
+    ]
 ] + [
     Case("sigmoid complex", e.sigmoid, complexes((3,)), _sigmoid, order=1),
     Case("add complex", e.add, complexes((3,), (2, 1)), np.add, order=1),
@@ -90,27 +134,89 @@ COMPLEX = [
     Case("abs complex", a.abs, complexes((3,)), np.abs),
     Case("sign complex", a.sign, complexes((3,)), np.sign, order=1),
     Case("angle complex", a.angle, complexes((3,)), np.angle),
-    Case("multiply real and complex", e.multiply, lambda rng: (*between(-1, 1, (3,))(rng), *complexes((3,))(rng)), np.multiply),
+    Case(
+        "multiply real and complex",
+        e.multiply,
+        lambda rng: (*between(-1, 1, (3,))(rng), *complexes((3,))(rng)),
+        np.multiply,
+    ),
 ]
 
 BINARY = [
-    *(Case(f"{n} broadcast", getattr(e, n), between(0.3, 2, (2, 1), (3,)), getattr(np, n)) for n in "add subtract multiply divide hypot logaddexp pow atan2".split()),
-    *(Case(f"{n} with a number", getattr(e, n), between(0.3, 2, (3,), ()), getattr(np, n)) for n in "subtract divide pow".split()),
-    *(Case(n, getattr(e, n), apart((3,), (2, 3)), getattr(np, n)) for n in "maximum minimum".split()),
-    *(Case(n, getattr(e, n), apart((3,), (2, 3)), getattr(np, n), argnums=()) for n in "equal not_equal less less_equal greater greater_equal".split()),
-    *(Case(n, getattr(e, n), booleans((2, 3), (3,)), getattr(np, n)) for n in "logical_and logical_or logical_xor".split()),
-    *(Case(n, getattr(e, n), integers((2, 3), (3,)), getattr(np, n)) for n in "bitwise_and bitwise_or bitwise_xor".split()),
-    *(Case(n, getattr(e, n), integers((2, 3), (3,), low=1), getattr(np, n)) for n in "bitwise_left_shift bitwise_right_shift".split()),
-    *(Case(f"{n} integers", getattr(e, n), integers((2, 3), (3,)), getattr(np, n)) for n in "floor_divide remainder fmod multiply maximum".split()),
-    *(Case(n, getattr(e, n), lambda rng: (rng.uniform(4.2, 5.8, V) * rng.choice([-1, 1], V), rng.choice([-2.0, 2.0], (3,))), getattr(np, n), order=1) for n in "floor_divide remainder fmod".split()),
+    *(
+        Case(f"{n} broadcast", getattr(e, n), between(0.3, 2, (2, 1), (3,)), getattr(np, n))
+        for n in ["add", "subtract", "multiply", "divide", "hypot", "logaddexp", "pow", "atan2"]
+    ),
+    *(
+        Case(f"{n} with a number", getattr(e, n), between(0.3, 2, (3,), ()), getattr(np, n))
+        for n in ["subtract", "divide", "pow"]
+    ),
+    *(Case(n, getattr(e, n), apart((3,), (2, 3)), getattr(np, n)) for n in ["maximum", "minimum"]),
+    *(
+        Case(n, getattr(e, n), apart((3,), (2, 3)), getattr(np, n), argnums=())
+        for n in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+    ),
+    *(
+        Case(n, getattr(e, n), booleans((2, 3), (3,)), getattr(np, n))
+        for n in ["logical_and", "logical_or", "logical_xor"]
+    ),
+    *(
+        Case(n, getattr(e, n), integers((2, 3), (3,)), getattr(np, n))
+        for n in ["bitwise_and", "bitwise_or", "bitwise_xor"]
+    ),
+    *(
+        Case(n, getattr(e, n), integers((2, 3), (3,), low=1), getattr(np, n))
+        for n in ["bitwise_left_shift", "bitwise_right_shift"]
+    ),
+    *(
+        Case(f"{n} integers", getattr(e, n), integers((2, 3), (3,)), getattr(np, n))
+        for n in ["floor_divide", "remainder", "fmod", "multiply", "maximum"]
+    ),
+    *(
+        Case(
+            n,
+            getattr(e, n),
+            lambda rng: (rng.uniform(4.2, 5.8, V) * rng.choice([-1, 1], V), rng.choice([-2.0, 2.0], (3,))),
+            getattr(np, n),
+            order=1,
+        )
+        for n in ["floor_divide", "remainder", "fmod"]
+    ),
     Case("logical_not", e.logical_not, booleans(V), np.logical_not),
     Case("bitwise_invert", e.bitwise_invert, integers(V), np.bitwise_invert),
     Case("copysign", e.copysign, off_integers(V, (3,)), np.copysign),
-    Case("nextafter", e.nextafter, between(1, 2, V, (3,)), np.nextafter, order=1, without={"float16": "NumPy has none", "bfloat16": "the spacing is that of float32"}),
+    Case(
+        "nextafter",
+        e.nextafter,
+        between(1, 2, V, (3,)),
+        np.nextafter,
+        order=1,
+        without={"float16": "NumPy has none", "bfloat16": "the spacing is that of float32"},
+    ),
     Case("masked_multiply", e.masked_multiply, between(0.3, 2, (2, 1), (3,)), np.multiply),
-    Case("pow integer array", e.pow, lambda rng: (*off_integers((2, 3))(rng), np.array([2, 3, -1])), lambda x, y: x ** y.astype(float), without={"float32": "float32 and int64 make float64, as in NumPy", "float16": "a half and an integer make a half: ours, not NumPy's", "bfloat16": "the same"}),
+    Case(
+        "pow integer array",
+        e.pow,
+        lambda rng: (*off_integers((2, 3))(rng), np.array([2, 3, -1])),
+        lambda x, y: x ** y.astype(float),
+        without={
+            "float32": "float32 and int64 make float64, as in NumPy",
+            "float16": "a half and an integer make a half: ours, not NumPy's",
+            "bfloat16": "the same",
+        },
+    ),
     Case("where", e.where, lambda rng: (*booleans((2, 3))(rng), *between(-1, 1, (3,), (2, 1))(rng)), np.where),
-    Case("clip array bounds", e.clip, lambda rng: (rng.permutation(np.linspace(-2, 2, 6)).reshape(V), np.array([-1.5, 0.1, -0.3]), np.array([1.0, 0.7, 1.7])), np.clip, order=1),
+    Case(
+        "clip array bounds",
+        e.clip,
+        lambda rng: (
+            rng.permutation(np.linspace(-2, 2, 6)).reshape(V),
+            np.array([-1.5, 0.1, -0.3]),
+            np.array([1.0, 0.7, 1.7]),
+        ),
+        np.clip,
+        order=1,
+    ),
 ]
 
 EXPONENTS = [
@@ -141,7 +247,13 @@ ARITHMETIC = [
     Case("clip integers to a fraction", lambda x: a.clip(x, -1.5, 2), integers(V), lambda x: np.clip(x, -1.5, 2)),
     Case("fmax", a.fmax, apart((3,), (2, 3)), np.fmax),
     Case("fmin", a.fmin, apart((3,), (2, 3)), np.fmin),
-    Case("round 1", lambda x: a.round(x, 1), off_integers(V, scale=0.1), lambda x: np.round(x, 1), without={"float16": "the sample rounds differently in half precision", "bfloat16": "the same"}),
+    Case(
+        "round 1",
+        lambda x: a.round(x, 1),
+        off_integers(V, scale=0.1),
+        lambda x: np.round(x, 1),
+        without={"float16": "the sample rounds differently in half precision", "bfloat16": "the same"},
+    ),
     Case("round -1", lambda x: a.round(x, -1), off_integers(V, scale=10.0), lambda x: np.round(x, -1)),
     Case("round integers", lambda x: a.round(x, -1), integers(V, low=11, high=99), lambda x: np.round(x, -1)),
     Case("nan_to_num", a.nan_to_num, EVERYWHERE, np.nan_to_num),
@@ -149,13 +261,23 @@ ARITHMETIC = [
     Case("isposinf", a.isposinf, EVERYWHERE, np.isposinf, argnums=()),
     Case("isneginf", a.isneginf, EVERYWHERE, np.isneginf, argnums=()),
     Case("isclose", a.isclose, apart((3,), (3,)), np.isclose, argnums=()),
-    Case("isclose integers", lambda x, y: a.isclose(x, y, atol=1.5), integers(V, V), lambda x, y: np.isclose(x, y, atol=1.5)),
+    Case(
+        "isclose integers",
+        lambda x, y: a.isclose(x, y, atol=1.5),
+        integers(V, V),
+        lambda x, y: np.isclose(x, y, atol=1.5),
+    ),
     Case("allclose", a.allclose, apart((3,), (3,)), np.allclose, argnums=()),
     Case("array_equal", a.array_equal, integers(V, V), np.array_equal),
     Case("deg2rad", a.deg2rad, EVERYWHERE, np.deg2rad),
     Case("rad2deg", a.rad2deg, EVERYWHERE, np.rad2deg),
     Case("lerp", lambda x, y: a.lerp(x, y, 0.3), between(-1, 1, V, (3,)), lambda x, y: x + 0.3 * (y - x)),
-    Case("lerp array", a.lerp, lambda rng: (*between(-1, 1, V, (3,))(rng), np.array([0.2, 0.7, 1.0])), lambda x, y, w: x + w * (y - x)),
+    Case(
+        "lerp array",
+        a.lerp,
+        lambda rng: (*between(-1, 1, V, (3,))(rng), np.array([0.2, 0.7, 1.0])),
+        lambda x, y, w: x + w * (y - x),
+    ),
     Case("logit", a.logit, between(0.1, 0.9, V), special.logit),
 ]
 

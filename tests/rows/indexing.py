@@ -107,6 +107,8 @@ CASES = [
     Case("put_along_axis", lambda x, v, i: g.put_along_axis(x, i, v, axis=0), _with_indices((3, 4), (2, 4), size=3, index=(2, 4)), lambda x, v, i: _put_along(x, i, v, 0)),
     Case("put_along_axis broadcast", lambda x, v, i: g.put_along_axis(x, i, v), _with_indices((3, 4), (1,), size=4, index=(1, 2)), lambda x, v, i: _put_along(x, i, v, -1)),
     Case("put_along_axis flattened", lambda x, v, i: g.put_along_axis(x, i, v, axis=None), _with_indices((3, 4), (5,), size=12, index=(5,)), lambda x, v, i: _put_along(x, i, v, None)),
+    Case("lasting", lambda i: g.lasting(i, size=3), integers((2, 4), low=1, high=3), lambda i: np.array([k not in i.ravel()[j + 1 :] for j, k in enumerate(i.ravel())]).reshape(2, 4)),
+    Case("beside", lambda x: g.beside(x, np.arange(3)), apart((2,)), lambda x: np.arange(3)),
     Case("nonzero", lambda x: g.nonzero(x > 0.0), X, lambda x: np.nonzero(x > 0), without=UNKNOWN),
     Case("argwhere", lambda x: g.argwhere(x > 0.0), X, lambda x: np.argwhere(x > 0), without=UNKNOWN),
     Case("count_nonzero", g.count_nonzero, integers((3, 4)), np.count_nonzero),
@@ -121,5 +123,5 @@ CASES = [
         )
         for side in ("left", "right")
     ),
-    Case("searchsorted with a sorter", lambda x: g.searchsorted(x, np.array([2.2, 0.1]), sorter=np.argsort(np.arange(5.0)[::-1])), lambda rng: (np.arange(5.0)[::-1].copy(),), lambda x: np.searchsorted(np.sort(x), [2.2, 0.1]), argnums=()),
+    Case("searchsorted with a sorter", lambda x, v, i: g.searchsorted(x, v, sorter=i), lambda rng: (np.arange(5.0)[::-1].copy(), rng.integers(0, 9, 3) / 2, np.arange(5)[::-1].copy()), lambda x, v, i: np.searchsorted(x, v, sorter=i), argnums=()),
 ]  # fmt: skip

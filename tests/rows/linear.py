@@ -62,7 +62,7 @@ CASES = [
     *(Case(f"diagonal offset={k}", lambda x, k=k: lin.diagonal(x, k), apart((2, 3, 4)), lambda x, k=k: np.diagonal(x, k, -2, -1)) for k in (-2, 0, 1)),  # type: ignore[misc]
     Case("diagonal outside", lambda x: lin.diagonal(x, 4), X, lambda x: np.diagonal(x, 4), order=0),
     *(Case(f"diag_embed offset={k}", lambda x, k=k: lin.diag_embed(x, 3, 4, k), apart((2, 2)), lambda x, k=k: _embedded(x, k, (3, 4))) for k in (-1, 2)),  # type: ignore[misc]
-    Case("constant", lambda x: x * lin.constant(x, to=(3,), fill=2, dtype=x.dtype), apart((2, 3)), lambda x: x * 2),
+    Case("constant", lambda x: x * lin.constant(x, to=(3,), fill=2), apart((2, 3)), lambda x: x * 2),
     Case("iota", lambda x: x * lin.cast(lin.iota(x, size=3), dtype=x.dtype, source=I64), apart((2, 3)), lambda x: x * np.arange(3.0)),
     Case("broadcast_to and sum_to", lambda x: lin.sum_to(lin.broadcast_to(x, (2, 3, 4)), (4,)), apart((3, 1)), lambda x: np.full(4, 2 * x.sum())),
 ]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from case import Case
-from rows.elementwise import apart, between
 
 from gpugrad.ops import linearized as lz
+from rows.elementwise import apart, between
 
 
 def _recurrence(x: Any, y: Any) -> Any:
@@ -32,11 +32,38 @@ def _exclusive(x: Any) -> Any:
 
 CASES = [
     Case("recurrence", lambda x, y: lz.recurrence(x, y, axis=-1), between(-1.5, 1.5, (2, 5), (2, 5)), _recurrence),
-    Case("recurrence first axis", lambda x, y: lz.recurrence(x, y, axis=-2), between(-1.5, 1.5, (4, 2), (4, 2)), lambda x, y: _recurrence(x.T, y.T).T),
+    Case(
+        "recurrence first axis",
+        lambda x, y: lz.recurrence(x, y, axis=-2),
+        between(-1.5, 1.5, (4, 2), (4, 2)),
+        lambda x, y: _recurrence(x.T, y.T).T,
+    ),
     Case("recurrence of one", lambda x, y: lz.recurrence(x, y, axis=-1), between(-1, 1, (1,), (1,)), lambda x, y: y),
-    Case("recurrence of nothing", lambda x, y: lz.recurrence(x, y, axis=-1), between(-1, 1, (2, 0), (2, 0)), lambda x, y: y, order=0),
-    *(Case(f"shift {k}", lambda x, k=k: lz.shift(x, axis=-2, by=k), between(-1, 1, (3, 2)), lambda x, k=k: _shift(x, k)) for k in (1, -1, 2, 5, -5)),  # type: ignore[misc]
+    Case(
+        "recurrence of nothing",
+        lambda x, y: lz.recurrence(x, y, axis=-1),
+        between(-1, 1, (2, 0), (2, 0)),
+        lambda x, y: y,
+        order=0,
+    ),
+    *(
+        Case(
+            f"shift {k}", lambda x, k=k: lz.shift(x, axis=-2, by=k), between(-1, 1, (3, 2)), lambda x, k=k: _shift(x, k)
+        )
+        for k in (1, -1, 2, 5, -5)
+    ),  # type: ignore[misc]
     Case("cumprod exclusive", lambda x: lz.cumprod(x, axis=-1, exclusive=True), between(-1.5, 1.5, (2, 4)), _exclusive),
-    Case("reduce_logsumexp", lambda x: lz.reduce_logsumexp(x, axis=(-2,)), between(-2, 2, (3, 2)), lambda x: np.log(np.exp(x).sum(0))),
-    Case("argsort primitive", lambda x: lz.argsort(x, axis=-2, descending=True), apart((5, 2)), lambda x: np.argsort(-x, axis=-2, kind="stable"), argnums=()),
+    Case(
+        "reduce_logsumexp",
+        lambda x: lz.reduce_logsumexp(x, axis=(-2,)),
+        between(-2, 2, (3, 2)),
+        lambda x: np.log(np.exp(x).sum(0)),
+    ),
+    Case(
+        "argsort primitive",
+        lambda x: lz.argsort(x, axis=-2, descending=True),
+        apart((5, 2)),
+        lambda x: np.argsort(-x, axis=-2, kind="stable"),
+        argnums=(),
+    ),
 ]

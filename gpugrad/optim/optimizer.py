@@ -1,0 +1,238 @@
+"""Optimizer: what all of them share. A subclass says how one parameter moves."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gpugrad import errors, trace
+from gpugrad.backends import select
+from gpugrad.creation import tensor
+from gpugrad.optim.precision import closed, opened, state_dtype, state_shape
+from gpugrad.transforms.lift import raised
+from gpugrad.transforms.modes import enable_grad
+from gpugrad.transforms.tape import EAGER
+
+Group = dict[str, Any]
+State = dict[str, Any]
+
+
+class Optimizer:
+    """Moves parameters against their gradients. Give a subclass a list of leaf tensors, or of groups of them.
+
+    A group is a dictionary with ``"params"`` and any options that differ from the optimizer's own, such as ``"lr"``.
+    ``param_groups`` holds all groups with all their options; they may be changed between steps. Parameters in half
+    precision have their state, and each step, in float32; complex ones are pairs of real numbers.
+
+    Raises TypeError for something else than tensors or for an option that does not exist, ValueError for options out
+    of range and for parameters that are missing or given twice, GraphError for a tensor that is not a leaf.
+    """
+
+    counts: frozenset[str] = frozenset()
+    """The names of the integers that a parameter has as its state, from its first step on."""
+
+    def __init__(self, params: Iterable[Any], defaults: Group) -> None:
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self._state: dict[int, State] = {}
+        """By identity of the parameter, which the groups keep alive; arrays in it are the optimizer's own."""
+        if type(params) is trace.Tensor or isinstance(params, Mapping):
+            raise TypeError(
+                f"{self.name}: params is a {type(params).__name__}; expected a list of tensors or of groups"
+            )
+        given = list(params)
+        if not given:
+            raise ValueError(f"{self.name}: no parameters; expected at least one (a generator gives them only once)")
+        for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
+            self.add_param_group(group)
+
+    # ---- what a subclass says -------------------------------------------------------------------------------------
+
+    def check(self, group: Group) -> None:
+        """Raise ValueError if an option of a group is out of range."""
+        raise NotImplementedError
+
+    def buffers(self, group: Group) -> set[str]:
+        """The names of the arrays that a parameter in this group has as its state, from its first step on."""
+        raise NotImplementedError
+
+    def update(self, xp: Any, p: Any, g: Any, state: State, group: Group) -> Any:
+        """The new value of a parameter ``p`` with gradient ``g``, in an array of its own; changes ``state``.
+
+        Written with operators and functions of the namespace ``xp``. Arrays in ``state`` may be written in place, ``p``
+        and ``g`` may not: others hold them too.
+        """
+        raise NotImplementedError
+
+    # ---- parameters -----------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The class, for messages."""
+        return type(self).__name__
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Train more parameters, with options of their own; nothing is added if anything is wrong."""
+        if not isinstance(group, Mapping) or "params" not in group:
+            raise TypeError(f"{self.name}: a parameter group is {group!r}; expected a dictionary with 'params'")
+        params = group["params"]
+        params = [params] if type(params) is trace.Tensor else list(params)
+        known = {id(p) for g in self.param_groups for p in g["params"]}
+        for k, p in enumerate(params):
+            if type(p) is not trace.Tensor:
+                raise TypeError(f"{self.name}: parameter {k} is a {type(p).__name__}; expected a tensor")
+            if not p.is_leaf or p._trace is not EAGER:
+                raise errors.GraphError(
+                    f"{self.name}: parameter {k}, of shape {p.shape}, is not a leaf but the result of an operation; expected tensors made with requires_grad=True. Use t.detach().requires_grad_()"
+                )
+            if id(p) in known:
+                raise ValueError(f"{self.name}: parameter {k}, of shape {p.shape}, is given twice; expected each once")
+            known.add(id(p))
+        if not params:
+            raise ValueError(
+                f"{self.name}: a group without parameters; expected at least one (a generator gives them only once)"
+            )
+        unknown = set(group) - set(self.defaults) - {"params"}
+        if unknown:
+            raise TypeError(
+                f"{self.name}: no option {', '.join(sorted(unknown))}; there are {', '.join(self.defaults)}"
+            )
+        whole = {**self.defaults, **group, "params": params}
+        self.check(whole)
+        self.param_groups.append(whole)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients: ``.grad`` is None, or zeros if ``set_to_none`` is false, before the next ``backward``."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.grad = None if set_to_none else raised(select.full(p.shape, 0, p))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient. ``closure``, if given, computes the loss first; it is returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self._step(p, group)
+        return loss
+
+    def _step(self, p: Any, group: Group) -> None:
+        raw = p._data
+        xp = select.of(raw).xp
+        state = self._state.setdefault(id(p), {})
+        new = self.update(xp, opened(xp, raw), opened(xp, p.grad.detach()._data), state, group)
+        p.copy_(raised(closed(xp, new, p.dtype)))
+
+    # ---- state ----------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Options and state, copied: enough to go on bit for bit. ``gg.io.save`` takes it.
+
+        ``{"state": [...], "param_groups": [...]}``: the state is a list of dictionaries of tensors and numbers, one for
+        each parameter in the order of the groups, and a group names its parameters by their positions in that list.
+        """
+        groups, state, n = [], [], 0
+        for group in self.param_groups:
+            count = len(group["params"])
+            groups.append({**group, "params": list(range(n, n + count))})
+            n += count
+            for p in group["params"]:
+                own = self._state.get(id(p), {})
+                state.append({k: v if k in self.counts else tensor(raised(v)) for k, v in own.items()})
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a state that :meth:`state_dict` gave, for parameters of the same shapes in the same order.
+
+        FormatError, which names all that does not fit, and nothing changed, if it is another's.
+        """
+        groups, states = self._read(saved)
+        self.param_groups = groups
+        self._state = states
+
+    def _read(self, saved: Mapping[str, Any]) -> tuple[list[Group], dict[int, State]]:
+        def refuse(what: str) -> errors.FormatError:
+            return errors.FormatError(
+                f"{self.name}.load_state_dict: {what}; expected the state_dict of an optimizer like this one"
+            )
+
+        if not isinstance(saved, Mapping) or set(saved) != {"state", "param_groups"}:
+            raise refuse(
+                f"{list(saved) if isinstance(saved, Mapping) else type(saved).__name__} instead of 'state' and 'param_groups'"
+            )
+        have = [len(g["params"]) for g in self.param_groups]
+        given = [len(g["params"]) for g in saved["param_groups"]]
+        if have != given or len(saved["state"]) != sum(have):
+            raise refuse(f"groups of {given} parameters and {len(saved['state'])} states, for groups of {have}")
+        groups: list[Group] = []
+        states: dict[int, State] = {}
+        problems: list[str] = []
+        position = 0
+        for k, (own, other) in enumerate(zip(self.param_groups, saved["param_groups"], strict=True)):
+            if set(other) != set(own):
+                problems.append(f"group {k} has the options {', '.join(sorted(set(other) - {'params'}))}")
+                continue
+            group = {name: tuple(v) if isinstance(v, list) else v for name, v in other.items()} | {
+                "params": own["params"]
+            }
+            try:
+                self.check(group)
+            except ValueError as error:
+                problems.append(f"group {k}: {error}")
+            groups.append(group)
+            for p in own["params"]:
+                states[id(p)] = self._fitting(
+                    saved["state"][position], p, group, f"state of parameter {position}", problems
+                )
+                position += 1
+        if problems:
+            raise refuse("; ".join(problems))
+        return groups, states
+
+    def _fitting(self, state: Mapping[str, Any], p: Any, group: Group, what: str, problems: list[str]) -> State:
+        """A copy of one parameter's state, on its device; what does not fit is added to ``problems``."""
+        expected = self.buffers(group) | self.counts
+        if not state:
+            return {}
+        if set(state) != expected:
+            problems.append(
+                f"{what} has {', '.join(sorted(state))} where this one has {', '.join(sorted(expected)) or 'nothing'}"
+            )
+            return {}
+        out: State = {}
+        for name, v in state.items():
+            if name in self.counts:
+                out[name] = operator.index(v)
+                continue
+            v = tensor(v)
+            if v.shape != state_shape(p) or v.dtype != state_dtype(p):
+                problems.append(
+                    f"{what}, {name}, has shape {v.shape} and dtype {v.dtype.name} for {state_shape(p)} and {state_dtype(p).name}"
+                )
+            else:
+                out[name] = v.to(p.device)._data
+        return out
+
+    def __repr__(self) -> str:
+        rows = [", ".join(f"{k}={v}" for k, v in g.items() if k != "params") for g in self.param_groups]
+        return "\n".join(
+            f"{self.name}({len(g['params'])} parameters, {row})" for g, row in zip(self.param_groups, rows, strict=True)
+        )
+
+
+def expect(fine: bool, optimizer: Optimizer, what: str) -> None:
+    """ValueError that says what was expected of an option, unless it is fine."""
+    if not fine:
+        raise ValueError(f"{optimizer.name}: {what}")
+
+
+def check_common(optimizer: Optimizer, group: Group) -> None:
+    """The options that all optimizers have."""
+    lr, decay = group["lr"], group["weight_decay"]
+    expect(lr >= 0.0, optimizer, f"lr={lr}; expected a learning rate of 0 or more")
+    expect(decay >= 0.0, optimizer, f"weight_decay={decay}; expected 0 or more")

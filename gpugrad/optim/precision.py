@@ -1,0 +1,41 @@
+"""What an optimizer computes in: half precision in float32, complex numbers as pairs of real ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes
+from gpugrad.ops.linear import cast
+
+_SINGLE = np.dtype(np.float32)
+
+
+def state_dtype(p: Any) -> np.dtype[Any]:
+    """The dtype of the state of a parameter."""
+    return _SINGLE if dtypes.is_half(p.dtype) else dtypes.real_of(p.dtype)
+
+
+def state_shape(p: Any) -> tuple[int, ...]:
+    """The shape of the state of a parameter."""
+    shape: tuple[int, ...] = p.shape
+    return (*shape, 2) if dtypes.is_complex(p.dtype) else shape
+
+
+def opened(xp: Any, array: Any) -> Any:
+    """A raw array as an optimizer computes with it."""
+    if dtypes.is_half(array.dtype):
+        return cast(array, dtype=_SINGLE, source=dtypes.of(array))
+    if dtypes.is_complex(array.dtype):
+        return xp.stack((xp.real(array), xp.imag(array)), axis=-1)
+    return array
+
+
+def closed(xp: Any, array: Any, dtype: np.dtype[Any]) -> Any:
+    """The result, as a parameter of ``dtype`` holds it."""
+    if dtypes.is_half(dtype):
+        return cast(array, dtype=dtype, source=_SINGLE)
+    if dtypes.is_complex(dtype):
+        return array[..., 0] + 1j * array[..., 1]
+    return array
