@@ -24,7 +24,7 @@ def close(got: Any, wanted: Any, tol: float = 1e-10) -> None:
     np.testing.assert_allclose(host(got), wanted, rtol=tol, atol=tol)
 
 
-# ---- random subscripts --------------------------------------------------------------------------------------------------------
+# ---- random subscripts ----------------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -128,7 +128,7 @@ def test_matmul_gradient_is_pytorchs(s: Any, t: Any, rng: Any) -> None:
         close(g, w.grad.numpy())
 
 
-# ---- how it is lowered -----------------------------------------------------------------------------------------------------------
+# ---- how it is lowered ----------------------------------------------------------------------------------------------
 
 
 def operations(f: Callable[..., Any], *args: Any) -> list[str]:
@@ -196,7 +196,7 @@ def test_einsum_of_numbers_and_dtypes() -> None:
     close(gg.einsum(" i j , j k -> i k ", np.eye(2), np.eye(2)), np.eye(2))
 
 
-# ---- what does not fit says so ------------------------------------------------------------------------------------------------
+# ---- what does not fit says so --------------------------------------------------------------------------------------
 
 
 def test_three_operands_need_opt_einsum(monkeypatch: pytest.MonkeyPatch) -> None:

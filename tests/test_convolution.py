@@ -21,7 +21,7 @@ def close(got: Any, wanted: Any, tol: float = 1e-10) -> None:
     np.testing.assert_allclose(host(got), wanted, rtol=tol, atol=tol)
 
 
-# ---- PyTorch --------------------------------------------------------------------------------------------------------------
+# ---- PyTorch --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_second_derivatives_are_pytorchs(torch: Any, rng: Any) -> None:
     close(gg.grad(penalty)(w), b.grad.numpy(), 1e-9)
 
 
-# ---- examples one can follow ------------------------------------------------------------------------------------------------
+# ---- examples one can follow ----------------------------------------------------------------------------------------
 
 
 def test_kernel_is_not_flipped() -> None:
@@ -192,7 +192,7 @@ def test_single_precision_stays(rng: Any) -> None:
         assert g.dtype == np.float32
 
 
-# ---- batches ------------------------------------------------------------------------------------------------------------------
+# ---- batches --------------------------------------------------------------------------------------------------------
 
 
 def test_per_example_gradients(rng: Any) -> None:
@@ -217,7 +217,7 @@ def test_ensembles(name: str, axes: Any, rng: Any) -> None:
             close(got[i, j], host(call(x[i, j] if axes[0] == 0 else x, w[i, j] if axes[1] == 0 else w)))
 
 
-# ---- ties and edges ---------------------------------------------------------------------------------------------------------
+# ---- ties and edges -------------------------------------------------------------------------------------------------
 
 
 def test_maxima_that_tie_share_the_gradient() -> None:
@@ -276,7 +276,7 @@ def test_training_a_small_network() -> None:
     assert float(loss(params)) < 0.05
 
 
-# ---- what does not fit says so ------------------------------------------------------------------------------------------------
+# ---- what does not fit says so --------------------------------------------------------------------------------------
 
 X, W = np.ones((1, 4, 5, 5)), np.ones((2, 4, 3, 3))
 

@@ -31,7 +31,7 @@ def quarter_turn(v: Any) -> Any:
     return np.linalg.qr(np.arange(1.0, 1.0 + v * v).reshape(v, v) ** 1.3 % 2.7)[0]
 
 
-# ---- worked identities --------------------------------------------------------------------------------------------------
+# ---- worked identities ----------------------------------------------------------------------------------------------
 
 
 def test_gradient_of_log_det_is_the_transposed_inverse(rng: Any) -> None:
@@ -89,7 +89,7 @@ def test_log_det_through_cholesky(rng: Any) -> None:
     close(gg.grad(lambda a: 2.0 * gg.sum(gg.log(la.diagonal(la.cholesky(a)))))(a), np.linalg.inv(a))
 
 
-# ---- determinants of singular matrices, to third order --------------------------------------------------------------------
+# ---- determinants of singular matrices, to third order --------------------------------------------------------------
 
 
 def leibniz(a: Any) -> Any:
@@ -151,7 +151,7 @@ def test_det_in_single_precision() -> None:
     np.testing.assert_allclose(host(out), host(gg.hessian(leibniz)(a.astype(np.float64))), rtol=1e-4, atol=1e-4)
 
 
-# ---- norms at zero ----------------------------------------------------------------------------------------------------------
+# ---- norms at zero --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ord", [None, 1, 2, 3, 1.5, 0.5, math.inf, -math.inf])
@@ -188,7 +188,7 @@ def test_complex_norm_at_zero() -> None:
     close(gg.grad(lambda z: la.norm(z))(np.array([3j, 4.0])), [0.6j, 0.8])
 
 
-# ---- equal eigenvalues and singular values ------------------------------------------------------------------------------------
+# ---- equal eigenvalues and singular values --------------------------------------------------------------------------
 
 
 def by_svd(a: Any) -> Any:
@@ -271,7 +271,7 @@ def test_triangle_that_is_read(rng: Any) -> None:
     close((u * s) @ vh, a)
 
 
-# ---- large, badly scaled ----------------------------------------------------------------------------------------------------
+# ---- large, badly scaled --------------------------------------------------------------------------------------------
 
 
 def test_slogdet_beyond_the_range_of_floats(rng: Any) -> None:
@@ -309,7 +309,7 @@ def test_least_squares_as_numpy(rng: Any) -> None:
                 close(u, v)
 
 
-# ---- batches -----------------------------------------------------------------------------------------------------------------
+# ---- batches --------------------------------------------------------------------------------------------------------
 
 
 def test_vmap_of_solve_with_vectors(rng: Any) -> None:
@@ -329,7 +329,7 @@ def test_per_example_gradients_of_several_results(rng: Any) -> None:
     close(gg.vmap(gg.grad(f))(a), np.stack(wanted))
 
 
-# ---- what fails says so --------------------------------------------------------------------------------------------------------
+# ---- what fails says so ---------------------------------------------------------------------------------------------
 
 SINGLE = np.array([[1.0, 2.0], [2.0, 4.0]])
 ZERO = np.zeros((2, 2))
@@ -423,7 +423,7 @@ def test_trace_of_the_table_has_numpys_axes(rng: Any) -> None:
     close(trace(gg.tensor(x), 1, axis1=2, axis2=0), np.trace(x, 1, 2, 0))
 
 
-# ---- PyTorch --------------------------------------------------------------------------------------------------------------------
+# ---- PyTorch --------------------------------------------------------------------------------------------------------
 
 TORCH: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any], tuple[int, ...]]] = {
     "solve": (lambda x: la.solve(x[0], x[1]), lambda t, x: t.linalg.solve(x[0], x[1]), (2, 3, 3)),

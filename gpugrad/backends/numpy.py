@@ -10,6 +10,7 @@ import numpy as np
 
 from gpugrad.backends.half import HalfArray
 from gpugrad.backends.reference import ReferenceBackend
+from gpugrad.kernels import normal_quantile, philox_numpy
 from gpugrad.primitive import Primitive
 
 _SCALAR_OPERATORS: dict[str, Callable[..., Any]] = {
@@ -34,6 +35,21 @@ class NumpyBackend(ReferenceBackend):
             "reshape": _reshape,
             "permute": _permute,
             "masked_multiply": _masked_multiply,
+            "reduce_max": lambda x, *, axis: np.maximum.reduce(x, axis),
+            "reduce_min": lambda x, *, axis: np.minimum.reduce(x, axis),
+            "cummax": lambda x, *, axis: np.maximum.accumulate(x, axis),
+            "cummin": lambda x, *, axis: np.minimum.accumulate(x, axis),
+            "cumsum": lambda x, *, axis: np.add.accumulate(x, axis, x.dtype),
+            "fmod": np.fmod,
+            "exp2": np.exp2,
+            "cbrt": np.cbrt,
+            "square": np.square,
+            "gather": _gather,
+            "scatter": _scatter,
+            "put": _put,
+            "lasting": _lasting,
+            "random_bits": philox_numpy.random_bits,
+            "normal_quantile": normal_quantile.normal_quantile_numpy,
         }
 
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
@@ -82,3 +98,32 @@ def _masked_multiply(x: Any, y: Any) -> Any:
         if total == total:
             return out
         return np.where((x == 0) | (y == 0), np.zeros((), out.dtype), out)
+
+
+def _places(index: Any, axis: int) -> tuple[Any, ...]:
+    """An index array as a key for the axis, which is counted from the end."""
+    return (..., index, *(slice(None),) * (-axis - 1))
+
+
+def _gather(x: Any, index: Any, *, axis: int) -> Any:
+    return x.take(index, axis)
+
+
+def _scatter(u: Any, index: Any, *, axis: int, size: int) -> Any:
+    before = u.ndim - index.ndim + axis + 1
+    out = np.zeros((*u.shape[:before], size, *u.shape[before + index.ndim :]), u.dtype)
+    np.add.at(out, _places(index, axis), u)
+    return out
+
+
+def _put(x: Any, v: Any, index: Any, *, axis: int) -> Any:
+    out = np.array(x)
+    out[_places(index, axis)] = v
+    return out
+
+
+def _lasting(index: Any, *, size: int) -> Any:
+    order = np.arange(index.size).reshape(index.shape)
+    last = np.empty(size, order.dtype)
+    last[index] = order
+    return last[index] == order

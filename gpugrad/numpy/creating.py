@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import creation, dtypes, errors
+from gpugrad import array_api, creation, dtypes, errors
 from gpugrad.ops.joining import stack
 from gpugrad.ops.rearranging import broadcast_to, moveaxis, reshape
 from gpugrad.public import fresh
@@ -75,6 +75,16 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
 def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """As :func:`asarray`; how a tensor lies in memory is its own affair."""
     return array(a, dtype, copy=None)
+
+
+def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    """As :func:`asarray`; how a tensor lies in memory is its own affair."""
+    return array(a, dtype, copy=None)
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Any:
+    """``x`` in another dtype; a cast to integers or booleans ends the derivative."""
+    return array_api.astype(x, dtype, copy=copy, device=device)
 
 
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
@@ -228,7 +238,7 @@ def indices(dimensions: Sequence[int], dtype: Any = int, sparse: bool = False) -
 
 
 __all__ = [
-    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "copy", "empty", "empty_like",
+    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "astype", "copy", "empty", "empty_like",
     "eye", "fromfunction", "full", "full_like", "geomspace", "identity", "indices", "linspace", "logspace", "ones",
-    "ones_like", "tri", "zeros", "zeros_like",
+    "ones_like", "require", "tri", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as _np
 
-from gpugrad.numpy.table import FUNCTIONS, UFUNCS
+from gpugrad.numpy.table import FUNCTIONS
 
 LinAlgError = _np.linalg.LinAlgError
 _names: dict[str, Any] = {path.removeprefix("linalg."): f for path, f in FUNCTIONS.items() if path.startswith("linalg.")}
-_names["matmul"] = UFUNCS["matmul"]
 globals().update(_names)
 
 

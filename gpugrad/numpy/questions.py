@@ -17,7 +17,8 @@ from gpugrad.transforms.lift import as_value
 
 __all__ = [
     "array2string", "array_equiv", "array_repr", "array_str", "can_cast", "common_type", "einsum_path", "iscomplex",
-    "iscomplexobj", "isreal", "isrealobj", "may_share_memory", "ndim", "result_type", "save", "savetxt", "savez",
+    "iscomplexobj", "isreal", "isrealobj", "may_share_memory",
+    "min_scalar_type", "ndim", "result_type", "save", "savetxt", "savez",
     "savez_compressed", "shape", "shares_memory", "size",
 ]  # fmt: skip
 
@@ -73,6 +74,11 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     """Whether a dtype, or that of an array, can be cast to another."""
     return np.can_cast(from_.dtype if type(from_) is Tensor else from_, dtypes.dtype(to), casting)  # type: ignore[arg-type]
+
+
+def min_scalar_type(a: Any) -> Any:
+    """The smallest dtype that holds a number; that of an array otherwise."""
+    return np.min_scalar_type(_plain(a))
 
 
 def common_type(*arrays: Any) -> Any:

@@ -94,6 +94,30 @@ def block(arrays: Any) -> Any:
     return joined(arrays, 0)
 
 
+def sliding_window_view(
+    x: Array, window_shape: int | Sequence[int], axis: int | Sequence[int] | None = None, *, subok: bool = False, writeable: bool = False
+) -> Array:
+    """All windows of that shape along ``axis``, in new axes at the end. Unlike NumPy's, it is a copy.
+
+    >>> import numpy as np, gpugrad as gg
+    >>> np.lib.stride_tricks.sliding_window_view(gg.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([[1., 2.],
+            [2., 3.]])
+    """
+    sizes = (window_shape,) if isinstance(window_shape, int) else tuple(window_shape)
+    axes = range(len(x.shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    if len(sizes) != len(tuple(axes)):
+        raise errors.ShapeError(f"sliding_window_view: window {sizes} along axes {tuple(axes)}; expected a size for each axis")
+    rank = len(x.shape)
+    for size, a in zip(sizes, axes, strict=True):
+        k = axis_of(a, x.shape[:rank], "sliding_window_view") + rank
+        n = x.shape[k] - size + 1
+        if size < 0 or n <= 0:
+            raise errors.ShapeError(f"sliding_window_view: a window of {size} along axis {k} of shape {x.shape}; expected at most {x.shape[k]}")
+        x = moveaxis(take(x, np.arange(n)[:, None] + np.arange(size), axis=k), k + 1, -1)
+    return x
+
+
 # ---- a choice for every element -----------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,7 @@ _SAME = """
 """
 _ROWS = {
     "around": Row("round"),
+    "linalg.matmul": Row("matmul"),
     "fix": Row("trunc"),
     "sum": Row("sum", join="add", neutral=0),
     "prod": Row("prod", join="multiply", neutral=1),
@@ -67,6 +68,9 @@ _ROWS = {
     **{name: Row(ours, join="minimum") for name, ours in (("min", "min"), ("amin", "min"), ("nanmin", "nanmin"))},
 }
 _MODULES: tuple[ModuleType, ...] = (creating, fitting, polynomials, questions, selecting, sets, statistics, writing)
+
+
+_WINDOWS = "lib.stride_tricks.sliding_window_view"
 
 
 def _functions() -> dict[str, Function]:
@@ -81,6 +85,7 @@ def _functions() -> dict[str, Function]:
             out[name] = _composed(name, getattr(module, name))
     for name in fitting_linalg.__all__:
         out[f"linalg.{name}"] = _composed(f"linalg.{name}", getattr(fitting_linalg, name))
+    out[_WINDOWS] = _composed(_WINDOWS, selecting.sliding_window_view)
     return out
 
 

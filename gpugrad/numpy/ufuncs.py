@@ -41,5 +41,8 @@ def _ufunc(name: str, ours: str) -> Ufunc:
     return Ufunc(name, OPERATIONS[ours], nin=nin, nout=nout, methods=methods, select=None if name in _CONTRACTIONS else OPERATIONS["where"])
 
 
+_CLIP = "_core.umath.clip"  # what the method of an array calls: array.clip(t, None)
+
 UFUNCS: dict[str, Ufunc] = {name: _ufunc(name, ours) for name, ours in ({n: n for n in _SAME.split()} | _RENAMED).items()}
+UFUNCS[_CLIP] = Ufunc("clip", OPERATIONS["clip"], nin=3, select=OPERATIONS["where"])
 """NumPy's name -> what runs."""

@@ -58,10 +58,19 @@ def _right(g: Any, x: Any, shape: Shape) -> Any:
     return mm(mT(x), g)
 
 
+def _matmul(xp: Any, x: Any, y: Any) -> Any:
+    """One product where a batch shares the matrix on the right, as in a layer: libraries would make one per item."""
+    if x.ndim > 2 and y.ndim == 2:
+        rows = xp.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+        return xp.reshape(xp.matmul(rows, y), (*x.shape[:-1], y.shape[-1]))
+    return xp.matmul(x, y)
+
+
 mm: Primitive = bilinear(
     "matmul",
     _left,
     _right,
+    forward=_matmul,
     shape=_matmul_shape,
     batch=Core((2, 2)),
     doc="The product of matrices in the last two axes; leading axes broadcast.",

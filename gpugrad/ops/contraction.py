@@ -19,7 +19,7 @@ from gpugrad.primitive import Shape
 from gpugrad.shapes import axes_of, axis_of
 from gpugrad.trace import Array
 
-# ---- two operands whose axes have labels ------------------------------------------------------------------------------
+# ---- two operands whose axes have labels ----------------------------------------------------------------------------
 
 Label = Hashable
 Labels = tuple[Label, ...]
@@ -77,7 +77,7 @@ def _reduced(x: Any, labels: Labels, keep: Container[Label]) -> tuple[Any, Label
     return x, labels
 
 
-# ---- einsum -----------------------------------------------------------------------------------------------------------
+# ---- einsum ---------------------------------------------------------------------------------------------------------
 
 
 def _spelled(term: str, rank: int, subscripts: str) -> Labels:
@@ -191,11 +191,11 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     return _arranged(x, a, result)
 
 
-# ---- NumPy's other products -------------------------------------------------------------------------------------------
+# ---- NumPy's other products -----------------------------------------------------------------------------------------
 
 
 def tensordot(x: Array, y: Array, axes: int | Sequence[Any] = 2) -> Array:
-    """The sum of products over ``axes``: that many last axes of ``x`` and first axes of ``y``, or a pair of lists of axes.
+    """The sum of products over ``axes``: that many last axes of ``x`` and first axes of ``y``, or a pair of lists of them.
 
     The result has the other axes of ``x``, then those of ``y``. One matrix product. Raises ShapeError if the sizes
     differ, AxisError for an axis out of range.

@@ -71,7 +71,7 @@ def _conv_weight(
     return xp.reshape(out, (g.shape[1], x.shape[1] // groups, *kernel))
 
 
-# ---- batching: the new axis joins an axis that is there ---------------------------------------------------------------
+# ---- batching: the new axis joins an axis that is there -------------------------------------------------------------
 
 _AXES = {"conv": ("NC", "OC", "NO"), "conv_input": ("NO", "OC", "NC"), "conv_weight": ("NC", "NO", "OC")}
 """The first two axes of the operands and of the output."""
@@ -119,7 +119,7 @@ def _batch(prim: Primitive, size: int, data: Sequence[Any], flags: Sequence[bool
     return _part(bind(prim, given, params), result.index(letter), _outer(result, letter, groups), size)
 
 
-# ---- the primitives -----------------------------------------------------------------------------------------------------
+# ---- the primitives -------------------------------------------------------------------------------------------------
 
 conv: Primitive = bilinear(
     "conv",
@@ -163,7 +163,7 @@ conv_weight: Primitive = bilinear(
     doc="What multiplies a weight in a convolution of x (N, C, *space) that is paired with g (N, O, *windows).",
 )
 
-# ---- what users call ----------------------------------------------------------------------------------------------------
+# ---- what users call ------------------------------------------------------------------------------------------------
 
 
 def _padding_of(given: Any, n: int, kernel: Shape, stride: Shape, dilation: Shape, name: str) -> Pairs:

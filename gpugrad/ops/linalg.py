@@ -1,7 +1,7 @@
 """Linear algebra with NumPy's names and results: what ``gg.linalg`` shows.
 
 Matrices lie in the last two axes and leading axes are a batch. Integers become float64. A failure of the algorithm (a
-singular matrix, one that is not positive definite) is a :class:`~gpugrad.ops.matrices.LinAlgError`, which is also NumPy's.
+singular matrix, one that is not positive definite) is a :class:`~gpugrad.ops.matrices.LinAlgError`, also NumPy's.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class QRResult(NamedTuple):
     R: Array
 
 
-# ---- systems of equations ---------------------------------------------------------------------------------------------------
+# ---- systems of equations -------------------------------------------------------------------------------------------
 
 
 def _sides(x: Any, y: Any, name: str) -> tuple[Any, Any, bool]:
@@ -168,7 +168,7 @@ def _is_full(rank: Any, n: int) -> bool:
     return shape_of(rank) != () or int(rank) == n
 
 
-# ---- determinants ---------------------------------------------------------------------------------------------------------
+# ---- determinants ---------------------------------------------------------------------------------------------------
 
 
 def det(x: Array) -> Array:
@@ -198,7 +198,7 @@ def slogdet(x: Array) -> SlogdetResult:
     return SlogdetResult(*m.slogdet(square_of(x, "slogdet")))
 
 
-# ---- factorizations ---------------------------------------------------------------------------------------------------------
+# ---- factorizations -------------------------------------------------------------------------------------------------
 
 
 def cholesky(x: Array, upper: bool = False) -> Array:
@@ -301,7 +301,7 @@ def qr(x: Array, mode: str = "reduced") -> Any:
     return r if mode == "r" else QRResult(q, r)
 
 
-# ---- products -----------------------------------------------------------------------------------------------------------------
+# ---- products -------------------------------------------------------------------------------------------------------
 
 
 def _identity(x: Any) -> Any:
@@ -399,7 +399,7 @@ def cross(x: Array, y: Array, axis: int = -1) -> Array:
     return lin.concat(*parts, axis=i, bounds=(0, 1, 2, 3))
 
 
-# ---- rearrangements -------------------------------------------------------------------------------------------------------------
+# ---- rearrangements -------------------------------------------------------------------------------------------------
 
 
 def diagonal(x: Array, offset: int = 0) -> Array:

@@ -39,7 +39,7 @@ from gpugrad.primitive import Core, Linear, Primitive, Shape, broadcast_shapes, 
 
 
 class LinAlgError(errors.GpugradError, np.linalg.LinAlgError):
-    """A matrix that an algorithm cannot take: singular, or not positive definite, or one that it does not converge for."""
+    """A matrix that an algorithm cannot take: singular, not positive definite, or such that it does not converge."""
 
 
 def _attempt(name: str, expected: str, call: Callable[..., Any], *args: Any, **params: Any) -> Any:
@@ -87,7 +87,7 @@ def _real_dtype(d: Any, *_dtypes: Any, **_params: Any) -> Any:
     return dtypes.real_of(d)
 
 
-# ---- solve, inv ---------------------------------------------------------------------------------------------------------
+# ---- solve, inv -----------------------------------------------------------------------------------------------------
 
 
 def _solve_shape(x: Shape, y: Shape, **_params: Any) -> Shape:
@@ -135,9 +135,9 @@ inv: Primitive = linearized(
     doc="The inverse.",
 )
 
-# ---- det: its first two derivatives from a singular value decomposition, at every rank without a division -----------------
-# In the bases of the singular vectors the matrix is diagonal, and cofactors are products of singular values: det(U D V) has
-# the cofactors det(U) conj(U) cof(D) conj(V) det(V), for unitary U and V.
+# ---- det: two derivatives from a singular value decomposition, right at every rank, without a division --------------
+# In the bases of the singular vectors the matrix is diagonal, and cofactors are products of singular values: those of
+# U D V are det(U) conj(U) cof(D) conj(V) det(V), for unitary U and V.
 
 
 def _conj(xp: Any, x: Any) -> Any:
@@ -178,10 +178,10 @@ def _cofactor_change(xp: Any, x: Any, y: Any) -> Any:
 
 
 def _third(t: Any, x: Any, y: Any) -> Any:
-    """The derivative along t of the change of x's cofactors along y: Faddeev and LeVerrier's recursion, differentiated twice.
+    """The derivative along t of the change of x's cofactors along y.
 
-    M ← P - tr(P)/k, P ← x M for k = 1 … n - 1, from P = x, gives ±adj(x) without a division; beside M and P run their
-    changes along y, along t, and along both.
+    Faddeev and LeVerrier's recursion: M ← P - tr(P)/k, P ← x M for k = 1 … n - 1, from P = x, leaves ±adj(x) in M.
+    Beside M and P run their changes along y, along t, and along both.
     """
     n = x.shape[-1]
     if n < 3:
@@ -244,7 +244,7 @@ slogdet: Primitive = linearized(
     doc="The sign (the phase, if complex) of the determinant and the logarithm of its modulus.",
 )
 
-# ---- Cholesky -----------------------------------------------------------------------------------------------------------
+# ---- Cholesky -------------------------------------------------------------------------------------------------------
 
 
 def _cholesky_map(t: Any, out: Any) -> Any:
@@ -262,7 +262,7 @@ cholesky: Primitive = linearized(
     doc="The lower triangular L with L Lᴴ = x, of which the lower triangle is read.",
 )
 
-# ---- eigenvalues of Hermitian matrices, singular values -------------------------------------------------------------------
+# ---- eigenvalues of Hermitian matrices, singular values -------------------------------------------------------------
 
 
 def _inverses(d: Any, scale: Any, n: int) -> Any:
@@ -321,7 +321,6 @@ def _svd_map(t: Any, out: Any) -> Any:
     u, s, vh = out
     k = s.shape[-1]
     tv = mm(t, H(vh))
-    ut = mm(H(u), t)
     r = mm(H(u), tv)
     together = multiply(r + H(r, u), _pairs(s, -1.0)) * 0.5
     apart = multiply(r - H(r, u), _pairs(s, 1.0)) * 0.5
@@ -331,7 +330,7 @@ def _svd_map(t: Any, out: Any) -> Any:
     if u.shape[-2] > k:
         du = du + multiply(tv - mm(u, r), expand(inverse, axis=(-2,), sizes=(u.shape[-2],)))
     if vh.shape[-1] > k:
-        dvh = dvh + multiply(ut - mm(r, vh), expand(inverse, axis=(-1,), sizes=(vh.shape[-1],)))
+        dvh = dvh + multiply(mm(H(u), t) - mm(r, vh), expand(inverse, axis=(-1,), sizes=(vh.shape[-1],)))
     return du, real_part(diagonal(r), u), dvh
 
 
@@ -365,7 +364,7 @@ svdvals: Primitive = linearized(
     doc="The singular values, falling.",
 )
 
-# ---- QR -----------------------------------------------------------------------------------------------------------------
+# ---- QR -------------------------------------------------------------------------------------------------------------
 
 
 def _columns(x: Any, k: int) -> Any:
@@ -396,7 +395,7 @@ qr: Primitive = linearized(
     doc="The reduced QR decomposition.",
 )
 
-# ---- pseudo-inverse -----------------------------------------------------------------------------------------------------
+# ---- pseudo-inverse -------------------------------------------------------------------------------------------------
 
 
 def _pinv(xp: Any, x: Any, *, rtol: float) -> Any:
@@ -423,7 +422,7 @@ pinv: Primitive = linearized(
     doc="The pseudo-inverse, with singular values of at most ``rtol`` times the largest taken as 0.",
 )
 
-# ---- what the operations that are made of these expect ------------------------------------------------------------------
+# ---- what the operations that are made of these expect --------------------------------------------------------------
 
 
 def matrix_of(x: Any, name: str) -> Any:
@@ -436,6 +435,7 @@ def matrix_of(x: Any, name: str) -> Any:
 
 
 def square_of(x: Any, name: str) -> Any:
+    """The same for square matrices."""
     x = matrix_of(x, name)
     if x.shape[-1] != x.shape[-2]:
         raise errors.ShapeError(f"{name}: shape {x.shape}; expected square matrices in the last two axes")

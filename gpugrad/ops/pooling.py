@@ -13,7 +13,7 @@ from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, inner, padded, 
 from gpugrad.primitive import Primitive, Shape, linear, linearized
 from gpugrad.trace import Array
 
-# ---- maximum ------------------------------------------------------------------------------------------------------------
+# ---- maximum --------------------------------------------------------------------------------------------------------
 
 
 def _least(xp: Any, x: Any) -> Any:
@@ -68,7 +68,7 @@ max_pool: Primitive = linearized(
     doc="The largest element of every window over the last axes; ties share the gradient equally.",
 )
 
-# ---- average: a linear map and its transpose ------------------------------------------------------------------------------
+# ---- average: a linear map and its transpose ------------------------------------------------------------------------
 
 
 def _counts(xp: Any, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, whole: bool, dtype: Any) -> Any:
@@ -123,7 +123,7 @@ avg_unpool: Primitive = linear(
     doc="Every element shared out to the window that it is the average of.",
 )
 
-# ---- what users call ----------------------------------------------------------------------------------------------------
+# ---- what users call ------------------------------------------------------------------------------------------------
 
 
 def _window(

@@ -73,7 +73,7 @@ def clip_grad_norm_(
             f"clip_grad_norm_: the norm of the gradients is {float(total)}. Look for the gradient that is not finite, or pass error_if_nonfinite=False"
         )
     factor = max_norm / (total + 1e-6)
-    factor = xp.where(factor < 1.0, factor, xp.ones_like(factor))
+    factor = xp.where(factor >= 1.0, xp.ones_like(factor), factor)  # NaN stays
     for p, g in zip(graded, grads, strict=True):
         p.grad = raised(closed(xp, g * xp.astype(factor, g.dtype), p.dtype))
     return raised(total)

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpugrad import errors
+from gpugrad import dtypes
 from gpugrad.ops import elementwise, neural, reductions
 from gpugrad.ops.arithmetic import logit
 from gpugrad.ops.elementwise import (
-    cbrt, erf, erfc, exp2, expm1, greater, greater_equal, less, less_equal, log, log1p, logical_and, masked_multiply, not_equal,
-    sinc, where,
+    cbrt,
+    equal,
+    erf,
+    erfc,
+    exp2,
+    expm1,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    log,
+    log1p,
+    logical_and,
+    masked_multiply,
+    not_equal,
+    sinc,
+    stop,
+    where,
 )  # fmt: skip
 from gpugrad.ops.elementwise import sigmoid as expit
 from gpugrad.ops.neural import log_sigmoid as log_expit
-from gpugrad.public import public
+from gpugrad.public import all_public
 from gpugrad.trace import Array
-
-_MODULE = "gpugrad.scipy.special"
 
 
 def softmax(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
@@ -37,7 +51,7 @@ def log_softmax(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
 def logsumexp(a: Array, axis: Any = None, b: Array | None = None, keepdims: bool = False, return_sign: bool = False) -> Any:
     """log Σ b eᵃ over ``axis`` without overflow; with ``return_sign`` that of the modulus, and the sign of the sum.
 
-    Raises ShapeError for negative ``b`` only if the sum is negative and its sign is not asked for: the result is NaN.
+    NaN where the sum is negative and its sign is not asked for.
 
     >>> import gpugrad.scipy.special as special
     >>> special.logsumexp([1000.0, 1000.0])
@@ -46,8 +60,9 @@ def logsumexp(a: Array, axis: Any = None, b: Array | None = None, keepdims: bool
     if b is None:
         out = reductions.logsumexp(a, axis, keepdims)
         return (out, out * 0.0 + 1.0) if return_sign else out
-    weighed = not_equal(b, 0.0)
-    shift = elementwise.stop(reductions.max(where(weighed, a, -1.0e308), axis, keepdims=True))
+    a = reductions.floating(a)
+    least = float(dtypes.finfo(a.dtype).min)
+    shift = stop(reductions.max(where(not_equal(b, 0.0), a, least), axis, keepdims=True))
     shift = where(elementwise.isfinite(shift), shift, 0.0)
     total = reductions.sum(masked_multiply(b, elementwise.exp(a - shift)), axis, keepdims=keepdims)
     shift = shift if keepdims else reductions.sum(shift, axis)
@@ -63,20 +78,20 @@ def xlogy(x: Array, y: Array) -> Array:
     >>> special.xlogy([0.0, 2.0], [0.0, 1.0])
     tensor([0., 0.])
     """
-    return masked_multiply(x, log(where(not_equal(x, 0.0), y, 1.0)))
+    return masked_multiply(x, log(where(logical_and(equal(x, 0.0), equal(y, 0.0)), 1.0, y)))
 
 
 def xlog1py(x: Array, y: Array) -> Array:
     """x · log(1 + y), 0 where x is 0."""
-    return masked_multiply(x, log1p(where(not_equal(x, 0.0), y, 0.0)))
+    return masked_multiply(x, log1p(where(logical_and(equal(x, 0.0), equal(y, -1.0)), 0.0, y)))
 
 
 def entr(x: Array) -> Array:
     """-x · log(x), 0 at 0, -∞ below.
 
     >>> import gpugrad.scipy.special as special
-    >>> special.entr([0.0, 1.0])
-    tensor([0., 0.])
+    >>> special.entr([0.0, 0.5])
+    tensor([0.        , 0.34657359])
     """
     inside = greater(x, 0.0)
     return where(inside, -xlogy(x, where(inside, x, 1.0)), where(less(x, 0.0), -float("inf"), 0.0))
@@ -86,7 +101,7 @@ def rel_entr(x: Array, y: Array) -> Array:
     """x · log(x / y) for positive x and y, 0 for x = 0 and y ≥ 0, ∞ otherwise."""
     inside = logical_and(greater(x, 0.0), greater(y, 0.0))
     value = x * log(where(inside, x, 1.0) / where(inside, y, 1.0))
-    edge = logical_and(elementwise.equal(x, 0.0), greater_equal(y, 0.0))
+    edge = logical_and(equal(x, 0.0), greater_equal(y, 0.0))
     return where(inside, value, where(edge, 0.0, float("inf")))
 
 
@@ -111,3 +126,5 @@ __all__ = [
     "cbrt", "entr", "erf", "erfc", "exp2", "expit", "expm1", "huber", "kl_div", "log1p", "log_expit", "log_softmax",
     "logit", "logsumexp", "pseudo_huber", "rel_entr", "sinc", "softmax", "xlog1py", "xlogy",
 ]  # fmt: skip
+
+globals().update(all_public(__all__, globals(), "gpugrad.scipy.special"))

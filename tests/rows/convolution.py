@@ -112,6 +112,7 @@ def _pool(kind: str, n: int, name: str, shape: tuple[int, ...], kernel: Any, **p
     return Case(f"{kind}_pool{n}d {name}", lambda x: f(x, kernel, **params), sample, reference)
 
 
+_SLIDING: dict[str, Any] = {"kernel": (2,), "stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
 _WINDOW: dict[str, Any] = {"kernel": (2, 2), "stride": (2, 1), "padding": ((1, 0), (0, 1)), "dilation": (1, 2)}
 
 
@@ -201,9 +202,27 @@ CASES = [
     Case("max_pool2d of nothing", lambda x: p.max_pool2d(x, 2), lambda rng: (np.zeros((0, 4, 4)),), lambda x: np.zeros((0, 2, 2)), order=0),
     Case("adaptive_avg_pool1d", lambda x: p.adaptive_avg_pool1d(x, 2), _normal((2, 6)), lambda x: x.reshape(2, 2, 3).mean(2)),
     Case("adaptive_avg_pool2d to one", lambda x: p.adaptive_avg_pool2d(x, 1), _normal((2, 3, 4)), lambda x: x.mean((1, 2), keepdims=True)),
-    Case("adaptive_avg_pool3d", lambda x: p.adaptive_avg_pool3d(x, (1, 2, 1)), _normal((2, 4, 2)), lambda x: x.reshape(2, 2, 2, 2).mean((0, 2, 3)).reshape(1, 2, 1)),
-    Case("avg_unpool", lambda x: p.avg_unpool(x, size=(5,), kernel=(2,), stride=(2,), padding=((1, 0),), whole=False), _normal((2, 3)), lambda x: np.stack([x[:, 0], x[:, 1] / 2, x[:, 1] / 2, x[:, 2] / 2, x[:, 2] / 2], axis=-1)),
-    Case("max_weights", lambda x: p.max_weights(x, p.max_pool1d(x, 2, 1), kernel=(2,), stride=(1,), padding=((0, 0),), dilation=(1,)), lambda rng: (np.array([1.0, 3.0, 3.0, 2.0]),), lambda x: np.array([[0.0, 0.5, 1.0], [1.0, 0.5, 0.0]]), argnums=()),
+    Case(
+        "adaptive_avg_pool3d",
+        lambda x: p.adaptive_avg_pool3d(x, (1, 2, 1)),
+        _normal((2, 4, 2)),
+        lambda x: x.reshape(2, 2, 2, 2).mean((0, 2, 3)).reshape(1, 2, 1),
+    ),
+    Case(
+        "avg_unpool",
+        lambda x: p.avg_unpool(x, size=(5,), kernel=(2,), stride=(2,), padding=((1, 0),), whole=False),
+        _normal((2, 3)),
+        lambda x: np.stack([x[:, 0], x[:, 1] / 2, x[:, 1] / 2, x[:, 2] / 2, x[:, 2] / 2], axis=-1),
+    ),
+    Case(
+        "max_weights",
+        lambda x: p.max_weights(
+            x, p.max_pool(x, **_SLIDING), **_SLIDING
+        ),
+        lambda rng: (np.array([1.0, 3.0, 3.0, 2.0]),),
+        lambda x: np.array([[0.0, 0.5, 1.0], [1.0, 0.5, 0.0]]),
+        argnums=(),
+    ),
     Case("unfold", lambda x: unfold(x, **_WINDOW), _normal((2, 3, 4)), _unfolded),
     Case("fold", lambda x: fold(x, size=(3, 4), **_WINDOW), _normal((4, 2, 3)), _folded),
 ]  # fmt: skip

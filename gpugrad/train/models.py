@@ -1,0 +1,26 @@
+"""The models that the command line trains on digits: 8×8 images with numbers in [0, 1], ten classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gpugrad import nn
+
+CLASSES = tuple("0123456789")
+
+
+def mlp() -> nn.Module:
+    """A perceptron with two hidden layers."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.1), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def cnn() -> nn.Module:
+    """Two convolutions, each halving the image, and a linear layer on what is left."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {"mlp": mlp, "cnn": cnn}
