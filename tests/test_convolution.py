@@ -217,6 +217,11 @@ def test_ensembles(name: str, axes: Any, rng: Any) -> None:
             close(got[i, j], host(call(x[i, j] if axes[0] == 0 else x, w[i, j] if axes[1] == 0 else w)))
 
 
+def test_batch_of_nothing() -> None:
+    x, w = np.ones((0, 2, 2, 5, 5)), np.ones((4, 2, 3, 3))
+    assert gg.vmap(gg.conv2d, in_axes=(0, None))(x, w).shape == (0, 2, 4, 3, 3)
+
+
 # ---- ties and edges -------------------------------------------------------------------------------------------------
 
 

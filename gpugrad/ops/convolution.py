@@ -16,7 +16,7 @@ from typing import Any
 from gpugrad import errors
 from gpugrad.ops.bilinear import shape_of
 from gpugrad.ops.elementwise import add
-from gpugrad.ops.linear import permute, reshape
+from gpugrad.ops.linear import permute, reshape, zeros
 from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, extent, inner, padded, sizes_of, taps
 from gpugrad.primitive import Primitive, Shape, bilinear
 from gpugrad.trace import Array, bind
@@ -106,6 +106,9 @@ def _batch(prim: Primitive, size: int, data: Sequence[Any], flags: Sequence[bool
     """One batched operand: its axis joins the axis that it shares with the output. Two: each item is its own group."""
     *operands, result = _AXES[prim.name]
     groups = params["groups"]
+    if size == 0:
+        shape = prim.shape(*(x.shape[1:] if f else x.shape for x, f in zip(data, flags, strict=True)), **params)
+        return zeros(data[flags.index(True)], (0, *shape))
     if all(flags):
         joined = [
             _join(x, *((axes.index("O"), 1) if "O" in axes else (1, 1))) for x, axes in zip(data, operands, strict=True)

@@ -94,10 +94,14 @@ def placed(data: Any, x: Any, name: str) -> Any:
     """An array where ``x`` is, of numbers that the user wrote out or has in NumPy; an array of another kind as it is."""
     if type(data) is trace.Tensor or (hasattr(data, "dtype") and not isinstance(data, np.ndarray | np.generic)):
         return data
-    out = np.asarray(data)
+    try:
+        out = np.asarray(data)
+    except ValueError:  # rows of different lengths
+        out = np.asarray(None)
     if out.dtype.kind not in "biufcV":
         raise errors.DtypeError(
-            f"{name}: cannot make an array of {data!r}; expected numbers (a sequence that holds tensors: gg.stack them)"
+            f"{name}: cannot make an array of {data!r}; expected numbers, in rows of one length "
+            "(a sequence that holds tensors: gg.stack them)"
         )
     like = unbatched(x)
     while type(like) is trace.Tensor:

@@ -27,6 +27,9 @@ def alike(xs: Sequence[Any], name: str) -> list[Any]:
     given = arrays(xs)
     if not given:
         raise errors.ShapeError(f"{name}: no arrays; expected at least one")
+    first = given[0].dtype
+    if all(x.dtype == first for x in given):
+        return given
     have = [dtypes.of(x) for x in given]
     common = ft.reduce(dtypes.promote, have)
     return [x if d == common else lin.cast(x, dtype=common, source=d) for x, d in zip(given, have, strict=True)]

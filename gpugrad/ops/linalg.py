@@ -162,10 +162,10 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
 
 
 def _is_full(rank: Any, n: int) -> bool:
-    """Whether a rank is ``n``; taken for granted where it is not one number (under vmap)."""
+    """Whether a rank is ``n``; taken for granted where it is not one known number: under vmap, while tracing."""
     while hasattr(rank, "_data"):
         rank = rank._data
-    return shape_of(rank) != () or int(rank) == n
+    return not hasattr(rank, "__int__") or shape_of(rank) != () or int(rank) == n
 
 
 # ---- determinants ---------------------------------------------------------------------------------------------------

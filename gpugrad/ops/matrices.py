@@ -151,7 +151,7 @@ def _adjoint(xp: Any, x: Any) -> Any:
 def _without_each(xp: Any, s: Any) -> Any:
     """The products of all but one of the numbers along the last axis, for each one left out."""
     rows = xp.broadcast_to(xp.expand_dims(s, axis=-2), (*s.shape, s.shape[-1]))
-    return xp.prod(xp.where(xp.eye(s.shape[-1], dtype=xp.bool), xp.ones_like(rows), rows), axis=-1)
+    return xp.prod(xp.where(xp.eye(s.shape[-1]) > 0, xp.ones_like(rows), rows), axis=-1)
 
 
 def _cofactor(xp: Any, x: Any) -> Any:

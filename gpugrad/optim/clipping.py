@@ -64,7 +64,7 @@ def clip_grad_norm_(
     if not graded:
         return raised(select.on("cpu").full((), 0, "float64"))
     xp = select.of(graded[0].grad._data).xp
-    grads = [opened(xp, p.grad.detach()._data) for p in graded]
+    grads = [opened(xp, p.grad) for p in graded]
     norms = [_norm(xp, g, order) for g in grads]
     widest = max((n.dtype for n in norms), key=lambda d: xp.finfo(d).bits)
     total = _norm(xp, xp.stack([xp.astype(xp.asarray(n), widest) for n in norms]), order)
@@ -91,6 +91,5 @@ def clip_grad_value_(params: Iterable[Any], clip_value: float) -> None:
     if not clip_value >= 0.0:
         raise ValueError(f"clip_grad_value_: clip_value={clip_value}; expected 0 or more")
     for p in _graded(params, "clip_grad_value_"):
-        raw = p.grad.detach()._data
-        xp = select.of(raw).xp
-        p.grad = raised(closed(xp, xp.clip(opened(xp, raw), -clip_value, clip_value), p.dtype))
+        xp = select.of(p.grad._data).xp
+        p.grad = raised(closed(xp, xp.clip(opened(xp, p.grad), -clip_value, clip_value), p.dtype))

@@ -122,10 +122,9 @@ class Optimizer:
         return loss
 
     def _step(self, p: Any, group: Group) -> None:
-        raw = p._data
-        xp = select.of(raw).xp
+        xp = select.of(p._data).xp
         state = self._state.setdefault(id(p), {})
-        new = self.update(xp, opened(xp, raw), opened(xp, p.grad.detach()._data), state, group)
+        new = self.update(xp, opened(xp, p), opened(xp, p.grad), state, group)
         p.copy_(raised(closed(xp, new, p.dtype)))
 
     # ---- state ----------------------------------------------------------------------------------------------------

@@ -23,11 +23,12 @@ def state_shape(p: Any) -> tuple[int, ...]:
     return (*shape, 2) if dtypes.is_complex(p.dtype) else shape
 
 
-def opened(xp: Any, array: Any) -> Any:
-    """A raw array as an optimizer computes with it."""
-    if dtypes.is_half(array.dtype):
-        return cast(array, dtype=_SINGLE, source=dtypes.of(array))
-    if dtypes.is_complex(array.dtype):
+def opened(xp: Any, tensor: Any) -> Any:
+    """The raw array of a tensor, as an optimizer computes with it."""
+    array, dtype = tensor.detach()._data, tensor.dtype
+    if dtypes.is_half(dtype):
+        return cast(array, dtype=_SINGLE, source=dtype)
+    if dtypes.is_complex(dtype):
         return xp.stack((xp.real(array), xp.imag(array)), axis=-1)
     return array
 

@@ -64,7 +64,8 @@ def logsumexp(a: Array, axis: Any = None, b: Array | None = None, keepdims: bool
     least = float(dtypes.finfo(a.dtype).min)
     shift = stop(reductions.max(where(not_equal(b, 0.0), a, least), axis, keepdims=True))
     shift = where(elementwise.isfinite(shift), shift, 0.0)
-    total = reductions.sum(masked_multiply(b, elementwise.exp(a - shift)), axis, keepdims=keepdims)
+    terms = elementwise.exp(where(not_equal(b, 0.0), a - shift, 0.0))
+    total = reductions.sum(b * terms, axis, keepdims=keepdims)
     shift = shift if keepdims else reductions.sum(shift, axis)
     if return_sign:
         return log(elementwise.abs(total)) + shift, elementwise.sign(total)

@@ -156,6 +156,13 @@ CASES = [
         order=0,
     ),
     Case(
+        "conv1d complex",
+        lambda x, w: c.conv1d(x, w, stride=2, padding=1),
+        lambda rng: (rng.normal(size=(1, 2, 5)) * (1 + 2j), rng.normal(size=(2, 2, 2)) * (2 - 1j)),
+        lambda x, w: _correlated(x.real, w.real, 2, [(1, 1)], 1, 1) - _correlated(x.imag, w.imag, 2, [(1, 1)], 1, 1)
+        + 1j * (_correlated(x.real, w.imag, 2, [(1, 1)], 1, 1) + _correlated(x.imag, w.real, 2, [(1, 1)], 1, 1)),
+    ),
+    Case(
         "conv1d of integers",
         lambda x, w: c.conv1d(x, w),
         lambda rng: (rng.integers(-3, 3, (1, 2, 4)), rng.integers(-3, 3, (2, 2, 2))),

@@ -1,0 +1,150 @@
+"""The array API standard, 2024.12: which of its names and parameters the package has, and that code for it runs.
+
+What is missing is committed in array_api_missing.txt, which may only shrink.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import array_api_strict as standard
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad import errors
+
+MISSING = Path(__file__).parent / "array_api_missing.txt"
+_OF_STRICT = ("Device", "ArrayAPIStrictFlags", "__version__", "fft", "linalg")
+
+
+def names() -> Iterator[tuple[str, Any]]:
+    """Every name of the standard, with its extensions, and what array-api-strict has under it."""
+    for name in standard.__all__:
+        if name not in _OF_STRICT and "array_api_strict" not in name:
+            yield name, getattr(standard, name)
+    for extension in ("linalg", "fft"):
+        for name in getattr(standard, extension).__all__:
+            yield f"{extension}.{name}", getattr(getattr(standard, extension), name)
+
+
+def ours(path: str) -> Any:
+    out: Any = gg
+    for name in path.split("."):
+        out = getattr(out, name)
+    return out
+
+
+def lacking() -> Iterator[str]:
+    """Names that are not there, and parameters of functions that are not, as the list has them."""
+    for name, theirs in names():
+        try:
+            found = ours(name)
+        except AttributeError:
+            yield name
+            continue
+        if not callable(theirs) or isinstance(theirs, type):
+            continue
+        own = inspect.signature(found).parameters
+        for parameter in inspect.signature(theirs).parameters.values():
+            positional = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL)
+            if not positional and parameter.name not in own:
+                yield f"{name} {parameter.name}="
+
+
+def test_the_list_of_what_is_missing_only_shrinks() -> None:
+    listed = {line for line in MISSING.read_text().splitlines() if line and not line.startswith("#")}
+    missing = set(lacking())
+    assert missing - listed == set(), "names of the standard that the list does not have"
+    assert listed - missing == set(), "now there: take them off the list"
+
+
+def test_a_tensor_names_its_namespace() -> None:
+    xp = gg.tensor([1.0]).__array_namespace__()
+    assert xp is gg
+    assert gg.tensor([1.0]).__array_namespace__(api_version="2024.12") is gg
+    assert xp.__array_api_version__ == "2024.12"
+
+
+def standardized(x: Any) -> Any:
+    """A function written for any namespace: the columns of ``x`` made to have mean 0 and variance 1, then a norm."""
+    xp = x.__array_namespace__()
+    x = xp.astype(x, xp.float64)
+    centred = x - xp.mean(x, axis=0, keepdims=True)
+    scaled = centred / xp.sqrt(xp.var(x, axis=0, correction=1, keepdims=True))
+    kept = xp.where(scaled > 0, scaled, xp.zeros_like(scaled))
+    total = xp.linalg.vector_norm(xp.concat([kept, xp.flip(kept, axis=0)], axis=1))
+    return total + xp.sum(xp.matmul(xp.matrix_transpose(kept), kept) * xp.eye(x.shape[1])) / xp.asarray(x.shape[0], dtype=xp.float64)
+
+
+def test_code_for_any_namespace_is_differentiated() -> None:
+    x = np.random.default_rng(3).normal(size=(5, 3))
+    wanted = float(standardized(standard.asarray(x)))
+    assert abs(float(standardized(gg.tensor(x))) - wanted) < 1e-12
+    g = gg.grad(standardized)(x).numpy()
+    d = np.cos(np.arange(15.0)).reshape(5, 3)
+    h = 1e-6
+    slope = (float(standardized(gg.tensor(x + h * d))) - float(standardized(gg.tensor(x - h * d)))) / (2.0 * h)
+    np.testing.assert_allclose(np.sum(g * d), slope, rtol=1e-6)
+
+
+# ---- questions about dtypes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "held"),
+    [
+        ("float32", "real floating", True),
+        ("bool", "bool", True),
+        ("bool", "numeric", False),
+        ("uint8", ("signed integer", "unsigned integer"), True),
+        ("int16", "integral", True),
+        ("complex64", "real floating", False),
+        ("complex64", gg.complex64, True),
+        ("float64", (gg.float32, "integral"), False),
+    ],
+)
+def test_isdtype(dtype: str, kind: Any, held: bool) -> None:
+    assert gg.isdtype(getattr(gg, dtype), kind) is held
+
+
+def test_isdtype_knows_its_kinds() -> None:
+    with pytest.raises(errors.DtypeError, match="signed integer"):
+        gg.isdtype(gg.float32, "floating point")
+
+
+def test_result_type_has_weak_numbers() -> None:
+    x = gg.tensor([1.0], dtype="float32")
+    assert gg.result_type(x, 1.0) == np.float32
+    assert gg.result_type(x, 1j) == np.complex64
+    assert gg.result_type(x, gg.float64) == np.float64
+    assert gg.result_type(gg.int32, 1.5) == np.float64
+    assert gg.result_type(gg.float16, gg.int64) == np.float16
+    assert gg.result_type(1, 2.0) == np.float64
+    assert gg.can_cast(gg.float32, gg.float64)
+    assert not gg.can_cast(x, gg.int32)
+
+
+def test_limits_shapes_and_info() -> None:
+    assert gg.finfo(gg.tensor([1.0])).bits == 64
+    assert gg.iinfo(gg.uint8).max == 255
+    assert gg.broadcast_shapes((2, 1), (3,), 1) == (2, 3)
+    with pytest.raises(errors.ShapeError):
+        gg.broadcast_shapes((2,), (3,))
+    info = gg.__array_namespace_info__()
+    assert info.capabilities()["boolean indexing"] is True
+    assert info.default_dtypes()["real floating"] == np.float64
+    assert "cpu" in info.devices()
+    assert set(info.dtypes(kind="real floating")) == {"float16", "float32", "float64"}
+
+
+def test_astype_copies() -> None:
+    x = gg.tensor([1.5, 2.5], requires_grad=True)
+    y = gg.astype(x, gg.float64)
+    y[0] = 7.0
+    assert x.tolist() == [1.5, 2.5]
+    assert gg.astype(x, gg.float64, copy=False) is not y
+    assert gg.astype(x, gg.int32).tolist() == [1, 2]
