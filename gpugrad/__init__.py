@@ -36,10 +36,13 @@ from gpugrad.ops import (
     rearranging,
     reductions,
     sequences,
+    sets,
 )
 from gpugrad.tensor import Tensor, install_protocols, stop_gradient
 from gpugrad.creation import *  # after the module gpugrad.tensor, whose name on the package its function takes over
 from gpugrad.creation import __all__ as _creation
+from gpugrad.array_api import *
+from gpugrad.array_api import __all__ as _standard
 from gpugrad.dtypes import set_default_dtype
 from gpugrad.public import all_public
 from gpugrad.transforms.calls import checkpoint, custom_jvp, custom_vjp
@@ -54,7 +57,7 @@ _operations: dict[str, Any] = all_public(elementwise.__all__, vars(elementwise))
 _operations |= all_public(["conj", "imag", "real"], vars(linear))
 for _module in (
     arithmetic, bilinear, contraction, convolution, gathering, indexing, joining, losses, neural, ordering, padding,
-    pooling, rearranging, reductions, sequences,
+    pooling, rearranging, reductions, sequences, sets,
 ):  # fmt: skip
     _operations |= all_public(_module.__all__, vars(_module))
 _operations.pop("trace", None)  # gg.linalg.trace: here the name is that of a module
@@ -76,7 +79,7 @@ def __getattr__(name: str) -> Any:
 install_protocols(lambda: importlib.import_module("gpugrad.numpy.protocol"))
 
 __all__ = sorted({
-    *_creation, *_operations,
+    *_creation, *_operations, *_standard,
     "Tensor", "__version__", "checkpoint", "custom_jvp", "custom_vjp", "device", "devices", "enable_grad", "errors", "grad",
     "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jvp", "keep_values", "linearize", "no_grad",
     "pytree", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap",

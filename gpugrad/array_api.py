@@ -30,7 +30,14 @@ _NAMES = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
     "complex64", "complex128",
 ]  # fmt: skip
-globals().update({name: np.dtype(name) for name in _NAMES})
+globals().update({name: np.dtype(name) for name in _NAMES if name != "bool"})
+
+
+def __getattr__(name: str) -> Any:
+    if name == "bool":  # not among the globals, where it would take the place of Python's own
+        return np.dtype("bool")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 _KINDS = {
     "bool": "b",
@@ -175,5 +182,5 @@ def __array_namespace_info__() -> _Info:  # noqa: N807  (the standard's name)
 
 __all__ = [
     "__array_api_version__", "__array_namespace_info__", "astype", "broadcast_shapes", "can_cast", "e", "finfo",
-    "iinfo", "inf", "isdtype", "nan", "newaxis", "pi", "result_type", *_NAMES,
+    "iinfo", "inf", "isdtype", "nan", "newaxis", "pi", "result_type", *_NAMES[1:],
 ]  # fmt: skip

@@ -146,6 +146,8 @@ class Tensor(ArrayMethods, Value):
             raise errors.GraphError("grad can be set on a leaf only: a tensor made with requires_grad=True")
         if g is not None:
             g = as_value(g)
+            if g._trace is not EAGER:
+                raise errors.TraceError("grad set to a traced value: return it from the transformed function instead")
             if g.shape != self.shape or g.dtype != self.dtype:
                 raise errors.ShapeError(f"grad of shape {g.shape} and dtype {g.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same")
         self._mark.grad = g
@@ -225,6 +227,10 @@ class Tensor(ArrayMethods, Value):
     def detach(self) -> Tensor:
         """The same value, without its history: no derivative flows through it."""
         return _stopped(self)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The package, as the namespace of the array API standard."""
+        return sys.modules["gpugrad"]
 
     # ---- NumPy's functions and ufuncs on tensors: gpugrad.numpy.protocol, loaded when first needed ------------------
 
@@ -429,7 +435,10 @@ class Tensor(ArrayMethods, Value):
             raise errors.ShapeError(f"copy_: value of shape {source.shape} and dtype {source.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same")
         if not self.is_leaf or self._trace is not EAGER:
             raise errors.GraphError("copy_ on a tensor that is part of a graph; expected a leaf")
-        self._data = _stopped(source)._data
+        stopped = _stopped(source)
+        if stopped._trace is not EAGER:
+            raise errors.TraceError("copy_ of a value under vmap: it stands for many items at once; return it from the mapped function instead")
+        self._data = stopped._data
         return self
 
     # ---- operators ------------------------------------------------------------------------------------------------------

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from strict_backend import StrictBackend
 
 import gpugrad as gg
 from gpugrad import errors
 from gpugrad.backends import select
-from strict_backend import StrictBackend
 
 BACKENDS = ("numpy", "reference", "strict")
 """What an ordinary run covers; `--backend` adds others."""

@@ -93,7 +93,10 @@ def axes_keepdims(rng: Any, shape: Shape) -> Params | None:
         return None
     n = int(rng.integers(1, len(shape) + 1))
     axes = rng.permutation(len(shape))[:n]
-    return {"axis": tuple(int(a) - len(shape) * int(rng.integers(2)) for a in axes), "keepdims": bool(rng.random() < 0.4)}
+    return {
+        "axis": tuple(int(a) - len(shape) * int(rng.integers(2)) for a in axes),
+        "keepdims": bool(rng.random() < 0.4),
+    }
 
 
 def a_permutation(rng: Any, shape: Shape) -> Params:
@@ -164,7 +167,11 @@ def a_mask_key(rng: Any, shape: Shape) -> Params | None:
 
 def a_target(rng: Any, shape: Shape, other: Shape) -> Params | None:
     """A place in the first operand that the second, as it is, fits into."""
-    if not shape or len(other) > len(shape) - 1 or any(n not in (1, m) for n, m in zip(other[::-1], shape[::-1], strict=False)):
+    if (
+        not shape
+        or len(other) > len(shape) - 1
+        or any(n not in (1, m) for n, m in zip(other[::-1], shape[::-1], strict=False))
+    ):
         return None
     return {"key": int(rng.integers(-shape[0], shape[0]))}
 
@@ -303,7 +310,7 @@ ELEMENTWISE = [
     Op("hypot", 2, gg.hypot, torch.hypot, broadcastable),
     Op("logaddexp", 2, gg.logaddexp, torch.logaddexp, broadcastable),
     Op("remainder", 2, lambda x, y: x % (1.5 + gg.sin(y)), lambda x, y: x % (1.5 + torch.sin(y)), broadcastable),
-]
+]  # fmt: skip
 REDUCTIONS = [
     Op("sum", 1, gg.sum, their_reduction(torch.sum), axes_keepdims),
     Op("mean", 1, gg.mean, their_reduction(torch.mean), axes_keepdims),
@@ -318,7 +325,7 @@ REDUCTIONS = [
     Op("cumulative_sum", 1, gg.cumulative_sum, lambda x, axis: torch.cumsum(x, axis), an_axis),
     Op("cumulative_prod", 1, gg.cumulative_prod, lambda x, axis: torch.cumprod(x, axis), an_axis),
     Op("sort", 1, gg.sort, lambda x, axis: torch.sort(x, dim=axis).values, an_axis),
-]
+]  # fmt: skip
 SHAPES = [
     Op("reshape", 1, lambda x, shape: x.reshape(shape), lambda x, shape: x.reshape(shape), a_reshape),
     Op("permute_dims", 1, gg.permute_dims, lambda x, axes: x.permute(axes), a_permutation),
@@ -332,14 +339,14 @@ SHAPES = [
     Op("pad", 1, lambda x, before, after: gg.pad(x, [(0, 0)] * (x.ndim - 1) + [(before, after)]), lambda x, before, after: torch.nn.functional.pad(x, (before, after)), a_padding),
     Op("tril", 1, lambda x, k: gg.tril(x, k=k), lambda x, k: torch.tril(x, k), a_diagonal),
     Op("triu", 1, lambda x, k: gg.triu(x, k=k), lambda x, k: torch.triu(x, k), a_diagonal),
-]
+]  # fmt: skip
 INDEXING = [
     Op("basic index", 1, lambda x, key: x[key], lambda x, key: x[key], a_key),
     Op("array index", 1, lambda x, key: x[tuple(np.array(k) if type(k) is list else k for k in key)], lambda x, key: x[tuple(t(k) if type(k) is list else k for k in key)], an_array_key),
     Op("mask index", 1, lambda x, mask: x[np.array(mask)], lambda x, mask: x[t(mask)], a_mask_key),
     Op("take_along_axis", 1, lambda x, indices, axis: gg.take_along_axis(x, np.array(indices), axis=axis), lambda x, indices, axis: torch.take_along_dim(x, t(indices), dim=axis), positions_along),
     Op("write", 2, our_write, their_write, a_target),
-]
+]  # fmt: skip
 PRODUCTS = [
     Op("matmul", 2, lambda x, y: x @ y, lambda x, y: x @ y, multipliable),
     Op("gram", 1, lambda x: x @ x.mT, lambda x: x @ x.mT, a_matrix),
@@ -363,7 +370,9 @@ AT_DISTANCE = 1e-4
 def draw(seed: int) -> Program:
     """The program of a seed."""
     rng = np.random.default_rng(seed)
-    inputs = [rng.normal(size=tuple(rng.integers(1, 4, int(rng.integers(0, 4))))) for _ in range(int(rng.integers(2, 5)))]
+    inputs = [
+        rng.normal(size=tuple(rng.integers(1, 4, int(rng.integers(0, 4))))) for _ in range(int(rng.integers(2, 5)))
+    ]
     values = [torch.tensor(a) for a in inputs]
     steps: list[Step] = []
     while len(steps) < 4 + seed % 12:

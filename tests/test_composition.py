@@ -87,7 +87,7 @@ TRANSFORMS = [
 PAIRS = list(it.product(TRANSFORMS, repeat=2))
 TRIPLES = [t for k, t in enumerate(it.product(TRANSFORMS, repeat=3)) if k % 7 == 0 and sum(s.order for s in t) <= 4]
 
-chains = lambda which: pytest.mark.parametrize("chain", which, ids=lambda chain: " of ".join(s.name for s in chain))  # noqa: E731
+chains = lambda which: pytest.mark.parametrize("chain", which, ids=lambda chain: " of ".join(s.name for s in chain))
 
 
 def composed(chain: tuple[Transform, ...]) -> tuple[F, Terms]:
@@ -180,9 +180,9 @@ TWO = {
     "atan2": gg.atan2,
     "logaddexp": gg.logaddexp,
     "where": lambda x, y: gg.where(x > y, x, y * y),
-    "matmul": lambda x, y: gg.matmul(gg.expand_dims(x, -1) if x.ndim else gg.reshape(x, (1, 1)), gg.expand_dims(y, -2) if y.ndim else gg.reshape(y, (1, 1))),
+    "matmul": lambda x, y: gg.matmul(gg.expand_dims(x, -1), gg.expand_dims(y, -2)) if x.ndim and y.ndim else x * y,
 }
-SHAPES = [((), (2, 3)), ((3,), (2, 3)), ((2, 1), (2, 3)), ((1,), (2, 3)), ((2, 3), (3,)), ((2, 3), ()), ((4, 1, 3), (2, 1))]
+SHAPES = [((), (2, 3)), ((3,), (2, 3)), ((2, 1), (2, 3)), ((1,), (2, 3)), ((2, 3), (3,)), ((2, 3), ()), ((4, 1, 3), (2, 1))]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TWO)
@@ -193,7 +193,7 @@ def test_batched_operand_is_broadcast(name: str, shapes: Any, axes: Any, rng: An
     x, y = (rng.uniform(0.5, 1.5, s if ax is None else (2, *s)) for s, ax in zip(shapes, axes, strict=True))
 
     def every(x: Any, y: Any) -> Any:
-        total = lambda x, y: gg.sum(gg.sin(TWO[name](x, y)))  # noqa: E731
+        total = lambda x, y: gg.sum(gg.sin(TWO[name](x, y)))
         ones = (x * 0 + 1.0, y * 0 + 2.0)
         return (*gg.grad(total, (0, 1))(x, y), gg.jvp(TWO[name], (x, y), ones)[1], *gg.hvp(total, (x, y), ones))
 
@@ -223,7 +223,13 @@ def by_differences(f: F, x: Any, h: float = 1e-5) -> Any:
 
 def test_hessians_agree(x3: Any) -> None:
     wanted = by_differences(gg.grad(coupled), x3)
-    for second in (gg.hessian(coupled), gg.jacrev(gg.grad(coupled)), gg.jacfwd(gg.jacfwd(coupled)), gg.jacrev(gg.jacfwd(coupled)), gg.jacobian(gg.jacobian(coupled))):
+    for second in (
+        gg.hessian(coupled),
+        gg.jacrev(gg.grad(coupled)),
+        gg.jacfwd(gg.jacfwd(coupled)),
+        gg.jacrev(gg.jacfwd(coupled)),
+        gg.jacobian(gg.jacobian(coupled)),
+    ):
         np.testing.assert_allclose(second(x3).numpy(), wanted, rtol=1e-7, atol=1e-8)
     v = np.array([1.0, -2.0, 0.5])
     np.testing.assert_allclose(gg.hvp(coupled, (x3,), (v,)).numpy(), wanted @ v, rtol=1e-7)
@@ -280,8 +286,8 @@ def test_checkpoint_reaches_what_it_closes_over() -> None:
 def test_gradient_of_a_training_step() -> None:
     """The derivative of the loss after a step of gradient descent, with respect to the step's length."""
     start, target = np.array([1.0, -2.0]), np.array([0.3, 0.7])
-    loss = lambda w: gg.sum((w - target) ** 2)  # noqa: E731
-    after = lambda rate: loss(start - rate * gg.grad(loss)(start))  # noqa: E731
+    loss = lambda w: gg.sum((w - target) ** 2)
+    after = lambda rate: loss(start - rate * gg.grad(loss)(start))
     rate = 0.1
     wanted = -8 * (1 - 2 * rate) / 2 * np.sum((start - target) ** 2)  # of (1 - 2 r)² Σ (w - t)²
     for derivative in (gg.grad(after), lambda r: gg.jvp(after, (r,), (1.0,))[1]):

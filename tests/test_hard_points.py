@@ -78,7 +78,9 @@ def host(t: Any) -> Any:
 
 def assert_right(got: Any, wanted: Any, dtype: str) -> None:
     assert got.dtype == dtype
-    np.testing.assert_allclose(host(got), wanted, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-5 if dtype == "float32" else 1e-13)
+    np.testing.assert_allclose(
+        host(got), wanted, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-5 if dtype == "float32" else 1e-13
+    )
 
 
 @points

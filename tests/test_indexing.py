@@ -207,7 +207,8 @@ def test_a_gather_that_repeats_adds_up_and_infinity_stays_where_it_is() -> None:
     assert pull(np.array([1.0, np.inf, 2.0]))[0].numpy().tolist() == [np.inf, 0.0, 3.0, 0.0]
     x = gg.setitem(np.array([np.inf, np.nan, 1.0]), slice(0, 2), 0.0)
     assert x.numpy().tolist() == [0.0, 0.0, 1.0]
-    got = gg.grad(lambda x: gg.sum(gg.setitem(1.0 / x, [0], 0.0)))(np.array([0.0, 2.0]))
+    with np.errstate(divide="ignore"):
+        got = gg.grad(lambda x: gg.sum(gg.setitem(1.0 / x, [0], 0.0)))(np.array([0.0, 2.0]))
     assert got.numpy().tolist() == [0.0, -0.25]
 
 
@@ -223,9 +224,8 @@ def test_index_arrays_that_change_later_do_not_change_the_gradient() -> None:
     for index in (np.array([0, 0]), np.array([-1, 1]), np.array([True, False])):
         x = gg.tensor([1.0, 2.0], requires_grad=True)
         y = ix.setitem(x * 2.0, index, 5.0) + ix.getitem(x * 3.0, index).sum()
-        wanted = gg.grad(lambda x, i=index.copy(): gg.sum(ix.setitem(x * 2.0, i, 5.0) + ix.getitem(x * 3.0, i).sum()))(
-            x
-        )
+        before = index.copy()
+        wanted = gg.grad(lambda x, i=before: gg.sum(ix.setitem(x * 2.0, i, 5.0) + ix.getitem(x * 3.0, i).sum()))(x)
         index[...] = index[::-1].copy()
         y.sum().backward()
         assert x.grad.numpy().tolist() == wanted.numpy().tolist()

@@ -14,7 +14,7 @@ import torch
 
 import gpugrad as gg
 
-SEEDS = range(600)
+SEEDS = range(3000)
 seeds = pytest.mark.parametrize("seed", SEEDS)
 
 
@@ -64,4 +64,10 @@ def test_batches_and_backward(seed: int) -> None:
     got = gg.vmap(gradient, in_axes=axes)(*given)
     loop = [gradient(*[a if ax is None else a[i] for a, ax in zip(given, axes, strict=True)]) for i in range(2)]
     for k in every:
-        close(got[k], np.stack([np.asarray(item[k]) for item in loop]), f"vmap over {axes}: gradient of v{k}", program, 1e-10)
+        close(
+            got[k],
+            np.stack([np.asarray(item[k]) for item in loop]),
+            f"vmap over {axes}: gradient of v{k}",
+            program,
+            1e-10,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools as it
 import math
 from fractions import Fraction
 from typing import Any
@@ -36,7 +37,9 @@ def test_griewank_reverse_with_every_intermediate() -> None:
     v4, v3 = v5.inputs
     v1, v2 = v4.inputs
     assert [v.name for v in (v1, v2, v3, v4, v5)] == ["log", "multiply", "sin", "add", "subtract"]
-    assert [float(v.value) for v in (v1, v2, v3, v4, v5)] == pytest.approx([0.693, 10, -0.959, 10.693, 11.652], abs=5e-4)
+    assert [float(v.value) for v in (v1, v2, v3, v4, v5)] == pytest.approx(
+        [0.693, 10, -0.959, 10.693, 11.652], abs=5e-4
+    )
     assert [float(v.adjoint) for v in (v1, v2, v3, v4, v5)] == [1, 1, -1, 1, 1]
 
 
@@ -79,9 +82,9 @@ def matrices(rng: Any) -> Any:
 
 def test_gradient_of_log_det_is_the_inverse_transpose(matrices: Any) -> None:
     a, _, _ = matrices
-    log_det = lambda a: gg.log(gg.abs(gg.linalg.det(a)))  # noqa: E731
+    log_det = lambda a: gg.log(gg.abs(gg.linalg.det(a)))
     np.testing.assert_allclose(gg.grad(log_det)(a).numpy(), np.linalg.inv(a).T, rtol=1e-11)
-    slog_det = lambda a: gg.linalg.slogdet(a)[1]  # noqa: E731
+    slog_det = lambda a: gg.linalg.slogdet(a)[1]
     np.testing.assert_allclose(gg.grad(slog_det)(a).numpy(), np.linalg.inv(a).T, rtol=1e-11)
 
 
@@ -92,7 +95,7 @@ def test_gradient_of_the_trace_of_a_product(matrices: Any) -> None:
 
 def test_gradient_of_a_quadratic_form(matrices: Any) -> None:
     a, _, x = matrices
-    form = lambda x: gg.matmul(x, gg.matmul(a, x))  # noqa: E731
+    form = lambda x: gg.matmul(x, gg.matmul(a, x))
     np.testing.assert_allclose(gg.grad(form)(x).numpy(), (a + a.T) @ x, rtol=1e-13)
     np.testing.assert_allclose(gg.hessian(form)(x).numpy(), a + a.T, rtol=1e-13, atol=1e-14)
 
@@ -141,7 +144,7 @@ def test_the_tape_grows_linearly_where_the_symbolic_derivative_explodes() -> Non
     on_tape = [operations(logistic(gg.tensor(0.3, requires_grad=True), n)) for n in depths]
     expanded = [sympy.count_ops(sympy.expand(sympy.diff(logistic(x, n).subs({4.0: 4, 1.0: 1}), x))) for n in depths]
     assert on_tape == [3 * (n - 1) for n in depths]
-    assert all(later > 1.8 * earlier for earlier, later in zip(expanded, expanded[1:]))
+    assert all(later > 1.8 * earlier for earlier, later in it.pairwise(expanded))
     assert expanded[-1] > 5 * on_tape[-1]
 
 
@@ -205,11 +208,11 @@ class Dual:
 
 
 def test_recursion_with_random_branches() -> None:
-    dual_sin = lambda d: Dual(math.sin(d.x), d.t * math.cos(d.x))  # noqa: E731
-    dual_cos = lambda d: Dual(math.cos(d.x), -d.t * math.sin(d.x))  # noqa: E731
+    dual_sin = lambda d: Dual(math.sin(d.x), d.t * math.cos(d.x))
+    dual_cos = lambda d: Dual(math.cos(d.x), -d.t * math.sin(d.x))
     for seed in range(40):
         wanted = branching(Dual(0.7, 1.0), seed, dual_sin, dual_cos)
-        f = lambda x, seed=seed: branching(x, seed, gg.sin, gg.cos)  # noqa: E731
+        f = lambda x, seed=seed: branching(x, seed, gg.sin, gg.cos)
         y, g = gg.value_and_grad(f)(0.7)
         assert (float(y), float(g)) == pytest.approx((wanted.x, wanted.t), rel=1e-13)
         assert float(gg.jvp(f, (0.7,), (1.0,))[1]) == pytest.approx(wanted.t, rel=1e-13)

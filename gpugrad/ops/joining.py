@@ -252,6 +252,8 @@ def insert(x: Array, obj: int | slice | Sequence[int], values: Array, axis: int 
     where = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
     if where.dtype == bool:
         where = np.flatnonzero(where)
+    elif not where.size:
+        where = where.astype(np.int64)  # of an empty list
     rank = len(x.shape)
     v = reshaped(v, (1,) * (rank - len(v.shape)) + v.shape)
     if where.ndim == 0 or where.size == 1:

@@ -203,7 +203,7 @@ def _mirrored(x: Any, axis: int, width: tuple[int, int], mode: str, kind: str, s
     shift = 1 if mode == "symmetric" else 0
     period = 2 * (n - 1 + shift)
     lap, t = np.divmod(at, period)
-    image = t > n - 1
+    image = (t > n - 1) | ((t == n - 1) & (at < 0) & (mode == "reflect"))  # either will do where the two meet
     out = gather(x, placed(np.where(image, period - shift - t, t), x, "pad"), axis=axis)
     if kind == "even":
         return out

@@ -422,7 +422,8 @@ def sweep(
                 params = node.params
                 if not retain:
                     node.saved = None
-                    node.parents = ()
+                    if node.extra is None or not node.extra.keep:
+                        node.parents = ()
                 if len(parents) == 1:  # one operand: most nodes, so without the general loop
                     node = parents[0]
                     g = pulls[0].call(g, saved, node.shape, 0, params)

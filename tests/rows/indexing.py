@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from case import Case
-from rows.elementwise import apart, integers
 
 from gpugrad.ops import gathering as g
 from gpugrad.ops import indexing as ix
+from rows.elementwise import apart, integers
 
 X = apart((3, 4))
 I = np.array([2, 0, 2])
@@ -64,7 +64,15 @@ def _by_key(name: str, f: Callable[..., Any], reference: Callable[..., Any], wri
         size = np.zeros(shape)[key].shape
         draw = apart(shape, size) if written else apart(shape)
         order = 2 if np.prod(size) else 0
-        rows.append(Case(f"{name} {what}", lambda *xs, k=key: f(xs[0], k, *xs[1:]), draw, lambda *xs, k=key: reference(xs[0], k, *xs[1:]), order=order))
+        rows.append(
+            Case(
+                f"{name} {what}",
+                lambda *xs, k=key: f(xs[0], k, *xs[1:]),
+                draw,
+                lambda *xs, k=key: reference(xs[0], k, *xs[1:]),
+                order=order,
+            )
+        )
     return rows
 
 

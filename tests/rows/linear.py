@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from case import Case
-from rows.elementwise import apart, complexes, integers
 
 from gpugrad.ops import linear as lin
+from rows.elementwise import apart, complexes, integers
 
 X = apart((3, 4))
 NOTHING = apart((2, 0))
@@ -65,4 +65,4 @@ CASES = [
     Case("constant", lambda x: x * lin.constant(x, to=(3,), fill=2), apart((2, 3)), lambda x: x * 2),
     Case("iota", lambda x: x * lin.cast(lin.iota(x, size=3), dtype=x.dtype, source=I64), apart((2, 3)), lambda x: x * np.arange(3.0)),
     Case("broadcast_to and sum_to", lambda x: lin.sum_to(lin.broadcast_to(x, (2, 3, 4)), (4,)), apart((3, 1)), lambda x: np.full(4, 2 * x.sum())),
-]
+]  # fmt: skip

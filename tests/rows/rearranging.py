@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from case import Case
-from rows.elementwise import apart, integers
 
 from gpugrad.ops import joining as j
 from gpugrad.ops import padding as p
 from gpugrad.ops import rearranging as r
+from rows.elementwise import apart, integers
 
 X = apart((3, 4))
 CUBE = apart((2, 3, 4))
@@ -52,7 +52,7 @@ SHAPES = [
     Case("roll axes", lambda x: r.roll(x, (1, 2), axis=(0, 1)), X, lambda x: np.roll(x, (1, 2), (0, 1))),
     Case("roll one shift", lambda x: r.roll(x, 1, axis=(0, 1)), X, lambda x: np.roll(x, 1, (0, 1))),
     Case("roll nothing", lambda x: r.roll(x, 1), NOTHING, lambda x: x, order=0),
-]
+]  # fmt: skip
 
 REPETITION = [
     Case("tile", lambda x: r.tile(x, 2), apart((2, 3)), lambda x: np.tile(x, 2)),
@@ -68,7 +68,7 @@ REPETITION = [
         for s in (False, True)
     ),
     Case("meshgrid of a number", r.meshgrid, apart((), (3,)), lambda *xs: tuple(np.meshgrid(*xs))),
-]
+]  # fmt: skip
 
 DIAGONALS = [
     Case("diagonal", r.diagonal, X, np.diagonal),
@@ -81,7 +81,7 @@ DIAGONALS = [
     Case("trim_zeros", r.trim_zeros, lambda rng: (np.array([0.0, 0.0, 1.5, 0.0, 2.5, 0.0]),), np.trim_zeros, order=1, without={**UNKNOWN, "grads": "the shape of the result jumps"}),
     Case("trim_zeros in front", lambda x: r.trim_zeros(x, "f"), lambda rng: (np.array([0, 1, 0, 2, 0]),), lambda x: np.trim_zeros(x, "f"), without=UNKNOWN),
     Case("trim_zeros of zeros", r.trim_zeros, lambda rng: (np.zeros(3),), np.trim_zeros, order=0, without=UNKNOWN),
-]
+]  # fmt: skip
 
 JOINING = [
     Case("concat", lambda *xs: j.concat(xs), apart((1, 3), (2, 3)), lambda *xs: np.concatenate(xs)),
@@ -114,11 +114,13 @@ JOINING = [
     Case("insert at one of a list", lambda x, v: j.insert(x, [1], v, axis=1), apart((2, 3), (2, 2)), lambda x, v: np.insert(x, [1], v, 1)),
     Case("insert at several", lambda x, v: j.insert(x, [2, -3, 2], v, axis=1), apart((2, 3), (3,)), lambda x, v: np.insert(x, [2, -3, 2], v, 1)),
     Case("insert at a slice", lambda x, v: j.insert(x, slice(None, None, 2), v, axis=1), apart((2, 3), (2,)), lambda x, v: np.insert(x, slice(None, None, 2), v, 1)),
-]
+]  # fmt: skip
 
 
 def _pad(what: str, widths: Any, mode: str, draw: Any = X, **options: Any) -> Case:
-    return Case(f"pad {what}", lambda x: p.pad(x, widths, mode, **options), draw, lambda x: np.pad(x, widths, mode, **options))
+    return Case(
+        f"pad {what}", lambda x: p.pad(x, widths, mode, **options), draw, lambda x: np.pad(x, widths, mode, **options)
+    )
 
 
 W = ((2, 1), (1, 3))
@@ -144,6 +146,6 @@ PADDING = [
     *(_pad(m, W, m) for m in ("maximum", "minimum", "mean", "median")),
     *(_pad(f"{m} of few", W, m, stat_length=((1, 2), (3, 2))) for m in ("maximum", "minimum", "mean", "median")),
     *(_pad(f"{m} of integers", W, m, integers((3, 4)), stat_length=2) for m in ("maximum", "mean", "median")),
-]
+]  # fmt: skip
 
 CASES = [*SHAPES, *REPETITION, *DIAGONALS, *JOINING, *PADDING]

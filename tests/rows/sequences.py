@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from case import Case
-from rows.elementwise import apart, complexes, integers
 
 from gpugrad.ops import sequences as s
+from rows.elementwise import apart, complexes, integers
 
 X = apart((3, 4))
 FEW = {"float16": "neighbours cancel", "bfloat16": "neighbours cancel"}
@@ -21,12 +21,22 @@ def _increasing(rng: np.random.Generator, n: int) -> Any:
 
 def _between_points(rng: np.random.Generator) -> tuple[Any, ...]:
     """``x`` inside, outside and away from the points; the points; the values there."""
-    return np.array([[0.3, 1.2, -2.0], [2.7, 9.0, 0.8]]), POINTS + 0.01 * rng.integers(0, 9, 4), rng.integers(-9, 9, 4) / 4
+    return (
+        np.array([[0.3, 1.2, -2.0], [2.7, 9.0, 0.8]]),
+        POINTS + 0.01 * rng.integers(0, 9, 4),
+        rng.integers(-9, 9, 4) / 4,
+    )
 
 
 def _interp(**options: Any) -> Case:
     name = ", ".join(f"{k}={v}" for k, v in options.items())
-    return Case(f"interp {name}".strip(), lambda x, xp, fp: s.interp(x, xp, fp, **options), _between_points, lambda x, xp, fp: np.interp(x, xp, fp, **options), without={"bfloat16": "the points are rounded too far"})
+    return Case(
+        f"interp {name}".strip(),
+        lambda x, xp, fp: s.interp(x, xp, fp, **options),
+        _between_points,
+        lambda x, xp, fp: np.interp(x, xp, fp, **options),
+        without={"bfloat16": "the points are rounded too far"},
+    )
 
 
 CASES = [
@@ -70,4 +80,4 @@ CASES = [
     ),
     Case("convolve complex", s.convolve, complexes((4,), (2,)), np.convolve),
     Case("correlate complex", s.correlate, complexes((4,), (2,)), np.correlate),
-]
+]  # fmt: skip
