@@ -1,6 +1,6 @@
 """Ratios from a pytest-benchmark JSON file: each group's medians over gpugrad's best.
 
-    ci/bench --benchmark-json=run.json && python benchmarks/summary.py run.json
+ci/bench --benchmark-json=run.json && python benchmarks/summary.py run.json
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A training step of an MLP and of a CNN on 8 × 8 digits, eager, beside PyTorch's: forward, backward, Adam.
 
-    ci/bench -k training
+ci/bench -k training
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ LABELS = RNG.integers(0, 10, 64)
 
 
 def mlp(nn):
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
+    )
 
 
 def cnn(nn):

@@ -16,8 +16,13 @@ import importlib
 from typing import Any
 
 from gpugrad import errors, pytree
+from gpugrad.array_api import *
+from gpugrad.array_api import __all__ as _standard
 from gpugrad.backends import builtin
 from gpugrad.backends.select import device, devices, synchronize, use_backend
+from gpugrad.creation import *  # after the module gpugrad.tensor, whose name on the package its function takes over
+from gpugrad.creation import __all__ as _creation
+from gpugrad.dtypes import set_default_dtype
 from gpugrad.ops import (
     arithmetic,
     bilinear,
@@ -38,13 +43,8 @@ from gpugrad.ops import (
     sequences,
     sets,
 )
-from gpugrad.tensor import Tensor, install_protocols, stop_gradient
-from gpugrad.creation import *  # after the module gpugrad.tensor, whose name on the package its function takes over
-from gpugrad.creation import __all__ as _creation
-from gpugrad.array_api import *
-from gpugrad.array_api import __all__ as _standard
-from gpugrad.dtypes import set_default_dtype
 from gpugrad.public import all_public
+from gpugrad.tensor import Tensor, install_protocols, stop_gradient
 from gpugrad.transforms.calls import checkpoint, custom_jvp, custom_vjp
 from gpugrad.transforms.derived import hessian, hvp, jacfwd, jacobian, jacrev
 from gpugrad.transforms.functional import grad, jvp, value_and_grad, vjp

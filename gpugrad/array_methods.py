@@ -7,6 +7,7 @@ from typing import Any
 
 from gpugrad.ops import arithmetic, gathering, linear, ordering, rearranging, reductions, sequences
 
+
 def another(x: Any, result: Any) -> Any:
     """``result``, but never ``x`` itself: assignment rebinds an object, and must not reach the one it came from."""
     return x.again() if result is x else result
@@ -88,7 +89,9 @@ class ArrayMethods:
 
     def reshape(self: Any, *shape: Any) -> Any:
         """The same elements in another shape; one size may be -1."""
-        return another(self, rearranging.reshape(self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape))
+        return another(
+            self, rearranging.reshape(self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+        )
 
     def ravel(self: Any) -> Any:
         """All elements along one axis."""
@@ -101,7 +104,9 @@ class ArrayMethods:
     def transpose(self: Any, *axes: Any) -> Any:
         """The axes in another order; reversed if none is given."""
         given = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        return another(self, rearranging.permute_dims(self, tuple(given) if given else tuple(range(len(self.shape)))[::-1]))
+        return another(
+            self, rearranging.permute_dims(self, tuple(given) if given else tuple(range(len(self.shape)))[::-1])
+        )
 
     def permute(self: Any, *axes: Any) -> Any:
         """The axes in another order."""

@@ -34,20 +34,30 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
     >>> gg.tensor([1.0, 2.0], dtype="float32")
     tensor([1., 2.], dtype=float32)
     """
-    if type(data) is np.ndarray and dtype is None and device is None and data.dtype in _PLAIN and select.default_device() == "cpu":
+    if (
+        type(data) is np.ndarray
+        and dtype is None
+        and device is None
+        and data.dtype in _PLAIN
+        and select.default_device() == "cpu"
+    ):
         out = data.copy()
         return value(out, EAGER, Leaf(out.shape, out.dtype) if requires_grad else None)
     if type(data) is trace.Tensor:
         source = data.detach()
         if source._trace is not EAGER:
-            raise errors.TraceError("gg.tensor of a traced value would detach it; use the value itself, or gg.stop_gradient")
+            raise errors.TraceError(
+                "gg.tensor of a traced value would detach it; use the value itself, or gg.stop_gradient"
+            )
         data = source._data
         device = device or select.of(data).device_of(data)
     out = raw(data, dtype, copy=True, device=None if device is None else select.resolve(device))
     if not requires_grad:
         return value(out, EAGER, None)
     if not dtypes.is_inexact(out.dtype):
-        raise errors.DtypeError(f"requires_grad=True on data of dtype {out.dtype}; only floating-point tensors have gradients. Pass dtype='float64'")
+        raise errors.DtypeError(
+            f"requires_grad=True on data of dtype {out.dtype}; only floating-point tensors have gradients. Pass dtype='float64'"
+        )
     return value(out, EAGER, Leaf(out.shape, out.dtype))
 
 
@@ -62,7 +72,11 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bo
     """
     if copy:
         return tensor(data, dtype=dtype, device=device)
-    out = as_value(data) if device is None or type(data) is trace.Tensor else value(raw(data, device=select.resolve(device)), EAGER, None)
+    out = (
+        as_value(data)
+        if device is None or type(data) is trace.Tensor
+        else value(raw(data, device=select.resolve(device)), EAGER, None)
+    )
     if device is not None:
         out = out.to(device)
     return out if dtype is None else out.astype(dtype)
@@ -95,7 +109,11 @@ def full(shape: Size, fill_value: Any, *, dtype: Any = None, device: str | None 
     if type(fill_value) is trace.Tensor:
         return fill_value.astype(dtype or fill_value.dtype).broadcast_to(_shape(shape))
     chosen = dtypes.dtype(dtype) if dtype is not None else dtypes.of(raw(fill_value))
-    return value(select.on(select.resolve(device or select.default_device())).full(_shape(shape), fill_value, chosen), EAGER, None)
+    return value(
+        select.on(select.resolve(device or select.default_device())).full(_shape(shape), fill_value, chosen),
+        EAGER,
+        None,
+    )
 
 
 def zeros(shape: Size, *, dtype: Any = None, device: str | None = None) -> Any:
@@ -177,7 +195,9 @@ def _made(array: Any, dtype: Any, device: str | None) -> Any:
     return asarray(array if dtype is None else array.astype(dtypes.dtype(dtype)), device=device)
 
 
-def arange(start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: str | None = None) -> Any:
+def arange(
+    start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: str | None = None
+) -> Any:
     """Numbers from ``start`` (0 if only one is given) up to, not including, ``stop``.
 
     >>> import gpugrad as gg
@@ -187,7 +207,9 @@ def arange(start: float, stop: float | None = None, step: float = 1, *, dtype: A
     return _made(np.arange(start, stop, step) if stop is not None else np.arange(start), dtype, device)
 
 
-def linspace(start: Any, stop: Any, num: int = 50, *, endpoint: bool = True, dtype: Any = None, device: str | None = None) -> Any:
+def linspace(
+    start: Any, stop: Any, num: int = 50, *, endpoint: bool = True, dtype: Any = None, device: str | None = None
+) -> Any:
     """``num`` evenly spaced numbers, the last being ``stop`` if ``endpoint``; differentiable in tensor ends.
 
     >>> import gpugrad as gg
@@ -198,11 +220,22 @@ def linspace(start: Any, stop: Any, num: int = 50, *, endpoint: bool = True, dty
         return _made(np.linspace(start, stop, num, endpoint=endpoint), dtype, device)
     like = start if type(start) is trace.Tensor else stop
     rank = max(len(getattr(start, "shape", ())), len(getattr(stop, "shape", ())))
-    steps = _made(np.linspace(0.0, 1.0, num, endpoint=endpoint), dtype or like.dtype, device or like.device).reshape((num,) + (1,) * rank)
+    steps = _made(np.linspace(0.0, 1.0, num, endpoint=endpoint), dtype or like.dtype, device or like.device).reshape(
+        (num,) + (1,) * rank
+    )
     return start + (stop - start) * steps
 
 
-def logspace(start: Any, stop: Any, num: int = 50, *, endpoint: bool = True, base: float = 10.0, dtype: Any = None, device: str | None = None) -> Any:
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    *,
+    endpoint: bool = True,
+    base: float = 10.0,
+    dtype: Any = None,
+    device: str | None = None,
+) -> Any:
     """``base`` to the powers ``linspace(start, stop, num)``.
 
     >>> import gpugrad as gg
@@ -212,7 +245,9 @@ def logspace(start: Any, stop: Any, num: int = 50, *, endpoint: bool = True, bas
     return base ** linspace(start, stop, num, endpoint=endpoint, dtype=dtype, device=device)
 
 
-def geomspace(start: float, stop: float, num: int = 50, *, endpoint: bool = True, dtype: Any = None, device: str | None = None) -> Any:
+def geomspace(
+    start: float, stop: float, num: int = 50, *, endpoint: bool = True, dtype: Any = None, device: str | None = None
+) -> Any:
     """``num`` numbers in geometric progression.
 
     >>> import gpugrad as gg

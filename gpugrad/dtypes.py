@@ -21,10 +21,11 @@ _BFLOAT16 = "bfloat16"
 
 def dtype(spec: Any) -> Dtype:
     """A NumPy dtype from anything that names one: a dtype of any backend, a type, a string, "bfloat16" included."""
-    if type(spec) is np.dtype or isinstance(spec, np.dtype):
+    if isinstance(spec, np.dtype):
         return spec
     try:
-        return np.dtype(spec)
+        made: Dtype = np.dtype(spec)
+        return made
     except TypeError:
         name = str(spec).rsplit(".", 1)[-1]
     try:
@@ -40,7 +41,8 @@ def bfloat16() -> Dtype:
         import ml_dtypes
     except ImportError:
         raise errors.missing_extra("ml_dtypes", "train", "bfloat16") from None
-    return np.dtype(ml_dtypes.bfloat16)
+    out: Dtype = np.dtype(ml_dtypes.bfloat16)
+    return out
 
 
 def of(x: Any) -> Dtype:
@@ -98,7 +100,7 @@ def finfo(d: Any) -> Any:
     if d.name == _BFLOAT16:
         import ml_dtypes
 
-        return ml_dtypes.finfo(d)
+        return ml_dtypes.finfo(d)  # type: ignore[no-untyped-call, unused-ignore]
     return np.finfo(d)
 
 
@@ -114,7 +116,9 @@ def promote(a: Dtype, b: Dtype) -> Dtype:
     if is_half(a) or is_half(b):
         half, other = (a, b) if is_half(a) else (b, a)
         if is_half(other):
-            raise errors.DtypeError(f"{a.name} and {b.name} do not mix: neither holds the other. Cast one: x.astype({other.name!r})")
+            raise errors.DtypeError(
+                f"{a.name} and {b.name} do not mix: neither holds the other. Cast one: x.astype({other.name!r})"
+            )
         return half if other.kind in "iub" else complex_of(other) if other.kind == "c" else other
     return np.promote_types(a, b)
 
@@ -139,5 +143,7 @@ def set_default_dtype(spec: Any) -> None:
     global _default
     chosen = dtype(spec)
     if not is_float(chosen):
-        raise errors.DtypeError(f"set_default_dtype: {chosen.name} is not a real floating-point dtype; expected float16, bfloat16, float32 or float64")
+        raise errors.DtypeError(
+            f"set_default_dtype: {chosen.name} is not a real floating-point dtype; expected float16, bfloat16, float32 or float64"
+        )
     _default = chosen

@@ -79,4 +79,6 @@ def user_site() -> str:
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     """The error for an optional package that is absent, naming the extra that brings it."""
-    return MissingExtraError(f'{purpose} needs {package}, which is not installed. Install it with: pip install "gpugrad[{extra}]"')
+    return MissingExtraError(
+        f'{purpose} needs {package}, which is not installed. Install it with: pip install "gpugrad[{extra}]"'
+    )

@@ -189,7 +189,9 @@ class Primitive:
     def linear_in(self, position: int) -> bool:
         """Whether the output is linear in that operand (with the others held)."""
         rule = self.rule(position)
-        return isinstance(rule, Linear | Select) or (isinstance(rule, Scale) and self.operands[position] not in names_of(rule.partial))
+        return isinstance(rule, Linear | Select) or (
+            isinstance(rule, Scale) and self.operands[position] not in names_of(rule.partial)
+        )
 
 
 registry: dict[str, Primitive] = {}
@@ -209,7 +211,9 @@ def names_of(function: Any) -> tuple[str, ...]:
     return () if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def compiled(rule: Callable[..., Any] | str, operands: Sequence[str], template: str, first: str = "", **helpers: Any) -> tuple[Callable[..., Any], frozenset[int]]:
+def compiled(
+    rule: Callable[..., Any] | str, operands: Sequence[str], template: str, first: str = "", **helpers: Any
+) -> tuple[Callable[..., Any], frozenset[int]]:
     """A rule as ``call(g, saved, shape, i, params)``, and which of ``saved`` (the operands, then the output) it reads.
 
     ``template`` is the expression to compute, with ``{}`` for the call of the rule and ``helpers`` for other names in
@@ -259,21 +263,69 @@ def elementwise(
     )  # fmt: skip
 
 
-def linear(name: str, transpose: Callable[..., Any], *, forward: Callable[..., Any], shape: Callable[..., Any], operands: str = "x", **more: Any) -> Primitive:
+def linear(
+    name: str,
+    transpose: Callable[..., Any],
+    *,
+    forward: Callable[..., Any],
+    shape: Callable[..., Any],
+    operands: str = "x",
+    **more: Any,
+) -> Primitive:
     """A primitive that is linear in its first operand; the others (indices, say) are constants."""
     names = operands.split()
-    return Primitive("linear", name, [Linear(transpose), *[None] * (len(names) - 1)], operands=names, forward=forward, shape=shape, **more)
+    return Primitive(
+        "linear",
+        name,
+        [Linear(transpose), *[None] * (len(names) - 1)],
+        operands=names,
+        forward=forward,
+        shape=shape,
+        **more,
+    )
 
 
-def bilinear(name: str, left: Callable[..., Any], right: Callable[..., Any], *, forward: Callable[..., Any] | None = None, shape: Callable[..., Any], **more: Any) -> Primitive:
+def bilinear(
+    name: str,
+    left: Callable[..., Any],
+    right: Callable[..., Any],
+    *,
+    forward: Callable[..., Any] | None = None,
+    shape: Callable[..., Any],
+    **more: Any,
+) -> Primitive:
     """A primitive that is linear in each of two operands: ``left(g, y)`` and ``right(g, x)`` are the transposes."""
-    return Primitive("bilinear", name, [Linear(left), Linear(right)], operands=("x", "y"), forward=forward, shape=shape, same=(0, 1), **more)
+    return Primitive(
+        "bilinear",
+        name,
+        [Linear(left), Linear(right)],
+        operands=("x", "y"),
+        forward=forward,
+        shape=shape,
+        same=(0, 1),
+        **more,
+    )
 
 
-def linearized(name: str, *maps: Rule | Callable[..., Any] | None, forward: Callable[..., Any], shape: Callable[..., Any], operands: str | None = None, **more: Any) -> Primitive:
+def linearized(
+    name: str,
+    *maps: Rule | Callable[..., Any] | None,
+    forward: Callable[..., Any],
+    shape: Callable[..., Any],
+    operands: str | None = None,
+    **more: Any,
+) -> Primitive:
     """Any other primitive: for each operand the derivative as a linear map ``t -> tangent`` (or a rule, or None)."""
     rules = [m if m is None or isinstance(m, Rule) else Traced(m) for m in maps]
-    return Primitive("linearized", name, rules, operands=operands.split() if operands else _NAMES[len(maps)], forward=forward, shape=shape, **more)
+    return Primitive(
+        "linearized",
+        name,
+        rules,
+        operands=operands.split() if operands else _NAMES[len(maps)],
+        forward=forward,
+        shape=shape,
+        **more,
+    )
 
 
 def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
@@ -284,9 +336,26 @@ def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
         for k, n in enumerate(s, rank - len(s)):
             if n != 1:
                 if out[k] not in (1, n):
-                    raise errors.ShapeError(f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: axis {k - rank} has {out[k]} and {n}; expected equal sizes, or 1. Reshape or slice an operand")
+                    raise errors.ShapeError(
+                        f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: axis {k - rank} has {out[k]} and {n}; expected equal sizes, or 1. Reshape or slice an operand"
+                    )
                 out[k] = n
     return tuple(out)
 
 
-__all__ = ["Core", "Linear", "Primitive", "Rule", "Scale", "Select", "Shape", "Tensor", "Traced", "bilinear", "elementwise", "linear", "linearized", "singular"]
+__all__ = [
+    "Core",
+    "Linear",
+    "Primitive",
+    "Rule",
+    "Scale",
+    "Select",
+    "Shape",
+    "Tensor",
+    "Traced",
+    "bilinear",
+    "elementwise",
+    "linear",
+    "linearized",
+    "singular",
+]

@@ -37,7 +37,9 @@ _kinds: dict[type, _Kind] = {
 }
 
 
-def register(cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]) -> None:
+def register(
+    cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]
+) -> None:
     """Let instances of ``cls`` be containers: ``flatten(obj) -> (children, aux)``, ``unflatten(aux, children) -> obj``.
 
     >>> import gpugrad as gg
@@ -54,7 +56,9 @@ def _kind(x: Any) -> _Kind | None:
     cls = type(x)
     kind = _kinds.get(cls)
     if kind is None and isinstance(x, tuple) and hasattr(cls, "_fields"):
-        kind = _kinds[cls] = _Kind(lambda t: (t, None), lambda _, xs: cls(*xs), lambda _, n: [f".{f}" for f in cls._fields])
+        kind = _kinds[cls] = _Kind(
+            lambda t: (t, None), lambda _, xs: cls(*xs), lambda _, n: [f".{f}" for f in cls._fields]
+        )
     elif kind is None and dataclasses.is_dataclass(cls):
         names = [f.name for f in dataclasses.fields(cls) if f.init]
         kind = _kinds[cls] = _Kind(
@@ -102,7 +106,9 @@ def map(function: Callable[..., Any], x: Any, *others: Any) -> Any:
     for other in others:
         more, shape = flatten(other)
         if shape != tree:
-            raise errors.ShapeError(f"pytree.map: containers differ in structure: {describe(tree)} and {describe(shape)}; expected the same keys and lengths")
+            raise errors.ShapeError(
+                f"pytree.map: containers differ in structure: {describe(tree)} and {describe(shape)}; expected the same keys and lengths"
+            )
         columns.append(more)
     return unflatten(tree, [function(*row) for row in zip(*columns, strict=True)])
 

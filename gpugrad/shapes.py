@@ -6,6 +6,8 @@ import functools as ft
 import operator
 from collections.abc import Sequence
 
+import numpy as np
+
 from gpugrad import errors
 
 Shape = tuple[int, ...]
@@ -24,7 +26,11 @@ def axis_of(axis: int, shape: Shape, name: str) -> int:
     except TypeError:
         raise errors.DtypeError(f"{name}: axis={axis!r} is not an integer") from None
     if not -n <= k < n:
-        raise errors.AxisError(f"{name}: axis {k} is out of range for shape {shape}; expected {-n} to {n - 1}" if n else f"{name}: axis {k} is out of range for a number (shape ())")
+        raise errors.AxisError(
+            f"{name}: axis {k} is out of range for shape {shape}; expected {-n} to {n - 1}"
+            if n
+            else f"{name}: axis {k} is out of range for a number (shape ())"
+        )
     return k if k < 0 else k - n
 
 
@@ -34,8 +40,9 @@ def axes_of(axis: int | Sequence[int] | None, shape: Shape, name: str, permutati
         return _every(len(shape))
     if isinstance(axis, int):
         return (axis_of(axis, shape, name),)
-    out = tuple(axis_of(a, shape, name) for a in ((axis,) if hasattr(axis, "__index__") else axis))
+    given: Sequence[int] = axis if isinstance(axis, Sequence) else list(np.atleast_1d(axis))
+    out = tuple(axis_of(a, shape, name) for a in given)
     if len(set(out)) != len(out) or (permutation and len(out) != len(shape)):
         expected = "each axis exactly once" if permutation else "each axis at most once"
-        raise errors.AxisError(f"{name}: axes {tuple(axis)} for shape {shape}; expected {expected}")  # type: ignore[arg-type]
+        raise errors.AxisError(f"{name}: axes {tuple(given)} for shape {shape}; expected {expected}")
     return out

@@ -88,7 +88,9 @@ class Tensor(ArrayMethods, Value):
             by = "" if self._trace is EAGER else f", traced by {type(self._trace).__name__}"
             return f"tensor(shape={self.shape}, dtype={self.dtype.name}, device={self.device!r}{by})"
         shown = np.asarray(self._data)
-        text = np.array2string(shown.astype(np.float32) if dtypes.is_half(shown.dtype) else shown, separator=", ", prefix="tensor(")
+        text = np.array2string(
+            shown.astype(np.float32) if dtypes.is_half(shown.dtype) else shown, separator=", ", prefix="tensor("
+        )
         notes = "" if self.dtype in _PLAIN else f", dtype={self.dtype.name}"
         if isinstance(self._mark, Leaf):
             notes += ", requires_grad=True"
@@ -97,7 +99,13 @@ class Tensor(ArrayMethods, Value):
         return f"tensor({text}{notes})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.shape == () else repr(self) if not spec else format(repr(self), spec)
+        return (
+            format(self.item(), spec)
+            if spec and self.shape == ()
+            else repr(self)
+            if not spec
+            else format(repr(self), spec)
+        )
 
     # ---- derivatives --------------------------------------------------------------------------------------------------
 
@@ -109,13 +117,19 @@ class Tensor(ArrayMethods, Value):
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
         if self._trace is not EAGER:
-            raise errors.TraceError("requires_grad of a traced value: inside a transform the arguments are tracked already")
+            raise errors.TraceError(
+                "requires_grad of a traced value: inside a transform the arguments are tracked already"
+            )
         if self.requires_grad == bool(wanted):
             return
         if not wanted and not isinstance(self._mark, Leaf):
-            raise errors.GraphError(f"requires_grad=False on the result of {self._mark.name}; expected a leaf. Use t.detach()")
+            raise errors.GraphError(
+                f"requires_grad=False on the result of {self._mark.name}; expected a leaf. Use t.detach()"
+            )
         if wanted and not dtypes.is_inexact(self.dtype):
-            raise errors.DtypeError(f"requires_grad on a tensor of dtype {self.dtype.name}; only floating-point tensors have gradients. Cast it: t.astype('float64')")
+            raise errors.DtypeError(
+                f"requires_grad on a tensor of dtype {self.dtype.name}; only floating-point tensors have gradients. Cast it: t.astype('float64')"
+            )
         self._mark = Leaf(self.shape, self.dtype) if wanted else None
 
     def requires_grad_(self, wanted: bool = True) -> Tensor:
@@ -149,7 +163,9 @@ class Tensor(ArrayMethods, Value):
             if g._trace is not EAGER:
                 raise errors.TraceError("grad set to a traced value: return it from the transformed function instead")
             if g.shape != self.shape or g.dtype != self.dtype:
-                raise errors.ShapeError(f"grad of shape {g.shape} and dtype {g.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same")
+                raise errors.ShapeError(
+                    f"grad of shape {g.shape} and dtype {g.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same"
+                )
         self._mark.grad = g
 
     def backward(self, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None) -> None:
@@ -172,18 +188,27 @@ class Tensor(ArrayMethods, Value):
             raise errors.TraceError("backward() on a traced value: inside a transform use gg.grad or gg.vjp")
         node = self._mark
         if node is None:
-            raise errors.GraphError("backward() on a tensor that was not computed from one with requires_grad=True. Make the inputs with gg.tensor(x, requires_grad=True), outside gg.no_grad()" + (f"; the last tracked value that was detached: {EAGER.cuts[-1]}" if EAGER.cuts else ""))
+            raise errors.GraphError(
+                "backward() on a tensor that was not computed from one with requires_grad=True. Make the inputs with gg.tensor(x, requires_grad=True), outside gg.no_grad()"
+                + (f"; the last tracked value that was detached: {EAGER.cuts[-1]}" if EAGER.cuts else "")
+            )
         data = self._data
         if gradient is None:
             if data.shape != ():
-                raise errors.ShapeError(f"backward() on a tensor of shape {data.shape} needs the cotangent to start from: t.backward(gradient), or reduce it first: t.sum().backward()")
+                raise errors.ShapeError(
+                    f"backward() on a tensor of shape {data.shape} needs the cotangent to start from: t.backward(gradient), or reduce it first: t.sum().backward()"
+                )
             if data.dtype not in _PLAIN and dtypes.is_complex(data.dtype):
-                raise errors.DtypeError(f"backward() on a {data.dtype} number: a gradient is defined for real results. Take gg.real(t) or gg.abs(t), or pass gradient=")
+                raise errors.DtypeError(
+                    f"backward() on a {data.dtype} number: a gradient is defined for real results. Take gg.real(t) or gg.abs(t), or pass gradient="
+                )
             g = select.one(data)
         else:
             seed = as_value(gradient)
             if seed.shape != data.shape:
-                raise errors.ShapeError(f"backward(gradient) of shape {seed.shape} on a tensor of shape {data.shape}; expected the same")
+                raise errors.ShapeError(
+                    f"backward(gradient) of shape {seed.shape} on a tensor of shape {data.shape}; expected the same"
+                )
             if seed.dtype != self.dtype:
                 seed = seed.astype(self.dtype)
             g = seed if create_graph else seed._data
@@ -212,7 +237,9 @@ class Tensor(ArrayMethods, Value):
         tensor(60.)
         """
         if self._mark is None or not self._trace.records:
-            raise errors.GraphError("register_hook on a tensor without a gradient; expected one computed from a tensor with requires_grad=True")
+            raise errors.GraphError(
+                "register_hook on a tensor without a gradient; expected one computed from a tensor with requires_grad=True"
+            )
 
         def on_tensors(g: Any) -> Any:
             changed = hook(raised(g))
@@ -255,13 +282,17 @@ class Tensor(ArrayMethods, Value):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad or self._trace is not EAGER:
             kind = errors.GraphError if self._trace.records else errors.TraceError
-            raise kind(f"cannot make a NumPy array of a tensor of shape {self.shape} that is part of a derivative at {errors.user_site()}: the result would be detached. Use NumPy's functions on the tensor itself, write into gg.zeros or np.zeros_like(t) instead of a NumPy buffer, or say that it is meant: t.detach()")
+            raise kind(
+                f"cannot make a NumPy array of a tensor of shape {self.shape} that is part of a derivative at {errors.user_site()}: the result would be detached. Use NumPy's functions on the tensor itself, write into gg.zeros or np.zeros_like(t) instead of a NumPy buffer, or say that it is meant: t.detach()"
+            )
         data = self._data
         backend = select.of(data)
         if backend.device_kind != "cpu":
-            raise errors.DeviceError(f"cannot make a NumPy array of a tensor on {self.device} without moving it; say so: t.to('cpu')")
+            raise errors.DeviceError(
+                f"cannot make a NumPy array of a tensor on {self.device} without moving it; say so: t.to('cpu')"
+            )
         out = np.asarray(backend.to_numpy(data)).view(np.ndarray)
-        if dtype is not None and out.dtype != dtype or copy:
+        if (dtype is not None and out.dtype != dtype) or copy:
             return out.astype(dtype or out.dtype)
         out = out.view()
         out.flags.writeable = False
@@ -280,7 +311,9 @@ class Tensor(ArrayMethods, Value):
     def _shared(self, protocol: str) -> Any:
         """A memory-sharing protocol of the raw array; AttributeError if it has none."""
         if self.requires_grad or self._trace is not EAGER:
-            raise errors.GraphError(f"{protocol} of a tensor that is part of a derivative: what shares its memory would be detached. Say that it is meant: t.detach()")
+            raise errors.GraphError(
+                f"{protocol} of a tensor that is part of a derivative: what shares its memory would be detached. Say that it is meant: t.detach()"
+            )
         return getattr(self._data, protocol)
 
     def _concrete(self, what: str) -> Any:
@@ -288,12 +321,17 @@ class Tensor(ArrayMethods, Value):
         v: Any = self
         while type(v) is Tensor:
             if v._trace.batched:
-                raise errors.TraceError(f"{what} of a value under vmap: it stands for {v._mark} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function")
+                raise errors.TraceError(
+                    f"{what} of a value under vmap: it stands for {v._mark} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function"
+                )
             if v._mark is not None and v._trace.records and what != "bool()":
                 v._trace.cut(f"{what} at {errors.user_site()}")
             v = v._data
         if self.size != 1:
-            raise errors.ShapeError(f"{what} of a tensor of shape {self.shape}; expected one element" + (". Use gg.any(t) or gg.all(t)" if what == "bool()" else ""))
+            raise errors.ShapeError(
+                f"{what} of a tensor of shape {self.shape}; expected one element"
+                + (". Use gg.any(t) or gg.all(t)" if what == "bool()" else "")
+            )
         return select.of(v).to_numpy(v)
 
     def _not_stored(self) -> None:
@@ -304,7 +342,9 @@ class Tensor(ArrayMethods, Value):
         if self._mark is not None and not self._trace.batched:
             caller = sys._getframe(2)
             if caller.f_code.co_code[caller.f_lasti] == _STORES:
-                raise errors.GraphError(f"buffer[i] = t at {errors.user_site()}: the buffer is not a tensor, so the value would be detached from its derivative. Make the buffer with gg.zeros(shape) or np.zeros_like(t); or say that it is meant: buffer[i] = float(t)")
+                raise errors.GraphError(
+                    f"buffer[i] = t at {errors.user_site()}: the buffer is not a tensor, so the value would be detached from its derivative. Make the buffer with gg.zeros(shape) or np.zeros_like(t); or say that it is meant: buffer[i] = float(t)"
+                )
 
     def item(self) -> Any:
         """The one element as a Python number."""
@@ -346,9 +386,11 @@ class Tensor(ArrayMethods, Value):
             out: Tensor = cast(_stopped(self), dtype=wanted, source=have)
             return out
         if dtypes.is_complex(have) and not dtypes.is_complex(wanted):
-            raise errors.DtypeError(f"astype from {have.name} to {wanted.name} would drop the imaginary part; say so: gg.real(t)")
-        out = cast(self, dtype=wanted, source=have)
-        return out
+            raise errors.DtypeError(
+                f"astype from {have.name} to {wanted.name} would drop the imaginary part; say so: gg.real(t)"
+            )
+        other: Tensor = cast(self, dtype=wanted, source=have)
+        return other
 
     def to(self, device: str) -> Tensor:
         """The same tensor on a device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"`` (a GPU if there is one)."""
@@ -387,14 +429,22 @@ class Tensor(ArrayMethods, Value):
         """Become ``new``, which has this tensor's shape; the dtype stays, as in NumPy."""
         new = as_value(new)
         if new.shape != self.shape:
-            raise errors.ShapeError(f"{what}: a tensor of shape {self.shape} cannot hold a result of shape {new.shape}; write it out of place, as in x = x + y")
+            raise errors.ShapeError(
+                f"{what}: a tensor of shape {self.shape} cannot hold a result of shape {new.shape}; write it out of place, as in x = x + y"
+            )
         if new.dtype != self.dtype:
-            if not np.can_cast(new.dtype, self.dtype, "same_kind") and not (dtypes.is_float(new.dtype) and dtypes.is_float(self.dtype)):
-                raise errors.DtypeError(f"{what}: a tensor of dtype {self.dtype.name} cannot hold a result of dtype {new.dtype.name}; write it out of place, or cast: x.astype({new.dtype.name!r})")
+            if not np.can_cast(new.dtype, self.dtype, "same_kind") and not (
+                dtypes.is_float(new.dtype) and dtypes.is_float(self.dtype)
+            ):
+                raise errors.DtypeError(
+                    f"{what}: a tensor of dtype {self.dtype.name} cannot hold a result of dtype {new.dtype.name}; write it out of place, or cast: x.astype({new.dtype.name!r})"
+                )
             new = new.astype(self.dtype)
         if isinstance(self._mark, Leaf) and self._trace is EAGER:
             if state.floor < 0:
-                raise errors.GraphError(f"{what} on a leaf with requires_grad=True would take its gradient from it; update it inside `with gg.no_grad():`, or write it out of place")
+                raise errors.GraphError(
+                    f"{what} on a leaf with requires_grad=True would take its gradient from it; update it inside `with gg.no_grad():`, or write it out of place"
+                )
             self._data = _stopped(new)._data
         else:
             self._data, self._trace, self._mark = new._data, new._trace, new._mark
@@ -402,7 +452,9 @@ class Tensor(ArrayMethods, Value):
 
     def __setitem__(self, key: Any, v: Any) -> None:
         if isinstance(self._mark, Leaf) and self._trace is EAGER and state.floor < 0:
-            raise errors.GraphError("x[i] = v on a leaf with requires_grad=True would take its gradient from it; write inside `with gg.no_grad():`, or into a copy: y = x + 0")
+            raise errors.GraphError(
+                "x[i] = v on a leaf with requires_grad=True would take its gradient from it; write inside `with gg.no_grad():`, or into a copy: y = x + 0"
+            )
         if not self._written_in_place(key, v):
             self._rebind(setitem(self, key, v), "x[i] = v")
 
@@ -415,7 +467,11 @@ class Tensor(ArrayMethods, Value):
         if new is None or where is None or (type(where) is tuple and None in where):
             return False
         data = self._data
-        fits = new.dtype == data.dtype if isinstance(new, np.ndarray | np.generic) else type(new) is int or data.dtype.kind in "fc"
+        fits = (
+            new.dtype == data.dtype
+            if isinstance(new, np.ndarray | np.generic)
+            else type(new) is int or data.dtype.kind in "fc"
+        )
         # Counted here: the tensor's slot, this variable, and the argument of getrefcount.
         if not fits or sys.getrefcount(data) > 3 or not data.flags.owndata or not data.flags.writeable:
             return False
@@ -432,12 +488,16 @@ class Tensor(ArrayMethods, Value):
         """Take over the value of ``new`` (same shape and dtype), keeping identity, gradient and ``requires_grad``."""
         source = as_value(new)
         if source.shape != self.shape or source.dtype != self.dtype:
-            raise errors.ShapeError(f"copy_: value of shape {source.shape} and dtype {source.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same")
+            raise errors.ShapeError(
+                f"copy_: value of shape {source.shape} and dtype {source.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same"
+            )
         if not self.is_leaf or self._trace is not EAGER:
             raise errors.GraphError("copy_ on a tensor that is part of a graph; expected a leaf")
         stopped = _stopped(source)
         if stopped._trace is not EAGER:
-            raise errors.TraceError("copy_ of a value under vmap: it stands for many items at once; return it from the mapped function instead")
+            raise errors.TraceError(
+                "copy_ of a value under vmap: it stands for many items at once; return it from the mapped function instead"
+            )
         self._data = stopped._data
         return self
 
@@ -608,15 +668,45 @@ def _install_operators() -> None:
         plain = f"__{name}__"
         return lambda self, y: self._rebind(getattr(self, plain)(y), f"in-place {name}")
 
-    for name, prim in dict(eq=ew.equal, ne=ew.not_equal, lt=ew.less, le=ew.less_equal, gt=ew.greater, ge=ew.greater_equal).items():
+    for name, prim in {
+        "eq": ew.equal,
+        "ne": ew.not_equal,
+        "lt": ew.less,
+        "le": ew.less_equal,
+        "gt": ew.greater,
+        "ge": ew.greater_equal,
+    }.items():
         setattr(Tensor, f"__{name}__", forward(prim))
-    for name, prim in dict(mod=ew.remainder, floordiv=ew.floor_divide, lshift=ew.bitwise_left_shift, rshift=ew.bitwise_right_shift).items():
+    for name, prim in {
+        "mod": ew.remainder,
+        "floordiv": ew.floor_divide,
+        "lshift": ew.bitwise_left_shift,
+        "rshift": ew.bitwise_right_shift,
+    }.items():
         setattr(Tensor, f"__{name}__", forward(prim))
         setattr(Tensor, f"__r{name}__", backward(prim))
-    for name, pair in {"and": (ew.logical_and, ew.bitwise_and), "or": (ew.logical_or, ew.bitwise_or), "xor": (ew.logical_xor, ew.bitwise_xor)}.items():
+    for name, pair in {
+        "and": (ew.logical_and, ew.bitwise_and),
+        "or": (ew.logical_or, ew.bitwise_or),
+        "xor": (ew.logical_xor, ew.bitwise_xor),
+    }.items():
         setattr(Tensor, f"__{name}__", logic(*pair))
         setattr(Tensor, f"__r{name}__", logic(*pair, swap=True))
-    for name in ("add", "sub", "mul", "truediv", "pow", "matmul", "mod", "floordiv", "and", "or", "xor", "lshift", "rshift"):
+    for name in (
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "pow",
+        "matmul",
+        "mod",
+        "floordiv",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+    ):
         setattr(Tensor, f"__i{name}__", in_place(name))
 
 

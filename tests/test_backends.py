@@ -55,7 +55,9 @@ def test_a_package_can_bring_a_backend(monkeypatch):
         def load(self):
             return Mine
 
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point()] if group == "gpugrad.backends" else [])
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda group: [Point()] if group == "gpugrad.backends" else []
+    )
     monkeypatch.setattr(select, "_classes", dict(select._classes))
     assert "mine" in select.known()
     with gg.use_backend("mine"):

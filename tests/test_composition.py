@@ -283,6 +283,23 @@ def test_checkpoint_reaches_what_it_closes_over() -> None:
     np.testing.assert_allclose(tx.grad.numpy(), w**2 * np.cos(x * w))
 
 
+def test_what_has_no_derivative_is_still_a_tensor() -> None:
+    """A value that no derivative flows through has a tensor's methods, whichever transform runs."""
+
+    def f(x: Any) -> Any:
+        steps = gg.floor(x)
+        steps[0] = x[1]
+        return gg.sum(steps.astype("float64").reshape(3) * x) + (x > 0).sum() * 0
+
+    x, v = np.array([0.5, 1.5, -2.5]), np.array([1.0, -2.0, 3.0])
+    wanted = np.array([x[1], x[0] + 1.0, -3.0])
+    np.testing.assert_allclose(gg.grad(f)(x).numpy(), wanted)
+    np.testing.assert_allclose(gg.vmap(gg.grad(f))(x[None]).numpy(), wanted[None])
+    np.testing.assert_allclose(float(gg.jvp(f, (x,), (v,))[1]), wanted @ v)
+    np.testing.assert_allclose(float(gg.linearize(f, x)[1](v)), wanted @ v)
+    np.testing.assert_allclose(gg.hvp(f, (x,), (v,)).numpy(), [v[1], v[0], 0.0])
+
+
 def test_gradient_of_a_training_step() -> None:
     """The derivative of the loss after a step of gradient descent, with respect to the step's length."""
     start, target = np.array([1.0, -2.0]), np.array([0.3, 0.7])

@@ -20,7 +20,9 @@ def test_arrays_promote_as_in_numpy(a, b):
     assert (x * y).dtype == expected.dtype
 
 
-@pytest.mark.parametrize(("name", "scalar"), list(it.product(["float32", "float64", "int32", "complex64"], [True, 2, 2.0, 2j])))
+@pytest.mark.parametrize(
+    ("name", "scalar"), list(it.product(["float32", "float64", "int32", "complex64"], [True, 2, 2.0, 2j]))
+)
 def test_python_scalars_are_weak(name, scalar):
     x = gg.ones(2, dtype=name)
     assert (x * scalar).dtype == (np.ones(2, name) * scalar).dtype

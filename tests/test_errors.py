@@ -35,7 +35,11 @@ from gpugrad import errors
         (lambda: len(gg.tensor(1.0)), TypeError, ["shape ()"]),
         (lambda: float(gg.ones(3)), ValueError, ["(3,)"]),
         (lambda: bool(gg.ones(3)), ValueError, ["any", "all"]),
-        (lambda: gg.tensor(1.5, dtype="float16") + gg.tensor(1.5, dtype="bfloat16"), TypeError, ["float16", "bfloat16"]),
+        (
+            lambda: gg.tensor(1.5, dtype="float16") + gg.tensor(1.5, dtype="bfloat16"),
+            TypeError,
+            ["float16", "bfloat16"],
+        ),
         (lambda: gg.set_default_dtype("int32"), TypeError, ["int32"]),
         (lambda: gg.tensor(1.0, dtype="float99"), TypeError, ["float99"]),
         (lambda: gg.tensor([1j]).astype("float64"), TypeError, ["imaginary", "gg.real"]),

@@ -29,7 +29,12 @@ pytree.register(Registered, lambda r: ((r.a,), r.tag), lambda tag, xs: Registere
 
 
 def example(k=1.0):
-    return {"p": Point(gg.tensor(k), gg.tensor(2 * k)), "l": [Layer(gg.tensor([k, k]), gg.tensor(3 * k))], "r": Registered(gg.tensor(k), "t"), "n": None}
+    return {
+        "p": Point(gg.tensor(k), gg.tensor(2 * k)),
+        "l": [Layer(gg.tensor([k, k]), gg.tensor(3 * k))],
+        "r": Registered(gg.tensor(k), "t"),
+        "n": None,
+    }
 
 
 def total(t):
@@ -54,7 +59,7 @@ def test_grad_has_the_container_of_the_argument():
 def test_jvp_vjp_and_vmap_take_containers():
     primal, tangent = gg.jvp(total, (example(),), (example(),))
     np.testing.assert_allclose(tangent.numpy(), 5 * primal.numpy())
-    out, pull = gg.vjp(lambda t: {"y": total(t)}, example())
+    _out, pull = gg.vjp(lambda t: {"y": total(t)}, example())
     (ct,) = pull({"y": gg.tensor(2.0)})
     np.testing.assert_allclose(ct["p"].x.numpy(), 24.0)
     batched = pytree.map(lambda *xs: gg.stack(xs), example(1.0), example(2.0))

@@ -250,7 +250,15 @@ def test_operators_are_numpys(f):
 def test_integer_and_boolean_operators():
     a, b = np.array([6, 5]), np.array([3, 1])
     x, y = gg.tensor(a), gg.tensor(b)
-    for f in (lambda p, q: p & q, lambda p, q: p | q, lambda p, q: p ^ q, lambda p, q: p << q, lambda p, q: p >> q, lambda p, q: p // q, lambda p, q: p / q):
+    for f in (
+        lambda p, q: p & q,
+        lambda p, q: p | q,
+        lambda p, q: p ^ q,
+        lambda p, q: p << q,
+        lambda p, q: p >> q,
+        lambda p, q: p // q,
+        lambda p, q: p / q,
+    ):
         np.testing.assert_array_equal(f(x, y).numpy(), f(a, b))
         assert f(x, y).dtype == f(a, b).dtype
     m, n = gg.tensor([True, False]), gg.tensor([True, True])

@@ -30,7 +30,9 @@ def in_float32(call: Callable[..., Any]) -> Callable[..., Any]:
     def computed(*args: Any, **kwargs: Any) -> Any:
         wide = [widened(a) for a in args]
         half = next(a.dtype for a in args if is_half_array(a))
-        others = [a for a in args if isinstance(a, np.ndarray | np.generic) and not is_half_array(a) and a.dtype.kind in "fc"]
+        others = [
+            a for a in args if isinstance(a, np.ndarray | np.generic) and not is_half_array(a) and a.dtype.kind in "fc"
+        ]
         out = call(*wide, **kwargs)
         if others:
             return out  # a wider operand sets the dtype

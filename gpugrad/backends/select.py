@@ -121,7 +121,9 @@ def on(device: str) -> Backend:
     """The backend in use for a device: "cpu", "cuda", "cuda:1"."""
     kind = device.split(":", 1)[0]
     if kind not in _in_use:
-        raise errors.DeviceError(f"no backend for device {device!r}: in use are {', '.join(f'{b.name} on {k}' for k, b in _in_use.items())}. `gpugrad info` says what is missing")
+        raise errors.DeviceError(
+            f"no backend for device {device!r}: in use are {', '.join(f'{b.name} on {k}' for k, b in _in_use.items())}. `gpugrad info` says what is missing"
+        )
     return _in_use[kind]
 
 
@@ -221,7 +223,9 @@ def _find(prim: Primitive, array_type: type) -> Callable[..., Any]:
     try:
         backend = of_type(array_type)
     except KeyError:
-        raise errors.UnsupportedError(f"{prim.name}: cannot compute with {array_type.__module__}.{array_type.__qualname__}; expected tensors, numbers or arrays of {', '.join(b.name for b in _in_use.values())}. Convert it: gg.asarray(x)") from None
+        raise errors.UnsupportedError(
+            f"{prim.name}: cannot compute with {array_type.__module__}.{array_type.__qualname__}; expected tensors, numbers or arrays of {', '.join(b.name for b in _in_use.values())}. Convert it: gg.asarray(x)"
+        ) from None
     return backend.implementation(prim, array_type)
 
 
@@ -249,7 +253,9 @@ def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], erro
     what = ", ".join(f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else repr(a) for a in args)
     given = f"{prim.name}({what}{''.join(f', {k}={v!r}' for k, v in params.items())})"
     if len(devices) > 1:
-        return errors.DeviceError(f"{given}: tensors of two devices, {' and '.join(devices)}; expected one. Move one: t.to({devices[0]!r})")
+        return errors.DeviceError(
+            f"{given}: tensors of two devices, {' and '.join(devices)}; expected one. Move one: t.to({devices[0]!r})"
+        )
     if isinstance(error, MemoryError):
         return error
     cause = str(error).split("\n", 1)[0]

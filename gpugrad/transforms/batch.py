@@ -51,7 +51,10 @@ def repeated(x: Any, size: int) -> Any:
 
 def aligned(data: Sequence[Any], flags: Sequence[bool], cores: Sequence[int]) -> list[Any]:
     """Operands whose leading axes broadcast: ones go between the batch axis and what an operand has too few of."""
-    loose = [0 if type(d) in WEAK or type(d) is complex else len(d.shape) - f - c for d, f, c in zip(data, flags, cores, strict=True)]
+    loose = [
+        0 if type(d) in WEAK or type(d) is complex else len(d.shape) - f - c
+        for d, f, c in zip(data, flags, cores, strict=True)
+    ]
     rank = max(loose)
     out = []
     for d, f, c, r in zip(data, flags, cores, loose, strict=True):

@@ -102,7 +102,9 @@ class _AtLevel:
         state.level, state.floor = self.before
 
 
-def _recorded(tape: Tape, name: str, parents: Sequence[Node | None], saved: Any, outs: Values, pull: Callable[..., Any]) -> Values:
+def _recorded(
+    tape: Tape, name: str, parents: Sequence[Node | None], saved: Any, outs: Values, pull: Callable[..., Any]
+) -> Values:
     """The results ``outs`` (data of the tape) as outputs of one node."""
     node = Node(CALL, {"pull": pull, "name": name}, parents, saved, tuple(o.shape for o in outs))
     return [value(o, tape, Node(ITEM, {"i": i}, (node,), (), o.shape)) for i, o in enumerate(outs)]
@@ -165,7 +167,9 @@ def _checkpointed(call: Call, values: Values, name: str) -> Values:
 
     def pull(g: Any, kept: Sequence[Any], tracer: Trace | None) -> Iterator[tuple[Node, Any]]:
         with _AtLevel(top.level):
-            again = call([value(lowered(v), top, m) if hasattr(v, "dtype") else v for v, m in zip(kept, given, strict=True)])
+            again = call(
+                [value(lowered(v), top, m) if hasattr(v, "dtype") else v for v, m in zip(kept, given, strict=True)]
+            )
         seeds = [(top.mark(o), c) for o, c in zip(again, g, strict=True) if c is not None and top.mark(o) is not None]
         yield from sweep(seeds, retain=tracer is not None, tracer=tracer, stops=frozenset(outside)).items()
 
@@ -237,7 +241,9 @@ class custom_vjp:  # noqa: N801  (used as a decorator)
             n = box["n"]
             given = bwd(pytree.unflatten(box["residuals"], values[n:]), pytree.unflatten(box["out"], values[:n]))
             if type(given) is not tuple or len(given) != len(args):
-                raise errors.ShapeError(f"custom_vjp {name}: bwd must return a tuple of {len(args)} cotangents, one per argument, not {given!r}")
+                raise errors.ShapeError(
+                    f"custom_vjp {name}: bwd must return a tuple of {len(args)} cotangents, one per argument, not {given!r}"
+                )
             flat: Values = []
             for ct, a in zip(given, args, strict=True):
                 wanted = pytree.leaves(a)
@@ -281,7 +287,7 @@ class custom_jvp:  # noqa: N801  (used as a decorator)
 
         def push(values: Values) -> Values:
             n = len(values) // 2
-            result, tangent = rule(pytree.unflatten(tree, values[:n]), pytree.unflatten(tree, values[n:]))
+            _result, tangent = rule(pytree.unflatten(tree, values[:n]), pytree.unflatten(tree, values[n:]))
             return [as_value(t) for t in pytree.leaves(tangent)]
 
         outs = _with_rule(_Rule(name, call, None, push, lambda: len(pytree.paths(out_tree[0]))), leaves)
@@ -316,7 +322,11 @@ def _below(rule: _Rule, values: Values) -> Values:
     """The results for the traces further down: by the rule again if it is a forward one, else as ``fwd`` computes them,
     since a rule's residuals, too, may depend on what those traces differentiate.
     """
-    return _with_rule(rule, values) if rule.push is not None and any(type(v) is trace.Tensor and v._mark is not None for v in values) else rule.call(values)
+    return (
+        _with_rule(rule, values)
+        if rule.push is not None and any(type(v) is trace.Tensor and v._mark is not None for v in values)
+        else rule.call(values)
+    )
 
 
 def _on_tape(rule: _Rule, tape: Tape, values: Values) -> Values:
@@ -325,14 +335,19 @@ def _on_tape(rule: _Rule, tape: Tape, values: Values) -> Values:
     outs = _below(rule, data)
     n = rule.results()
     if any(tape.mark(o) is not None for o in outs):
-        raise errors.GraphError(f"{rule.name} has a derivative rule and closes over a value that is being differentiated; pass it as an argument")
+        raise errors.GraphError(
+            f"{rule.name} has a derivative rule and closes over a value that is being differentiated; pass it as an argument"
+        )
     if tape.level <= state.floor or not _tracked(values, tape):
         return outs
     lower = [lowered(o) for o in outs[:n]]
     residuals = outs[n:]
 
     def pull(g: Any, saved: Sequence[Any], tracer: Trace | None) -> Iterator[tuple[Node, Any]]:
-        operands = [value(lowered(v), tape, p) if tracer is not None and p is not None else v for v, p in zip(saved, parents, strict=True)]
+        operands = [
+            value(lowered(v), tape, p) if tracer is not None and p is not None else v
+            for v, p in zip(saved, parents, strict=True)
+        ]
         cotangents = [select.full(o.shape, 0, o) if c is None else c for c, o in zip(g, lower, strict=True)]
         if rule.back is not None:
             again = rule.call(operands)[n:] if tracer is not None else residuals
@@ -347,7 +362,12 @@ def _on_tape(rule: _Rule, tape: Tape, values: Values) -> Values:
                 tangents = [select.full(v.shape, 0, v) if type(v) is trace.Tensor else v for v in operands]
                 for k, t in zip(places, ts, strict=True):
                     tangents[k] = t
-                return push([*operands, *[as_value(t) if type(operands[k]) is trace.Tensor else t for k, t in enumerate(tangents)]])
+                return push(
+                    [
+                        *operands,
+                        *[as_value(t) if type(operands[k]) is trace.Tensor else t for k, t in enumerate(tangents)],
+                    ]
+                )
 
             cts = [None] * len(operands)
             for k, ct in zip(places, transposes(linear, like, cotangents), strict=True):
@@ -369,7 +389,9 @@ def _pushed(rule: _Rule, forward: Forward, values: Values) -> Values:
     if rule.push is not None:
         zeros = [select.full(v.shape, 0, v) if type(v) is trace.Tensor else v for v in primals]
         given = [z if t is None else t for t, z in zip(tangents, zeros, strict=True)]
-        moved = rule.push(primals + [as_value(t) if type(v) is trace.Tensor else t for t, v in zip(given, primals, strict=True)])
+        moved = rule.push(
+            primals + [as_value(t) if type(v) is trace.Tensor else t for t, v in zip(given, primals, strict=True)]
+        )
     else:
         assert rule.back is not None
         back = rule.back
@@ -379,7 +401,10 @@ def _pushed(rule: _Rule, forward: Forward, values: Values) -> Values:
             return [found[k] for k in places]
 
         moved = transposes(linear, [lowered(o) for o in outs[:n]], [tangents[k] for k in places])
-    dual = [forward.dual(lowered(o), fitting(t, o, f"{rule.name}: the rule's tangent")) for o, t in zip(outs[:n], moved, strict=True)]
+    dual = [
+        forward.dual(lowered(o), fitting(t, o, f"{rule.name}: the rule's tangent"))
+        for o, t in zip(outs[:n], moved, strict=True)
+    ]
     return [raised(d) for d in dual] + outs[n:]
 
 
@@ -410,4 +435,3 @@ def _mapped(rule: _Rule, batch: Batch, values: Values) -> Values:
     lower = _Rule(rule.name, call, back if rule.back else None, push if rule.push else None, rule.results)
     outs = _with_rule(lower, [raised(batch.lower(v)) if type(v) is trace.Tensor else v for v in values])
     return [into(o, True) for o in outs]
-

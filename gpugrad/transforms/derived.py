@@ -29,7 +29,9 @@ def _basis(like: Any) -> Any:
     return value(select.of(data).asarray(np.eye(n).reshape(n, *shape), dtype=data.dtype), EAGER, None)
 
 
-def _partial(f: Callable[..., Any], args: Sequence[Any], positions: Sequence[int], kwargs: dict[str, Any]) -> Callable[..., Any]:
+def _partial(
+    f: Callable[..., Any], args: Sequence[Any], positions: Sequence[int], kwargs: dict[str, Any]
+) -> Callable[..., Any]:
     def of_some(*some: Any) -> Any:
         full = list(args)
         for p, x in zip(positions, some, strict=True):
@@ -40,7 +42,9 @@ def _partial(f: Callable[..., Any], args: Sequence[Any], positions: Sequence[int
     return of_some
 
 
-def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None) -> Callable[..., Any]:
+def jacfwd(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by forward mode: one tangent per input element, all at once.
 
     For each result the container of the arguments, holding arrays of shape ``result.shape + argument.shape``. Costs
@@ -88,7 +92,9 @@ def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, c
     return run
 
 
-def jacrev(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None) -> Callable[..., Any]:
+def jacrev(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by reverse mode: one cotangent per output element, all at once.
 
     Laid out as :func:`jacfwd`; cheaper than it if there are fewer outputs than inputs.
@@ -121,7 +127,9 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, c
     return run
 
 
-def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", chunk_size: int | None = None) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", chunk_size: int | None = None
+) -> Callable[..., Any]:
     """The Jacobian of ``f`` in the cheaper mode: forward if there are no more inputs than outputs.
 
     ``mode`` is ``"auto"``, ``"fwd"`` or ``"rev"``. ``"auto"`` runs ``f`` once more, to count its outputs.
@@ -169,6 +177,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     tensor([ 6., 12.])
     """
     if len(primals) != len(tangents):
-        raise errors.ShapeError(f"hvp of {function_name(f)}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal")
+        raise errors.ShapeError(
+            f"hvp of {function_name(f)}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal"
+        )
     out = jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
     return out[0] if len(primals) == 1 else out

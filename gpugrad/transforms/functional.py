@@ -35,7 +35,9 @@ def argument_positions(f: Callable[..., Any], argnums: Argnums, count: int) -> t
     given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for a in given:
         if not -count <= a < count:
-            raise errors.AxisError(f"argnums={argnums}: {function_name(f)} was called with {count} positional arguments; arguments to differentiate are passed by position")
+            raise errors.AxisError(
+                f"argnums={argnums}: {function_name(f)} was called with {count} positional arguments; arguments to differentiate are passed by position"
+            )
     return tuple(a % count for a in given)
 
 
@@ -46,12 +48,14 @@ def check_differentiable(data: Any, what: str) -> None:
     """DtypeError unless values of this dtype have a derivative."""
     d = dtypes.of(data)
     if not dtypes.is_inexact(d):
-        raise errors.DtypeError(f"{what} has dtype {d.name}; a derivative needs a floating-point input. Cast it: x.astype('float64')")
+        raise errors.DtypeError(
+            f"{what} has dtype {d.name}; a derivative needs a floating-point input. Cast it: x.astype('float64')"
+        )
 
 
-
-
-def _tracked(tape: Tape, args: Sequence[Any], positions: Sequence[int], leaves: list[Leaf], f: Callable[..., Any]) -> list[Any]:
+def _tracked(
+    tape: Tape, args: Sequence[Any], positions: Sequence[int], leaves: list[Leaf], f: Callable[..., Any]
+) -> list[Any]:
     """The arguments with everything at ``positions`` on the tape; its leaves are added to the list."""
     out = list(args)
     for p in positions:
@@ -74,16 +78,19 @@ def _scalar(out: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
     if type(out) is not trace.Tensor:
         out = raised(lowered(out))
     if out.shape != ():
-        raise errors.ShapeError(f"{what} must return one number (shape ()), not shape {out.shape}. Reduce it (gg.sum, gg.mean), or use gg.jacobian or gg.vjp")
+        raise errors.ShapeError(
+            f"{what} must return one number (shape ()), not shape {out.shape}. Reduce it (gg.sum, gg.mean), or use gg.jacobian or gg.vjp"
+        )
     d = out.dtype
     if d in _PLAIN:
         return out
     if dtypes.is_complex(d) and not holomorphic:
-        raise errors.DtypeError(f"{what} returned {d.name}; the gradient of a complex result is defined only for a holomorphic function: pass holomorphic=True, or return a real number such as gg.abs(z) ** 2")
+        raise errors.DtypeError(
+            f"{what} returned {d.name}; the gradient of a complex result is defined only for a holomorphic function: pass holomorphic=True, or return a real number such as gg.abs(z) ** 2"
+        )
     if not dtypes.is_inexact(d):
         raise errors.DtypeError(f"{what} returned {d.name}, which is constant; expected a floating-point number")
     return out
-
 
 
 def _seed(data: Any) -> Any:
@@ -93,10 +100,20 @@ def _seed(data: Any) -> Any:
 def _detached(tape: Tape, what: str) -> None:
     """Raise if the result is off the tape because a value was cut off on the way."""
     if tape.cuts:
-        raise errors.GraphError(f"{what} has no derivative here: {tape.cuts[0]}. Keep the computation in floating point, or say that it is meant: gg.stop_gradient")
+        raise errors.GraphError(
+            f"{what} has no derivative here: {tape.cuts[0]}. Keep the computation in floating point, or say that it is meant: gg.stop_gradient"
+        )
 
 
-def _collected(tape: Tape, found: dict[Any, Any], leaves: Sequence[Leaf], trees: Sequence[pytree.Tree], args: Sequence[Any], positions: Sequence[int], f: Callable[..., Any]) -> list[Any]:
+def _collected(
+    tape: Tape,
+    found: dict[Any, Any],
+    leaves: Sequence[Leaf],
+    trees: Sequence[pytree.Tree],
+    args: Sequence[Any],
+    positions: Sequence[int],
+    f: Callable[..., Any],
+) -> list[Any]:
     """Cotangents in the containers of the arguments; zeros, with a warning, for what nothing depends on."""
     cts = [raised(found[leaf]) if leaf in found else None for leaf in leaves]
     if len(found) != len(cts):
@@ -106,18 +123,31 @@ def _collected(tape: Tape, found: dict[Any, Any], leaves: Sequence[Leaf], trees:
         given = [x for p in positions for x in pytree.leaves(args[p])]
         for k, (ct, leaf) in enumerate(zip(cts, leaves, strict=True)):
             if ct is None:
-                warnings.warn(f"the result of {what} does not depend on argument {names[k]}: its gradient is zeros", errors.GradientWarning, stacklevel=4)
+                warnings.warn(
+                    f"the result of {what} does not depend on argument {names[k]}: its gradient is zeros",
+                    errors.GradientWarning,
+                    stacklevel=4,
+                )
                 cts[k] = raised(select.full(leaf.shape, 0, lowered(given[k])))
     if len(trees) == 1 and trees[0] is pytree.LEAF:
         return cts
     items = iter(cts)
-    return [next(items) if tree is pytree.LEAF else pytree.unflatten(tree, [next(items) for _ in pytree.paths(tree)]) for tree in trees]
+    return [
+        next(items) if tree is pytree.LEAF else pytree.unflatten(tree, [next(items) for _ in pytree.paths(tree)])
+        for tree in trees
+    ]
 
 
 # ---- reverse mode ---------------------------------------------------------------------------------------------------------
 
 
-def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False, convention: str = "ascent") -> Callable[..., Any]:
+def value_and_grad(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    convention: str = "ascent",
+) -> Callable[..., Any]:
     """A function that returns ``(f(*args), gradient)``.
 
     Parameters and errors as :func:`grad`; with ``has_aux`` the first item is the pair ``(value, aux)``.
@@ -135,7 +165,15 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     return run
 
 
-def _evaluated(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool, holomorphic: bool, convention: str) -> tuple[Any, Any]:
+def _evaluated(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: Argnums,
+    has_aux: bool,
+    holomorphic: bool,
+    convention: str,
+) -> tuple[Any, Any]:
     """The value (with the auxiliary result, if there is one) and the gradient."""
     tape = Tape()
     leaves: list[Leaf] = []
@@ -143,7 +181,9 @@ def _evaluated(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     state.level += 1
     try:
         tape.level = state.level
-        if len(args) == 1 and argnums == 0 and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor):  # by far the most frequent call, kept short
+        if (
+            len(args) == 1 and argnums == 0 and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor)
+        ):  # by far the most frequent call, kept short
             out = f(_leaf(tape, args[0], leaves, f, 0), **kwargs)
         else:
             positions = argument_positions(f, argnums, len(args))
@@ -153,7 +193,9 @@ def _evaluated(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     aux = None
     if has_aux:
         if type(out) is not tuple or len(out) != 2:
-            raise TypeError(f"{function_name(f)} with has_aux=True must return a pair (value, aux), not {type(out).__name__}")
+            raise TypeError(
+                f"{function_name(f)} with has_aux=True must return a pair (value, aux), not {type(out).__name__}"
+            )
         out, aux = out[0], _off(tape, out[1])
     if type(out) is not trace.Tensor or out.shape != () or out.dtype not in _PLAIN:
         out = _scalar(out, f, holomorphic)
@@ -186,7 +228,13 @@ def _off(tape: Any, tree: Any) -> Any:
     return pytree.map(lambda v: raised(v._data) if type(v) is trace.Tensor and v._trace is tape else v, tree)
 
 
-def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False, convention: str = "ascent") -> Callable[..., Any]:
+def grad(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    convention: str = "ascent",
+) -> Callable[..., Any]:
     """A function that returns the gradient of ``f``, which must return one real number.
 
     The gradient has the shapes, dtypes and containers of the arguments that ``argnums`` names (a tuple gives a tuple).
@@ -237,9 +285,16 @@ def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
     def pull(cotangent: Any) -> tuple[Any, ...]:
         cts, tree = pytree.flatten(cotangent)
         if tree != out_tree:
-            raise errors.ShapeError(f"pull of {what}: cotangent of structure {pytree.describe(tree)}; expected that of the result, {pytree.describe(out_tree)}")
-        seeds = [(m, _conjugated(fitting(c, o, f"pull of {what}: cotangent"))) for m, c, o in zip(marks, cts, lower, strict=True)]
-        found = {leaf: _conjugated(g) for leaf, g in sweep([(m, c) for m, c in seeds if m is not None], retain=True).items()}
+            raise errors.ShapeError(
+                f"pull of {what}: cotangent of structure {pytree.describe(tree)}; expected that of the result, {pytree.describe(out_tree)}"
+            )
+        seeds = [
+            (m, _conjugated(fitting(c, o, f"pull of {what}: cotangent")))
+            for m, c, o in zip(marks, cts, lower, strict=True)
+        ]
+        found = {
+            leaf: _conjugated(g) for leaf, g in sweep([(m, c) for m, c in seeds if m is not None], retain=True).items()
+        }
         return tuple(_collected(tape, found, leaves, [pytree.flatten(a)[1] for a in args], args, positions, f))
 
     result = pytree.unflatten(out_tree, [raised(v) for v in lower])
@@ -259,7 +314,9 @@ def fitting(t: Any, like: Any, what: str) -> Any:
     if have == want:
         return data
     if dtypes.is_complex(have) and not dtypes.is_complex(want):
-        raise errors.DtypeError(f"{what} of dtype {have.name} for a real value of dtype {want.name}; take its real part: gg.real(t)")
+        raise errors.DtypeError(
+            f"{what} of dtype {have.name} for a real value of dtype {want.name}; take its real part: gg.real(t)"
+        )
     return cast(data, dtype=want, source=have)
 
 
@@ -275,7 +332,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     """
     what = function_name(f)
     if len(primals) != len(tangents):
-        raise errors.ShapeError(f"jvp of {what}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal")
+        raise errors.ShapeError(
+            f"jvp of {what}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal"
+        )
     with Forward() as forward:
 
         def dual(x: Any, t: Any) -> Any:

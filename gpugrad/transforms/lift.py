@@ -12,7 +12,6 @@ from gpugrad.trace import value
 from gpugrad.transforms import borrowed
 from gpugrad.transforms.tape import EAGER
 
-
 _PLAIN = frozenset(map(np.dtype, ("float64", "float32", "int64", "int32", "bool", "complex128")))
 """Dtypes that need no second look."""
 
@@ -33,7 +32,9 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
     out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
     if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
         what = " (a sequence that holds tensors: gg.stack them)" if dtypes.of(out).kind == "O" else ""
-        raise errors.DtypeError(f"cannot make a tensor of dtype {out.dtype} from {type(x).__name__}{what}; expected booleans or numbers")
+        raise errors.DtypeError(
+            f"cannot make a tensor of dtype {out.dtype} from {type(x).__name__}{what}; expected booleans or numbers"
+        )
     if dtype is None and dtypes.of(out) == np.float64 and not hasattr(x, "dtype") and dtypes.default() != np.float64:
         out = backend.asarray(out, dtype=dtypes.default())
     return out
@@ -47,7 +48,9 @@ def _from_dlpack(x: Any) -> Any:
                 return from_dlpack(x)
             except (BufferError, ValueError, RuntimeError, TypeError):
                 continue
-    raise errors.DeviceError(f"cannot share the memory of {type(x).__module__}.{type(x).__qualname__} with a backend in use ({', '.join(select.in_use())}); copy it there first")
+    raise errors.DeviceError(
+        f"cannot share the memory of {type(x).__module__}.{type(x).__qualname__} with a backend in use ({', '.join(select.in_use())}); copy it there first"
+    )
 
 
 def as_value(x: Any, dtype: Any = None) -> Any:

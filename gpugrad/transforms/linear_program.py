@@ -45,7 +45,9 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     def push(*tangents: Any) -> Any:
         given, tree = pytree.flatten(tangents)
         if tree != in_tree:
-            raise TypeError(f"{what}: tangents of structure {pytree.describe(tree)}; expected that of the primals, {pytree.describe(in_tree)}")
+            raise TypeError(
+                f"{what}: tangents of structure {pytree.describe(tree)}; expected that of the primals, {pytree.describe(in_tree)}"
+            )
         found: dict[int, Any] = {
             leaf.index: fitting(t, d, f"{what}: tangent") for leaf, t, d in zip(starts, given, data, strict=True)
         }

@@ -35,7 +35,14 @@ class Node:
 
     __slots__ = ("__weakref__", "extra", "index", "params", "parents", "prim", "saved", "shape")
 
-    def __init__(self, prim: Primitive, params: dict[str, Any], parents: Sequence[Node | None], saved: Sequence[Any] | None, shape: Any) -> None:
+    def __init__(
+        self,
+        prim: Primitive,
+        params: dict[str, Any],
+        parents: Sequence[Node | None],
+        saved: Sequence[Any] | None,
+        shape: Any,
+    ) -> None:
         self.prim = prim
         self.params = params
         self.parents = parents
@@ -105,7 +112,9 @@ def extra(node: Node) -> Extra:
 
 def _kept(node: Node, field: str) -> Any:
     if node.extra is None or not node.extra.keep:
-        raise errors.GraphError(f"the {field} of <{node.name}> was not kept: a node keeps only what its rule reads. Run the function under `with gg.keep_values():`")
+        raise errors.GraphError(
+            f"the {field} of <{node.name}> was not kept: a node keeps only what its rule reads. Run the function under `with gg.keep_values():`"
+        )
     return getattr(node.extra, field)
 
 
@@ -217,7 +226,6 @@ class Tape(Trace):
         return value(out, self, node)
 
 
-
 EAGER = Tape()
 """The bottom tape, level 0: what tensors outside every transform belong to."""
 
@@ -237,7 +245,13 @@ def binary(prim: Primitive, x: Any, y: Any) -> Any:
         if ty is tensor:
             b = y._data
             q = y._mark
-            if y._trace is not tape or not tape.records or type(a) is not type(b) or type(a) is tensor or a.dtype is not b.dtype:
+            if (
+                y._trace is not tape
+                or not tape.records
+                or type(a) is not type(b)
+                or type(a) is tensor
+                or a.dtype is not b.dtype
+            ):
                 return bind(prim, (x, y), NO_PARAMS)
         elif ty in WEAK and tape.records and type(a) is not tensor:
             b = y
@@ -321,6 +335,7 @@ def _look(node: Node, out: Any) -> None:
 
 
 # ---- from rules to pullbacks ----------------------------------------------------------------------------------------
+
 
 class Pull:
     """One operand's pullback: ``call(g, saved, shape, i, params)``, what of ``saved`` it reads, and how ``loose`` it is.
@@ -567,7 +582,9 @@ class LinearTape(Trace):
         parents = [self.mark(a) for a in args]
         for i, parent in enumerate(parents):
             if parent is not None and not prim.linear_in(i):
-                raise AssertionError(f"{prim.name} is not linear in its operand {i}, so it cannot stand in a derivative's map")
+                raise AssertionError(
+                    f"{prim.name} is not linear in its operand {i}, so it cannot stand in a derivative's map"
+                )
         pulls_of(prim)
         shape = prim.shape(*[getattr(d, "shape", ()) for d in data], **params)
         first = next(d.dtype for d in data if type(d) is Aval)
@@ -587,7 +604,11 @@ def transposed(function: Callable[[Any], Any], shape: Shape, g: Any) -> Any:
         leaf = Leaf(shape, like.dtype)
         out = function(value(Aval(shape, like.dtype), tape, leaf))
     outs = out if type(out) is tuple else (out,)
-    seeds = [(tape.mark(o), sum_to(c, o.shape)) for o, c in zip(outs, from_, strict=True) if c is not None and tape.mark(o) is not None]
+    seeds = [
+        (tape.mark(o), sum_to(c, o.shape))
+        for o, c in zip(outs, from_, strict=True)
+        if c is not None and tape.mark(o) is not None
+    ]
     found = sweep(seeds, retain=False).get(leaf)
     if found is None:
         return select.full(shape, 0, like)

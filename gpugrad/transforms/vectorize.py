@@ -14,7 +14,9 @@ from gpugrad.transforms.batch import Batch, repeated
 from gpugrad.transforms.lift import lowered, raised
 
 
-def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, chunk_size: int | None = None) -> Callable[..., Any]:
+def vmap(
+    f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, chunk_size: int | None = None
+) -> Callable[..., Any]:
     """``f`` over a batch: every operation runs once, on all items.
 
     ``in_axes`` says for each argument along which axis its items lie, None for one that all share (an int stands for
@@ -53,8 +55,12 @@ def _spread(axes: Any, args: Any, what: str) -> list[int | None]:
     """One axis for each leaf of ``args``, from a prefix of its structure."""
     if axes is None or isinstance(axes, int):
         return [axes] * len(pytree.leaves(args))
-    if type(axes) is not type(args) and not (isinstance(axes, list | tuple) and isinstance(args, list | tuple)) or len(axes) != len(args):
-        raise errors.ShapeError(f"{what}={axes!r} does not fit {len(args) if hasattr(args, '__len__') else 1} arguments of type {type(args).__name__}; expected an int, None, or the same structure")
+    if (
+        type(axes) is not type(args) and not (isinstance(axes, list | tuple) and isinstance(args, list | tuple))
+    ) or len(axes) != len(args):
+        raise errors.ShapeError(
+            f"{what}={axes!r} does not fit {len(args) if hasattr(args, '__len__') else 1} arguments of type {type(args).__name__}; expected an int, None, or the same structure"
+        )
     pairs = [(axes[k], args[k]) for k in args] if isinstance(args, dict) else list(zip(axes, args, strict=True))
     return [ax for a, x in pairs for ax in _spread(a, x, what)]
 
@@ -69,11 +75,22 @@ def _size(leaves: list[Any], axes: list[int | None], name: str) -> int:
             sizes[shape[ax]] = shape
     if len(sizes) != 1:
         told = ", ".join(map(str, sizes.values())) or "none"
-        raise errors.ShapeError(f"vmap of {name}: the mapped axes must exist and have one size; the mapped arguments have shapes {told} with in_axes {axes}. Use None for what all items share")
+        raise errors.ShapeError(
+            f"vmap of {name}: the mapped axes must exist and have one size; the mapped arguments have shapes {told} with in_axes {axes}. Use None for what all items share"
+        )
     return int(next(iter(sizes)))
 
 
-def _batched(f: Callable[..., Any], leaves: list[Any], axes: list[int | None], tree: Any, size: int, out_axes: Any, name: str, kwargs: dict[str, Any]) -> Any:
+def _batched(
+    f: Callable[..., Any],
+    leaves: list[Any],
+    axes: list[int | None],
+    tree: Any,
+    size: int,
+    out_axes: Any,
+    name: str,
+    kwargs: dict[str, Any],
+) -> Any:
     with Batch(size) as batch:
         values = [x if ax is None else value(lowered(x), batch, size) for x, ax in zip(leaves, axes, strict=True)]
         out = f(*pytree.unflatten(tree, values), **kwargs)

@@ -1,0 +1,176 @@
+"""A run: everything that a training step reads or changes, from the settings to the sums of the epoch so far.
+
+Its state is complete: a run that is loaded from it takes the same steps, bit for bit, as the one it was taken from.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from gpugrad import data, errors, optim, random
+from gpugrad.ops.losses import cross_entropy
+from gpugrad.ops.reductions import argmax
+from gpugrad.train.metrics import Epoch
+from gpugrad.train.models import MODELS
+from gpugrad.train.nonfinite import finite, origin
+from gpugrad.transforms.modes import no_grad
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked to do. With these and the state, it is determined."""
+
+    model: str
+    epochs: int
+    lr: float
+    batch_size: int
+    seed: int
+
+
+@dataclass
+class Sums:
+    """What the steps of the present epoch add up to."""
+
+    loss: float = 0.0
+    right: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+
+
+class Run:
+    """Digits, a model, AdamW with a one-cycle schedule, and where they stand."""
+
+    def __init__(self, settings: Settings, device: str) -> None:
+        self.settings = settings
+        self.device = device
+        random.seed(settings.seed)
+        self.train_set, self.test_set = (data.ArrayDataset(*(t.to(device) for t in part.tensors)) for part in data.digits())
+        self.loader = data.DataLoader(self.train_set, settings.batch_size, shuffle=True)
+        self.model = MODELS[settings.model]().to(device)
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=settings.lr)
+        self.schedule = optim.Schedule(self.optimizer, optim.one_cycle(max(2, settings.epochs * len(self.loader))))
+        self.history: list[Epoch] = []
+        self.sums = Sums()
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are complete."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are complete."""
+        return self.epoch >= self.settings.epochs
+
+    @property
+    def midway(self) -> bool:
+        """Whether an epoch has begun and has batches left."""
+        return 0 < self.sums.seen < len(self.train_set)
+
+    # ---- training -------------------------------------------------------------------------------------------------
+
+    def step(self, x: Any, y: Any) -> None:
+        """One step of gradient descent. TrainingError, and no parameter has moved, if anything is not finite."""
+        before = random.default_generator.state_dict()
+        began = time.perf_counter()
+        self.model.train()
+        self.optimizer.zero_grad()
+        logits = self.model(x)
+        loss = cross_entropy(logits, y)
+        value = loss.item()
+        if not math.isfinite(value):
+            self._stop(f"the loss is {value}", before, x, y)
+        loss.backward()
+        if not self._gradients_are_finite():
+            self._stop("a gradient is not finite", before, x, y)
+        self.optimizer.step()
+        self.schedule.step()
+        n = x.shape[0]
+        self.sums.loss += value * n
+        self.sums.right += _count(argmax(logits.detach(), -1) == y)
+        self.sums.seen += n
+        self.sums.seconds += time.perf_counter() - began
+
+    def _gradients_are_finite(self) -> bool:
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        if all(math.isfinite(g.sum().item()) for g in gradients):
+            return True
+        return all(finite(g) for g in gradients)  # finite numbers may have a sum that is not
+
+    def _stop(self, what: str, before: Mapping[str, int], x: Any, y: Any) -> None:
+        random.default_generator.load_state_dict(before)  # so that the step drops the same elements again
+        where = origin(self.model, cross_entropy, x, y)
+        batch = self.sums.seen // self.settings.batch_size + 1
+        raise errors.TrainingError(f"step {self.schedule.count + 1} (epoch {self.epoch + 1}, batch {batch}): {what}. It began with {where}. Try a smaller --lr than {self.settings.lr:g}")
+
+    def end_epoch(self) -> Epoch:
+        """Evaluate, and add a row to the history. TrainingError, and none is added, if the loss is not finite."""
+        loss, guess = self.evaluate()
+        if not math.isfinite(loss):
+            raise errors.TrainingError(f"epoch {self.epoch + 1}: the loss on test data is {loss} after step {self.schedule.count}, whose own was finite. Try a smaller --lr than {self.settings.lr:g}")
+        sums = self.sums
+        row = Epoch(
+            epoch=self.epoch + 1,
+            train_loss=sums.loss / sums.seen,
+            train_accuracy=sums.right / sums.seen,
+            test_loss=loss,
+            test_accuracy=float(np.mean(guess == self.truth())),
+            learning_rate=self.schedule.rates[0],
+            seconds=sums.seconds,
+            samples_per_second=sums.seen / max(sums.seconds, 1e-9),
+        )
+        self.history.append(row)
+        self.sums = Sums()
+        return row
+
+    def evaluate(self) -> tuple[float, np.ndarray[Any, Any]]:
+        """The mean loss on the test data, and the class that each item is taken for."""
+        x, y = self.test_set.tensors
+        self.model.eval()
+        with no_grad():
+            logits = self.model(x)
+            return cross_entropy(logits, y).item(), argmax(logits, -1).to("cpu").numpy()
+
+    def truth(self) -> np.ndarray[Any, Any]:
+        """The classes of the test data."""
+        labels: np.ndarray[Any, Any] = self.test_set.tensors[1].to("cpu").numpy()
+        return labels
+
+    # ---- state ----------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, as nested dictionaries of tensors and numbers."""
+        return {
+            "settings": asdict(self.settings),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "loader": self.loader.state_dict(),
+            "generator": random.default_generator.state_dict(),
+            "history": [asdict(e) for e in self.history],
+            "sums": asdict(self.sums),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], device: str) -> Run:
+        """The run that a state was taken from. FormatError if it is not the state of one."""
+        try:
+            run = cls(Settings(**state["settings"]), device)
+            history, sums = [Epoch(**e) for e in state["history"]], Sums(**state["sums"])
+            parts = [state[name] for name in ("model", "optimizer", "schedule", "loader", "generator")]
+        except (KeyError, TypeError) as problem:
+            raise errors.FormatError(f"not the state of a run of `gpugrad train`: {problem}") from None
+        for part, own in zip(parts, (run.model, run.optimizer, run.schedule, run.loader, random.default_generator), strict=True):
+            own.load_state_dict(part)
+        run.history, run.sums = history, sums
+        return run
+
+
+def _count(mask: Any) -> int:
+    return int(mask.sum().item())
