@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from gpugrad import errors, pytree
+from gpugrad import array_api, errors, pytree
 from gpugrad.array_api import *
 from gpugrad.array_api import __all__ as _standard
 from gpugrad.backends import builtin
@@ -67,6 +67,8 @@ _namespaces = ("data", "fft", "io", "linalg", "nn", "numpy", "optim", "random", 
 
 
 def __getattr__(name: str) -> Any:
+    if name == "bool":  # not a global: it would hide Python's own in this module
+        return array_api.bool
     if name in _namespaces:  # imported when first used, so that `import gpugrad` is quick
         try:
             return importlib.import_module(f"gpugrad.{name}")

@@ -159,7 +159,12 @@ class _Info:
     def default_dtypes(self, *, device: str | None = None) -> dict[str, Any]:
         """The dtypes that Python numbers make."""
         real = dtypes.default()
-        return {"real floating": real, "complex floating": dtypes.complex_of(real), "integral": np.dtype("int64"), "indexing": np.dtype("int64")}
+        return {
+            "real floating": real,
+            "complex floating": dtypes.complex_of(real),
+            "integral": np.dtype("int64"),
+            "indexing": np.dtype("int64"),
+        }
 
     def devices(self) -> list[str]:
         """The devices that are present."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpugrad.ops import arithmetic, gathering, linear, ordering, rearranging, reductions, sequences
+from gpugrad.shapes import axes_of
 
 
 def another(x: Any, result: Any) -> Any:
     """``result``, but never ``x`` itself: assignment rebinds an object, and must not reach the one it came from."""
     return x.again() if result is x else result
 
+
+_SUMMED = frozenset(map(np.dtype, ("float64", "float32")))
 
 Axis = int | Sequence[int] | None
 
@@ -25,6 +30,8 @@ class ArrayMethods:
 
     def sum(self: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
         """The sum over axes."""
+        if axis is None and dtype is None and not keepdims and self.dtype in _SUMMED:
+            return self._trace.apply(linear.reduce_sum, self, {"axis": axes_of(None, self.shape, "sum")})
         return reductions.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def mean(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:

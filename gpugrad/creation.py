@@ -39,7 +39,7 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
         and dtype is None
         and device is None
         and data.dtype in _PLAIN
-        and select.default_device() == "cpu"
+        and not select.redirected
     ):
         out = data.copy()
         return value(out, EAGER, Leaf(out.shape, out.dtype) if requires_grad else None)

@@ -72,7 +72,8 @@ def _of_primitive(prim: Primitive) -> Function:
     positional, keyword = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.KEYWORD_ONLY
     kind = inspect.Parameter.VAR_POSITIONAL if prim.variadic else positional
     operands = [inspect.Parameter(name, kind, annotation="Array") for name in prim.operands]
-    call.__signature__ = inspect.Signature([*operands, *(inspect.Parameter(p, keyword) for p in names)], return_annotation="Array")  # type: ignore[attr-defined]
+    metadata = [inspect.Parameter(name, keyword) for name in names]
+    call.__signature__ = inspect.Signature([*operands, *metadata], return_annotation="Array")  # type: ignore[attr-defined]
     call.__doc__ = _documented(prim, names)
     return call
 
@@ -137,9 +138,13 @@ def _documented(prim: Primitive, names: Sequence[str]) -> str:
     arrays = ", ".join(f"``{name}``" for name in prim.operands)
     if prim.batch == "elementwise":
         together = f"; {arrays} broadcast against each other" if len(prim.operands) > 1 else ""
-        lines.append(f"Elementwise on an array of any shape{together}. Takes tensors, arrays and numbers; returns a tensor.")
+        lines.append(
+            f"Elementwise on an array of any shape{together}. Takes tensors, arrays and numbers; returns a tensor."
+        )
     else:
-        lines.append(f"Takes {arrays}; leading axes are a batch. Returns {'a tuple of tensors' if prim.outputs else 'a tensor'}.")
+        lines.append(
+            f"Takes {arrays}; leading axes are a batch. Returns {'a tuple of tensors' if prim.outputs else 'a tensor'}."
+        )
     if not prim.differentiable:
         lines.append("It is constant almost everywhere: no derivative flows through it.")
     if prim.batch == "elementwise" and not names:
@@ -152,7 +157,13 @@ def _sample(prim: Primitive, position: int) -> str:
     """An operand for the example, of the kind of number that the primitive takes and inside its domain."""
     if prim.name.startswith("logical") or (prim.same and position not in prim.same):
         return "gg.tensor(True)"
-    return "gg.tensor(1)" if prim.name.startswith("bitwise") else "gg.tensor(0.5)" if prim.name == "atanh" else "gg.tensor(1.0)"
+    return (
+        "gg.tensor(1)"
+        if prim.name.startswith("bitwise")
+        else "gg.tensor(0.5)"
+        if prim.name == "atanh"
+        else "gg.tensor(1.0)"
+    )
 
 
 # ---- functions: their annotations say which parameters are arrays ----------------------------------------------------

@@ -35,7 +35,10 @@ def axis_of(axis: int, shape: Shape, name: str) -> int:
 
 
 def axes_of(axis: int | Sequence[int] | None, shape: Shape, name: str, permutation: bool = False) -> tuple[int, ...]:
-    """Axes, counted from the end; all of them for None. AxisError if one is out of range or named twice."""
+    """Axes, counted from the end, in the order given; all of them for None.
+
+    AxisError if one is out of range or named twice.
+    """
     if axis is None:
         return _every(len(shape))
     if isinstance(axis, int):

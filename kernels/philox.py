@@ -76,13 +76,13 @@ def random_bits(xp: Any, key: Any, *, shape: tuple[int, ...], width: int, round:
     return xp.reshape(flat if width == 64 else xp.astype(flat, xp.uint32), (*batch, *shape))
 
 
-def random_below(xp: Any, key: Any, *, shape: tuple[int, ...], span: int) -> Any:
-    """Integers 0 … span - 1, all equally likely, as uint64; ``span`` is at most 2**64.
+def random_below(xp: Any, key: Any, *, shape: tuple[int, ...], span: int, draw: Any = random_bits) -> Any:
+    """Integers 0 … span - 1, all equally likely, as uint64; ``span`` is at most 2**64. ``draw`` gives the words.
 
     The remainder of a 64-bit word, after rejecting the words at the top that would favour small remainders. A word is
     rejected with probability below span / 2**64, so that a second round is hardly ever needed.
     """
-    words = random_bits(xp, key, shape=shape, width=64)
+    words = draw(xp, key, shape=shape, width=64)
     top = 2**64 - 2**64 % span
     if span == 2**64:
         return words
@@ -92,7 +92,7 @@ def random_below(xp: Any, key: Any, *, shape: tuple[int, ...], span: int) -> Any
         if not bool(xp.any(rejected)):
             break
         round += 1
-        words = xp.where(rejected, random_bits(xp, key, shape=shape, width=64, round=round), words)
+        words = xp.where(rejected, draw(xp, key, shape=shape, width=64, round=round), words)
     return words % span
 
 

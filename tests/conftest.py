@@ -37,9 +37,16 @@ def backends(config: pytest.Config) -> list[str]:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
+    """Which backends this run is about, and which it leaves out."""
     chosen = backends(config)
     absent = [name for name in select.known() if name not in chosen]
     return f"gpugrad backends: {', '.join(chosen)}" + (f" (not run: {', '.join(absent)})" if absent else "")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The same at the end of a quiet run, which has no header."""
+    if config.get_verbosity() < 0:
+        terminalreporter.write_line(pytest_report_header(config))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

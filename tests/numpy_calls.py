@@ -61,9 +61,15 @@ UFUNC_CALLS: dict[str, list[Call]] = {
         lambda name: lambda np, a: getattr(np, name)(a.m, a.v),
     ),
     **_each("logical_and logical_or logical_xor", lambda name: lambda np, a: getattr(np, name)(a.mask, a.b)),
-    **_each("bitwise_and bitwise_or bitwise_xor left_shift right_shift", lambda name: lambda np, a: getattr(np, name)(a.j, a.i)),
+    **_each(
+        "bitwise_and bitwise_or bitwise_xor left_shift right_shift",
+        lambda name: lambda np, a: getattr(np, name)(a.j, a.i),
+    ),
     "arccosh": [lambda np, a: np.arccosh(1.0 + a.p)],
-    "_core.umath.clip": [lambda np, a: numpy.asarray(a.i).clip(a.i, 1), lambda np, a: numpy.zeros((3, 4)).clip(a.m, 1.0)],
+    "_core.umath.clip": [
+        lambda np, a: numpy.asarray(a.i).clip(a.i, 1),
+        lambda np, a: numpy.zeros((3, 4)).clip(a.m, 1.0),
+    ],
     "conjugate": [lambda np, a: np.conjugate(a.c), lambda np, a: np.conj(a.m)],
     "divmod": [lambda np, a: np.divmod(a.m, 0.3)],
     "float_power": [lambda np, a: np.float_power(a.p, a.w)],

@@ -77,7 +77,9 @@ def standardized(x: Any) -> Any:
     scaled = centred / xp.sqrt(xp.var(x, axis=0, correction=1, keepdims=True))
     kept = xp.where(scaled > 0, scaled, xp.zeros_like(scaled))
     total = xp.linalg.vector_norm(xp.concat([kept, xp.flip(kept, axis=0)], axis=1))
-    return total + xp.sum(xp.matmul(xp.matrix_transpose(kept), kept) * xp.eye(x.shape[1])) / xp.asarray(x.shape[0], dtype=xp.float64)
+    return total + xp.sum(xp.matmul(xp.matrix_transpose(kept), kept) * xp.eye(x.shape[1])) / xp.asarray(
+        x.shape[0], dtype=xp.float64
+    )
 
 
 def test_code_for_any_namespace_is_differentiated() -> None:

@@ -132,7 +132,11 @@ def test_name_signature_module_and_pickle() -> None:
 
 
 def test_places() -> None:
-    assert [(p.name, p.optional, p.mixed) for p in places_of(seen)[0]] == [("x", False, False), ("y", True, False), ("z", True, False)]
+    assert [(p.name, p.optional, p.mixed) for p in places_of(seen)[0]] == [
+        ("x", False, False),
+        ("y", True, False),
+        ("z", True, False),
+    ]
     star = places_of(many)[1]
     assert star is not None
     assert star.name == "xs"

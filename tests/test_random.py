@@ -73,9 +73,13 @@ def test_a_wide_word_is_two_narrow_ones_the_low_one_first() -> None:
 @pytest.mark.parametrize("width", [32, 64])
 def test_numpy_gives_the_general_words(batch: Any, shape: Any, width: int, rng: Any) -> None:
     key = rng.integers(0, 2**32, size=(*batch, 2), dtype=np.uint32)
-    wanted = philox.random_bits(np, key, shape=shape, width=width)
-    got = philox_numpy.random_bits(key, shape=shape, width=width)
-    assert got.dtype == wanted.dtype and np.array_equal(got, wanted)
+    for round in (0, 3):
+        wanted = philox.random_bits(np, key, shape=shape, width=width, round=round)
+        got = philox_numpy.random_bits(key, shape=shape, width=width, round=round)
+        assert got.dtype == wanted.dtype and np.array_equal(got, wanted)
+    span = 2**63 + 2**62
+    wanted = philox.random_below(np, key, shape=shape, span=span)
+    assert np.array_equal(philox_numpy.random_below(key, shape=shape, span=span), wanted)
 
 
 def test_blocks_beyond_32_bits_have_counters_of_their_own() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad.backends.half import HalfArray
+from gpugrad.backends.numpy_moves import MOVES, OVERRIDES
 from gpugrad.backends.reference import ReferenceBackend
 from gpugrad.kernels import normal_quantile, philox_numpy
 from gpugrad.primitive import Primitive
@@ -22,6 +23,10 @@ _SCALAR_OPERATORS: dict[str, Callable[..., Any]] = {
 """On NumPy's scalars Python's operators are ten times as fast as the ufuncs, and give the same."""
 
 
+_MOVES = MOVES | {"expand", "reshape", "permute"}
+"""Calls that compute nothing, for which half precision needs no widening."""
+
+
 class NumpyBackend(ReferenceBackend):
     """NumPy arrays; the general forwards, overridden where NumPy has a faster way."""
 
@@ -30,6 +35,7 @@ class NumpyBackend(ReferenceBackend):
     def __init__(self) -> None:
         super().__init__()
         self.overrides = {
+            **OVERRIDES,
             "reduce_sum": _reduce_sum,
             "expand": _expand,
             "reshape": _reshape,
@@ -39,15 +45,11 @@ class NumpyBackend(ReferenceBackend):
             "reduce_min": lambda x, *, axis: np.minimum.reduce(x, axis),
             "cummax": lambda x, *, axis: np.maximum.accumulate(x, axis),
             "cummin": lambda x, *, axis: np.minimum.accumulate(x, axis),
-            "cumsum": lambda x, *, axis: np.add.accumulate(x, axis, x.dtype),
             "fmod": np.fmod,
             "exp2": np.exp2,
             "cbrt": np.cbrt,
             "square": np.square,
-            "gather": _gather,
-            "scatter": _scatter,
-            "put": _put,
-            "lasting": _lasting,
+            "random_below": philox_numpy.random_below,
             "random_bits": philox_numpy.random_bits,
             "normal_quantile": normal_quantile.normal_quantile_numpy,
         }
@@ -55,7 +57,7 @@ class NumpyBackend(ReferenceBackend):
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
         if array_type in (np.float64, np.float32) and prim.name in _SCALAR_OPERATORS:
             return _SCALAR_OPERATORS[prim.name]
-        if issubclass(array_type, HalfArray) and prim.name in ("expand", "reshape", "permute"):
+        if issubclass(array_type, HalfArray) and prim.name in _MOVES:
             return self.overrides[prim.name]  # moves data, computes nothing
         return super().implementation(prim, array_type)
 
@@ -69,7 +71,8 @@ def _expand(x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
     if type(x) is not np.ndarray:
         x = np.asanyarray(x)
     if not x.shape and 0 not in sizes:
-        return np.ndarray.__new__(type(x), sizes, x.dtype, x, 0, (0,) * len(sizes))
+        shape = sizes if len(axis) == 1 else [n for _, n in sorted(zip(axis, sizes, strict=True))]
+        return np.ndarray.__new__(type(x), shape, x.dtype, x, 0, (0,) * len(sizes))
     shape, strides = list(x.shape), list(x.strides)
     rank = len(shape) + len(axis)
     for a, n in sorted((a + rank, n) for a, n in zip(axis, sizes, strict=True)):
@@ -98,32 +101,3 @@ def _masked_multiply(x: Any, y: Any) -> Any:
         if total == total:
             return out
         return np.where((x == 0) | (y == 0), np.zeros((), out.dtype), out)
-
-
-def _places(index: Any, axis: int) -> tuple[Any, ...]:
-    """An index array as a key for the axis, which is counted from the end."""
-    return (..., index, *(slice(None),) * (-axis - 1))
-
-
-def _gather(x: Any, index: Any, *, axis: int) -> Any:
-    return x.take(index, axis)
-
-
-def _scatter(u: Any, index: Any, *, axis: int, size: int) -> Any:
-    before = u.ndim - index.ndim + axis + 1
-    out = np.zeros((*u.shape[:before], size, *u.shape[before + index.ndim :]), u.dtype)
-    np.add.at(out, _places(index, axis), u)
-    return out
-
-
-def _put(x: Any, v: Any, index: Any, *, axis: int) -> Any:
-    out = np.array(x)
-    out[_places(index, axis)] = v
-    return out
-
-
-def _lasting(index: Any, *, size: int) -> Any:
-    order = np.arange(index.size).reshape(index.shape)
-    last = np.empty(size, order.dtype)
-    last[index] = order
-    return last[index] == order

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,8 @@ def register(name: str, make: Callable[[], Backend]) -> None:
 
 def known() -> list[str]:
     """Names of all backends: built in, then those that installed packages bring."""
+    from importlib import metadata  # slow to import, and seldom needed
+
     for point in metadata.entry_points(group="gpugrad.backends"):
         _classes.setdefault(point.name, lambda point=point: point.load()())  # type: ignore[misc]
     return list(_classes)
@@ -165,6 +166,9 @@ class _Default(threading.local):
 
 _default = _Default()
 
+redirected = 0
+"""Positive while some thread makes its tensors elsewhere than on the CPU."""
+
 
 @contextmanager
 def device(name: str) -> Iterator[str]:
@@ -175,11 +179,14 @@ def device(name: str) -> Iterator[str]:
     ...     gg.ones(2).device == chosen
     True
     """
+    global redirected
     before = _default.device
     _default.device = resolve(name)
+    redirected += 1
     try:
         yield _default.device
     finally:
+        redirected -= 1
         _default.device = before
 
 

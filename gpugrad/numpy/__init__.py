@@ -55,4 +55,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'gpugrad.numpy' has no attribute {name!r}, and neither has numpy")
 
 
-__all__ = ["linalg", "ndarray", "random", *(name for name in _names if name not in ("abs", "all", "any", "bool", "max", "min", "pow", "round", "sum"))]
+__all__ = [
+    "linalg",
+    "ndarray",
+    "random",
+    *(name for name in _names if name not in ("abs", "all", "any", "bool", "max", "min", "pow", "round", "sum")),
+]

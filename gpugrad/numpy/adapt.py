@@ -80,14 +80,18 @@ class Adapted:
             if to is not None:
                 passed[to] = v
             elif not (v is ABSENT or v is p.default or p.name in IGNORED or _equal(v, p.default)):
-                raise errors.UnsupportedError(f"np.{self.path}: {p.name}={v!r} is not supported on tensors; leave it at {p.default!r}, or compute it with other functions of gg")
+                raise errors.UnsupportedError(
+                    f"np.{self.path}: {p.name}={v!r} is not supported on tensors; leave it at {p.default!r}, or compute it with other functions of gg"
+                )
         if where is not ABSENT and where is not True:
             passed = self._left_out(passed, where, initial)
         first = [passed.pop(name) for name in self.positional if name in passed]
         result = self.ours(*first, *rest, **passed)
         if initial is not ABSENT and initial is not None:
             if self.join is None:
-                raise errors.UnsupportedError(f"np.{self.path}: initial= is not supported on tensors; join it to the result")
+                raise errors.UnsupportedError(
+                    f"np.{self.path}: initial= is not supported on tensors; join it to the result"
+                )
             result = self.join(result, initial)
         return delivered(result, out, f"np.{self.path}")
 
@@ -104,7 +108,9 @@ class Adapted:
         known = {p.name for p in self.theirs}
         for name, v in kwargs.items():
             if name in given or name not in known:
-                raise TypeError(f"np.{self.path}() got {'two values for' if name in given else 'an unexpected'} argument {name!r}")
+                raise TypeError(
+                    f"np.{self.path}() got {'two values for' if name in given else 'an unexpected'} argument {name!r}"
+                )
             given[name] = v
         return {name: v for name, v in given.items() if v is not ABSENT}, ()
 
@@ -113,12 +119,16 @@ class Adapted:
         if neutral is None and self.join is not None and initial is not ABSENT and initial is not None:
             neutral = initial
         if neutral is None:
-            raise errors.UnsupportedError(f"np.{self.path}: where= is not supported on tensors{' without initial=' if self.join else ''}; select first: gg.where(mask, x, value)")
+            raise errors.UnsupportedError(
+                f"np.{self.path}: where= is not supported on tensors{' without initial=' if self.join else ''}; select first: gg.where(mask, x, value)"
+            )
         first = next(iter(passed))
         return {**passed, first: self.select(where, passed[first], neutral)}
 
 
-def _targets(theirs: list[inspect.Parameter], ours: Mapping[str, inspect.Parameter], renames: Mapping[str, str]) -> dict[str, str]:
+def _targets(
+    theirs: list[inspect.Parameter], ours: Mapping[str, inspect.Parameter], renames: Mapping[str, str]
+) -> dict[str, str]:
     """NumPy's name -> ours."""
     by_place = {k: name for k, (name, p) in enumerate(ours.items()) if "Array" in str(p.annotation)}
     names = {p.name for p in theirs}

@@ -33,7 +33,17 @@ def gathered(x: Any) -> Any:
     return stack([gathered(e) for e in x])
 
 
-def array(object: Any, dtype: Any = None, *, copy: bool | None = True, order: str = "K", subok: bool = False, ndmin: int = 0, ndmax: int = 0, like: Any = None) -> Any:
+def array(
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: bool | None = True,
+    order: str = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    ndmax: int = 0,
+    like: Any = None,
+) -> Any:
     """A tensor of a number, an array, or nested lists of numbers and tensors, with a derivative in the tensors.
 
     >>> import gpugrad as gg, gpugrad.numpy as gnp
@@ -53,7 +63,15 @@ def array(object: Any, dtype: Any = None, *, copy: bool | None = True, order: st
     return fresh(out) if copy and out is object else out
 
 
-def asarray(a: Any, dtype: Any = None, order: str | None = None, *, device: str | None = None, copy: bool | None = None, like: Any = None) -> Any:
+def asarray(
+    a: Any,
+    dtype: Any = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+    copy: bool | None = None,
+    like: Any = None,
+) -> Any:
     """A tensor of anything array-like; a tensor as it is.
 
     >>> import gpugrad.numpy as gnp
@@ -123,7 +141,9 @@ def empty(shape: Size, dtype: Any = None, order: str = "C", *, device: str | Non
     return creation.zeros(shape, dtype=dtype, device=_device(device, like))
 
 
-def full(shape: Size, fill_value: Any, dtype: Any = None, order: str = "C", *, device: str | None = None, like: Any = None) -> Any:
+def full(
+    shape: Size, fill_value: Any, dtype: Any = None, order: str = "C", *, device: str | None = None, like: Any = None
+) -> Any:
     """A tensor filled with one number, or with values that broadcast to the shape, differentiably."""
     size = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     if type(fill_value) is not Tensor and np.ndim(fill_value) == 0:
@@ -136,31 +156,71 @@ def _device(device: str | None, like: Any) -> str | None:
     return like.device if device is None and type(like) is Tensor else device
 
 
-def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Size | None = None, *, device: str | None = None) -> Any:
+def zeros_like(
+    a: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Size | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """Zeros of the shape, dtype and device of ``a`` unless given; a buffer to write into, differentiably."""
     return full_like(a, 0, dtype, shape=shape, device=device)
 
 
-def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Size | None = None, *, device: str | None = None) -> Any:
+def ones_like(
+    a: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Size | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """Ones of the shape, dtype and device of ``a`` unless given."""
     return full_like(a, 1, dtype, shape=shape, device=device)
 
 
-def empty_like(prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Size | None = None, *, device: str | None = None) -> Any:
+def empty_like(
+    prototype: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Size | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """A tensor to be written into, of the shape, dtype and device of ``prototype`` unless given; zeros."""
     return full_like(prototype, 0, dtype, shape=shape, device=device)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Size | None = None, *, device: str | None = None) -> Any:
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Size | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """A tensor filled with ``fill_value``, of the shape, dtype and device of ``a`` unless given."""
     like = as_value(a)
-    return full(like.shape if shape is None else shape, fill_value, like.dtype if dtype is None else dtype, device=device or like.device)
+    return full(
+        like.shape if shape is None else shape,
+        fill_value,
+        like.dtype if dtype is None else dtype,
+        device=device or like.device,
+    )
 
 
 # ---- ranges and simple matrices -----------------------------------------------------------------------------------------
 
 
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, device: str | None = None, like: Any = None) -> Any:
+def arange(
+    start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, device: str | None = None, like: Any = None
+) -> Any:
     """Numbers from ``start`` (0 if only one is given) up to, not including, ``stop``; their number cannot be differentiated."""
     return creation.arange(start, stop, step, dtype=dtype, device=_device(device, like))
 
@@ -176,7 +236,13 @@ def linspace(
     tensor([0. , 0.5, 1. ])
     """
     n = num.__index__()
-    out = creation.linspace(gathered(start) if _holds_tensor(start) else start, gathered(stop) if _holds_tensor(stop) else stop, n, endpoint=endpoint, device=device)
+    out = creation.linspace(
+        gathered(start) if _holds_tensor(start) else start,
+        gathered(stop) if _holds_tensor(stop) else stop,
+        n,
+        endpoint=endpoint,
+        device=device,
+    )
     if dtype is not None:
         out = out.astype(dtype)
     if axis != 0:
@@ -187,7 +253,9 @@ def linspace(
     return out, (as_value(stop) - as_value(start)) / parts if parts else creation.full((), np.nan)
 
 
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
     """``base`` to the powers :func:`linspace`, differentiable in all three."""
     out = base ** linspace(start, stop, num, endpoint, axis=axis)
     return out if dtype is None else out.astype(dtype)
@@ -211,7 +279,16 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     return out if dtype is None else out.astype(dtype)
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, order: str = "C", *, device: str | None = None, like: Any = None) -> Any:
+def eye(
+    N: int,
+    M: int | None = None,
+    k: int = 0,
+    dtype: Any = None,
+    order: str = "C",
+    *,
+    device: str | None = None,
+    like: Any = None,
+) -> Any:
     """Ones on the ``k``-th diagonal of an N × M matrix of zeros."""
     return creation.eye(N, M, k=k, dtype=dtype, device=_device(device, like))
 
@@ -226,7 +303,9 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, like: An
     return creation.tri(N, M, k=k, dtype=dtype, device=_device(None, like))
 
 
-def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: Any = float, like: Any = None, **kwargs: Any) -> Any:
+def fromfunction(
+    function: Callable[..., Any], shape: Sequence[int], *, dtype: Any = float, like: Any = None, **kwargs: Any
+) -> Any:
     """``function`` of the coordinate arrays of a grid of that shape."""
     return function(*(as_value(i) for i in np.indices(shape, dtype)), **kwargs)
 

@@ -67,7 +67,15 @@ def diagflat(v: Array, k: int = 0) -> Array:
     return rearranging.diag(rearranging.ravel(v), k)
 
 
-def clip(a: Array, a_min: Array | None = ABSENT, a_max: Array | None = ABSENT, out: Any = None, *, min: Array | None = ABSENT, max: Array | None = ABSENT) -> Array:
+def clip(
+    a: Array,
+    a_min: Array | None = ABSENT,
+    a_max: Array | None = ABSENT,
+    out: Any = None,
+    *,
+    min: Array | None = ABSENT,
+    max: Array | None = ABSENT,
+) -> Array:
     """``a`` limited to [``a_min``, ``a_max``] (or ``min``, ``max``), either of which may be None."""
     low = a_min if a_min is not ABSENT else min
     high = a_max if a_max is not ABSENT else max
@@ -85,12 +93,16 @@ def where(condition: Array, x: Array | None = None, y: Array | None = None) -> A
     return where_of(condition if condition.dtype.kind == "b" else not_equal(condition, 0), x, y)
 
 
-def concatenate(arrays: Sequence[Array], axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Array:
+def concatenate(
+    arrays: Sequence[Array], axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Array:
     """Arrays one after another along ``axis``; flattened first for None."""
     return delivered(_in(joining.concat(arrays, axis), dtype), out, "np.concatenate")
 
 
-def stack(arrays: Sequence[Array], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Array:
+def stack(
+    arrays: Sequence[Array], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Array:
     """Arrays of one shape along a new axis."""
     return delivered(_in(joining.stack(arrays, axis), dtype), out, "np.stack")
 
@@ -127,7 +139,15 @@ def _in(x: Any, dtype: Any) -> Any:
 # ---- reductions ---------------------------------------------------------------------------------------------------------
 
 
-def mean(a: Array, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Array | bool = True) -> Array:
+def mean(
+    a: Array,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: Array | bool = True,
+) -> Array:
     """The arithmetic mean over ``axis``, of the elements where ``where`` holds."""
     found = reductions.mean(a, axis, dtype, keepdims) if where is True else _mean_where(a, axis, dtype, keepdims, where)
     return delivered(found, out, "np.mean")
@@ -157,7 +177,9 @@ def std(
     *, where: Array | bool = True, mean: Array | None = ABSENT, correction: float = ABSENT,
 ) -> Array:  # fmt: skip
     """The standard deviation over ``axis``: the root of the variance."""
-    return delivered(reductions.root(_var(a, axis, dtype, _freedom(ddof, correction), keepdims, where, mean)), out, "np.std")
+    return delivered(
+        reductions.root(_var(a, axis, dtype, _freedom(ddof, correction), keepdims, where, mean)), out, "np.std"
+    )
 
 
 def _freedom(ddof: float, correction: Any) -> float:
@@ -175,7 +197,9 @@ def _var(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: bool, where: Any,
     centre = mean if mean is not ABSENT else _mean_where(x, axis, None, True, where)
     d = where_of(as_value(where), x - centre, 0.0)
     squares = d * conj(d) if dtypes.is_complex(x.dtype) else d * d
-    return reductions.sum(reductions.real_like(squares), axis, keepdims=keepdims) / (_counts(where, x, axis, keepdims) - ddof)
+    return reductions.sum(reductions.real_like(squares), axis, keepdims=keepdims) / (
+        _counts(where, x, axis, keepdims) - ddof
+    )
 
 
 def nanvar(
@@ -203,7 +227,9 @@ def _nanvar(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: bool, where: A
     return _var(x, axis, None, ddof, keepdims, held, mean)
 
 
-def average(a: Array, axis: Any = None, weights: Array | None = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def average(
+    a: Array, axis: Any = None, weights: Array | None = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
     """The mean over ``axis`` with ``weights``; with ``returned`` also their sum."""
     found = reductions.average(a, axis, weights, keepdims)
     if not returned:
@@ -213,7 +239,11 @@ def average(a: Array, axis: Any = None, weights: Array | None = None, returned: 
         return found, found * 0.0 + float(math.prod(a.shape[k] for k in axes))
     if weights.shape != a.shape:
         (k,) = axes_of(axis, a.shape, "np.average")
-        weights = moveaxis(found[..., None] * 0.0 + weights, -1, k) if not keepdims else moveaxis(moveaxis(found, k, -1) * 0.0 + weights, -1, k)
+        weights = (
+            moveaxis(found[..., None] * 0.0 + weights, -1, k)
+            if not keepdims
+            else moveaxis(moveaxis(found, k, -1) * 0.0 + weights, -1, k)
+        )
         return found, reductions.sum(weights, k, keepdims=keepdims)
     return found, reductions.sum(weights, axis, keepdims=keepdims)
 
@@ -239,7 +269,9 @@ def inner(a: Array, b: Array) -> Array:
     return contraction.inner(a, b)
 
 
-def einsum(*operands: Any, out: Any = None, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe") -> Array:
+def einsum(
+    *operands: Any, out: Any = None, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe"
+) -> Array:
     """Einstein's summation, by subscripts in a string or by lists of labels after each operand."""
     if isinstance(operands[0], str):
         subscripts, arrays = operands[0], list(operands[1:])

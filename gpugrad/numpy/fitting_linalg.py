@@ -54,7 +54,9 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     inner = a.shape[len(b.shape) :]
     n = math.prod(inner)
     if math.prod(b.shape) != n:
-        raise errors.ShapeError(f"np.linalg.tensorsolve: shapes {a.shape} and {b.shape}; expected a.shape to begin with b.shape and to go on with as many elements")
+        raise errors.ShapeError(
+            f"np.linalg.tensorsolve: shapes {a.shape} and {b.shape}; expected a.shape to begin with b.shape and to go on with as many elements"
+        )
     return reshape(linalg.solve(reshape(a, (n, n)), reshape(b, (n,))), inner)
 
 
@@ -63,5 +65,7 @@ def tensorinv(a: Array, ind: int = 2) -> Array:
     front, back = a.shape[:ind], a.shape[ind:]
     n = math.prod(back)
     if ind <= 0 or math.prod(front) != n:
-        raise errors.ShapeError(f"np.linalg.tensorinv: shape {a.shape} with ind={ind}; expected as many elements in the first {ind} axes as in the others")
+        raise errors.ShapeError(
+            f"np.linalg.tensorinv: shape {a.shape} with ind={ind}; expected as many elements in the first {ind} axes as in the others"
+        )
     return reshape(linalg.inv(reshape(a, (n, n))), (*back, *front))

@@ -14,13 +14,17 @@ import numpy as _np
 from gpugrad.numpy.table import FUNCTIONS
 
 LinAlgError = _np.linalg.LinAlgError
-_names: dict[str, Any] = {path.removeprefix("linalg."): f for path, f in FUNCTIONS.items() if path.startswith("linalg.")}
+_names: dict[str, Any] = {
+    path.removeprefix("linalg."): f for path, f in FUNCTIONS.items() if path.startswith("linalg.")
+}
 globals().update(_names)
 
 
 def __getattr__(name: str) -> Any:
     if hasattr(_np.linalg, name) and not name.startswith("__"):
-        raise AttributeError(f"gpugrad.numpy.linalg does not cover numpy.linalg.{name}. Where no derivative is needed, call it on arrays: t.detach().numpy()")
+        raise AttributeError(
+            f"gpugrad.numpy.linalg does not cover numpy.linalg.{name}. Where no derivative is needed, call it on arrays: t.detach().numpy()"
+        )
     raise AttributeError(f"module 'gpugrad.numpy.linalg' has no attribute {name!r}")
 
 

@@ -69,7 +69,9 @@ def polyint(p: Array, m: int = 1, k: Any = None) -> Array:
 def poly(seq_of_zeros: Array) -> Array:
     """The polynomial with those roots and the leading coefficient 1."""
     if len(seq_of_zeros.shape) != 1:
-        raise errors.UnsupportedError("np.poly of a matrix is not supported on tensors; take the roots first: np.linalg.eigvalsh")
+        raise errors.UnsupportedError(
+            "np.poly of a matrix is not supported on tensors; take the roots first: np.linalg.eigvalsh"
+        )
     out = creation.ones((1,), dtype=seq_of_zeros.dtype, device=seq_of_zeros.device)
     for k in range(seq_of_zeros.shape[0]):
         out = pad(out, (0, 1)) - pad(out * seq_of_zeros[k], (1, 0))
@@ -86,13 +88,23 @@ def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
     return stack(powers if increasing else powers[::-1], axis=-1) if n else x[:, None][:, :0]
 
 
-def polyfit(x: Array, y: Array, deg: int, rcond: float | None = None, full: bool = False, w: Array | None = None, cov: bool = False) -> Array:
+def polyfit(
+    x: Array,
+    y: Array,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: Array | None = None,
+    cov: bool = False,
+) -> Array:
     """The polynomial of degree ``deg`` that is nearest to the points in least squares, weighted by ``w``.
 
     Differentiable in ``x``, ``y`` and ``w``. Raises UnsupportedError for ``full`` and ``cov``.
     """
     if full or cov:
-        raise errors.UnsupportedError("np.polyfit: full= and cov= are not supported on tensors; compute them from np.linalg.lstsq and np.vander")
+        raise errors.UnsupportedError(
+            "np.polyfit: full= and cov= are not supported on tensors; compute them from np.linalg.lstsq and np.vander"
+        )
     A = vander(x * 1.0, deg + 1)
     if w is not None:
         A = A * w[:, None]

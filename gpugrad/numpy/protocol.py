@@ -41,7 +41,9 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     return getattr(ours, method)(*inputs, **kwargs)
 
 
-def array_function(self: Any, function: Any, types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def array_function(
+    self: Any, function: Any, types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     """``Tensor.__array_function__``: any other function of NumPy that met a tensor."""
     call = _functions.get(function)
     if call is not None:
@@ -80,7 +82,9 @@ def cupy_reduction(self: Any, kernel: Any, axis: Any, dtype: Any, out: Any, keep
     call = _REDUCTIONS.get(_named(kernel))
     if call is None:
         raise _unsupported_by_cupy(kernel)
-    return call(self, axis=axis, keepdims=keepdims, **{k: v for k, v in (("dtype", dtype), ("out", out)) if v is not None})
+    return call(
+        self, axis=axis, keepdims=keepdims, **{k: v for k, v in (("dtype", dtype), ("out", out)) if v is not None}
+    )
 
 
 def _named(kernel: Any) -> str:

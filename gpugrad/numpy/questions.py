@@ -110,7 +110,9 @@ def shares_memory(a: Any, b: Any, max_work: Any = -1) -> bool:
 
 def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
     """An order of contraction, found from the shapes alone."""
-    return np.einsum_path(*(np.broadcast_to(0.0, x.shape) if type(x) is Tensor else x for x in operands), optimize=optimize)
+    return np.einsum_path(
+        *(np.broadcast_to(0.0, x.shape) if type(x) is Tensor else x for x in operands), optimize=optimize
+    )
 
 
 # ---- to be read, or kept ------------------------------------------------------------------------------------------------
@@ -120,12 +122,16 @@ def _plain(x: Any) -> Any:
     return x.detach().numpy() if type(x) is Tensor else x
 
 
-def array_repr(arr: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None) -> str:
+def array_repr(
+    arr: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None
+) -> str:
     """How the tensor prints."""
     return repr(arr)
 
 
-def array_str(a: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None) -> str:
+def array_str(
+    a: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None
+) -> str:
     """The elements as text."""
     return np.array_str(_plain(a), max_line_width, precision, suppress_small)
 

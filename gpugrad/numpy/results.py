@@ -33,10 +33,14 @@ def delivered(result: Any, out: Any, what: str) -> Any:
     if not isinstance(out, np.ndarray):
         raise errors.DtypeError(f"{what}: out={type(out).__name__}; expected a tensor, or None")
     if tracked(result):
-        raise errors.GraphError(f"{what}: out= is a NumPy array, which would detach a result that is part of a derivative. Leave it out, or hand over a tensor: gg.zeros(shape), np.zeros_like(t)")
+        raise errors.GraphError(
+            f"{what}: out= is a NumPy array, which would detach a result that is part of a derivative. Leave it out, or hand over a tensor: gg.zeros(shape), np.zeros_like(t)"
+        )
     new = as_value(result).numpy()
     if new.shape != out.shape:
-        raise errors.ShapeError(f"{what}: out= of shape {out.shape} for a result of shape {new.shape}; expected the same")
+        raise errors.ShapeError(
+            f"{what}: out= of shape {out.shape} for a result of shape {new.shape}; expected the same"
+        )
     np.copyto(out, new, casting="same_kind")
     return out
 
@@ -50,5 +54,7 @@ def in_dtype(x: Any, dtype: Any, what: str) -> Any:
     if have is None or have == wanted:
         return x
     if not np.can_cast(have, wanted, "same_kind") and not (dtypes.is_float(have) and dtypes.is_float(wanted)):
-        raise errors.DtypeError(f"{what}: dtype={wanted.name} for an operand of dtype {have.name}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})")
+        raise errors.DtypeError(
+            f"{what}: dtype={wanted.name} for an operand of dtype {have.name}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})"
+        )
     return x.astype(wanted)

@@ -95,7 +95,12 @@ def block(arrays: Any) -> Any:
 
 
 def sliding_window_view(
-    x: Array, window_shape: int | Sequence[int], axis: int | Sequence[int] | None = None, *, subok: bool = False, writeable: bool = False
+    x: Array,
+    window_shape: int | Sequence[int],
+    axis: int | Sequence[int] | None = None,
+    *,
+    subok: bool = False,
+    writeable: bool = False,
 ) -> Array:
     """All windows of that shape along ``axis``, in new axes at the end. Unlike NumPy's, it is a copy.
 
@@ -107,13 +112,17 @@ def sliding_window_view(
     sizes = (window_shape,) if isinstance(window_shape, int) else tuple(window_shape)
     axes = range(len(x.shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
     if len(sizes) != len(tuple(axes)):
-        raise errors.ShapeError(f"sliding_window_view: window {sizes} along axes {tuple(axes)}; expected a size for each axis")
+        raise errors.ShapeError(
+            f"sliding_window_view: window {sizes} along axes {tuple(axes)}; expected a size for each axis"
+        )
     rank = len(x.shape)
     for size, a in zip(sizes, axes, strict=True):
         k = axis_of(a, x.shape[:rank], "sliding_window_view") + rank
         n = x.shape[k] - size + 1
         if size < 0 or n <= 0:
-            raise errors.ShapeError(f"sliding_window_view: a window of {size} along axis {k} of shape {x.shape}; expected at most {x.shape[k]}")
+            raise errors.ShapeError(
+                f"sliding_window_view: a window of {size} along axis {k} of shape {x.shape}; expected at most {x.shape[k]}"
+            )
         x = moveaxis(take(x, np.arange(n)[:, None] + np.arange(size), axis=k), k + 1, -1)
     return x
 
@@ -124,7 +133,9 @@ def sliding_window_view(
 def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Array = 0) -> Array:
     """For each element the choice of the first condition that holds; no gradient reaches the others."""
     if len(condlist) != len(choicelist) or not condlist:
-        raise errors.ShapeError(f"np.select: {len(condlist)} conditions and {len(choicelist)} choices; expected as many, and at least one")
+        raise errors.ShapeError(
+            f"np.select: {len(condlist)} conditions and {len(choicelist)} choices; expected as many, and at least one"
+        )
     out = default
     for held, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = where(held, choice, out)
@@ -143,12 +154,21 @@ def choose(a: Array, choices: Sequence[Array], out: Any = None, mode: str = "rai
 
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
     """A function given by pieces: each is called with the elements for which its condition holds."""
-    conditions = [_host(c) for c in (condlist if isinstance(condlist, list | tuple) and np.ndim(_host(condlist[0])) == len(x.shape) else [condlist])]
+    conditions = [
+        _host(c)
+        for c in (
+            condlist
+            if isinstance(condlist, list | tuple) and np.ndim(_host(condlist[0])) == len(x.shape)
+            else [condlist]
+        )
+    ]
     n = len(conditions)
     if len(funclist) == n + 1:
         conditions.append(~np.any(conditions, axis=0))
     elif len(funclist) != n:
-        raise errors.ShapeError(f"np.piecewise: {n} conditions and {len(funclist)} functions; expected as many, or one more")
+        raise errors.ShapeError(
+            f"np.piecewise: {n} conditions and {len(funclist)} functions; expected as many, or one more"
+        )
     out = creation.zeros_like(x)
     for held, f in zip(conditions, funclist, strict=True):
         if held.any():
@@ -203,7 +223,9 @@ def bincount(x: Array, weights: Array | None = None, minlength: int = 0) -> Arra
     """How often each integer from 0 occurs, or the sum of its ``weights``, in which it is differentiable."""
     index = _host(x)
     if len(x.shape) != 1 or index.dtype.kind not in "iub":
-        raise errors.DtypeError(f"np.bincount: x of shape {x.shape} and dtype {x.dtype.name}; expected a vector of integers")
+        raise errors.DtypeError(
+            f"np.bincount: x of shape {x.shape} and dtype {x.dtype.name}; expected a vector of integers"
+        )
     n = max(int(index.max(initial=-1)) + 1, minlength)
     values = np.ones(index.shape, np.int64) if weights is None else weights
     out = creation.zeros((n,), dtype="int64" if weights is None else values.dtype, device=x.device)
@@ -276,15 +298,21 @@ def unravel_index(indices: Array, shape: Sequence[int], order: str = "C") -> tup
     return tuple(out if order == "F" else reversed(out))
 
 
-def ravel_multi_index(multi_index: Sequence[Array], dims: Sequence[int], mode: str = "raise", order: str = "C") -> Array:
+def ravel_multi_index(
+    multi_index: Sequence[Array], dims: Sequence[int], mode: str = "raise", order: str = "C"
+) -> Array:
     """Indices along each axis as indices into the flattened array."""
     if mode != "raise":
-        raise errors.UnsupportedError("np.ravel_multi_index: mode= is not supported on tensors; take the indices modulo the sizes first")
+        raise errors.UnsupportedError(
+            "np.ravel_multi_index: mode= is not supported on tensors; take the indices modulo the sizes first"
+        )
     for i, n in zip(multi_index, dims, strict=True):
         held = _host(all_of(logical_and(i >= 0, i < n)))
         if not held:
             raise errors.AxisError(f"np.ravel_multi_index: an index is out of bounds for sizes {tuple(dims)}")
     out: Any = None
-    for i, n in zip(multi_index, dims, strict=True) if order == "C" else zip(reversed(multi_index), reversed(dims), strict=True):
+    for i, n in (
+        zip(multi_index, dims, strict=True) if order == "C" else zip(reversed(multi_index), reversed(dims), strict=True)
+    ):
         out = i if out is None else out * n + i
     return out

@@ -22,7 +22,9 @@ def unique(
 ) -> Any:  # fmt: skip
     """The different elements in rising order; where each stands first, which each element is, how often each occurs."""
     if axis is not None and len(ar.shape) != 1:
-        raise errors.UnsupportedError("np.unique: axis= is not supported on tensors; sort the rows, np.lexsort, and compare neighbours")
+        raise errors.UnsupportedError(
+            "np.unique: axis= is not supported on tensors; sort the rows, np.lexsort, and compare neighbours"
+        )
     found = sets.distinct(ravel(ar), equal_nan)
     inverse = reshape(found.inverse_indices, to=ar.shape, rank=1)
     asked = ((found.indices, return_index), (inverse, return_inverse), (found.counts, return_counts))
@@ -30,7 +32,9 @@ def unique(
     return (found.values, *more) if more else found.values
 
 
-def isin(element: Array, test_elements: Array, assume_unique: bool = False, invert: bool = False, *, kind: Any = None) -> Array:
+def isin(
+    element: Array, test_elements: Array, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
+) -> Array:
     """Whether each element is among ``test_elements``; with ``invert`` whether it is not."""
     return sets.isin(element, test_elements, invert)
 

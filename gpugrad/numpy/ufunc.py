@@ -23,7 +23,16 @@ class Ufunc:
     tensor([3., 7.])
     """
 
-    def __init__(self, name: str, function: Function, *, nin: int, nout: int = 1, methods: Mapping[str, Function] | None = None, select: Function | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: Function,
+        *,
+        nin: int,
+        nout: int = 1,
+        methods: Mapping[str, Function] | None = None,
+        select: Function | None = None,
+    ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__doc__ = function.__doc__
         self.function = function
@@ -47,9 +56,13 @@ class Ufunc:
         what = f"np.{self.__name__}"
         for name in rest:
             if rest[name] is not None:
-                raise errors.UnsupportedError(f"{what}: {name}= is not supported on tensors; move axes first: gg.moveaxis")
+                raise errors.UnsupportedError(
+                    f"{what}: {name}= is not supported on tensors; move axes first: gg.moveaxis"
+                )
         if casting not in ("same_kind", "safe", "equiv"):
-            raise errors.UnsupportedError(f"{what}: casting={casting!r} is not supported on tensors; cast first: t.astype(dtype)")
+            raise errors.UnsupportedError(
+                f"{what}: casting={casting!r} is not supported on tensors; cast first: t.astype(dtype)"
+            )
         if len(args) > self.nin:
             out, args = args[self.nin :], args[: self.nin]
         if len(args) != self.nin:
@@ -68,13 +81,17 @@ class Ufunc:
 
     def _kept(self, where: Any, x: Any, other: Any) -> Any:
         if self.select is None:
-            raise errors.UnsupportedError(f"np.{self.__name__}: where= is not supported on tensors; select first: gg.where(mask, x, value)")
+            raise errors.UnsupportedError(
+                f"np.{self.__name__}: where= is not supported on tensors; select first: gg.where(mask, x, value)"
+            )
         return self.select(where, x, other)
 
     def _method(self, method: str) -> Function:
         if method not in self.methods:
             has = ", ".join(self.methods) or "no method"
-            raise errors.UnsupportedError(f"np.{self.__name__}.{method} is not supported on tensors: np.{self.__name__} has {has} there. Compose it of other functions of gg")
+            raise errors.UnsupportedError(
+                f"np.{self.__name__}.{method} is not supported on tensors: np.{self.__name__} has {has} there. Compose it of other functions of gg"
+            )
         return self.methods[method]
 
     def reduce(
@@ -89,7 +106,9 @@ class Ufunc:
         if where is not True:
             neutral = NEUTRAL.get(self.__name__, given)
             if neutral is None:
-                raise errors.ShapeError(f"{what}: where= needs initial=, as there is no number that {self.__name__} leaves alone")
+                raise errors.ShapeError(
+                    f"{what}: where= needs initial=, as there is no number that {self.__name__} leaves alone"
+                )
             x = self._kept(where, x, neutral)
         result = call(x, axis=axis, keepdims=keepdims)
         if given is not None:
@@ -114,7 +133,9 @@ class Ufunc:
         """``a[indices] = op(a[indices], b)``, once for every occurrence of an index; rebinds the tensor ``a``."""
         call = self._method("at")
         if type(a) is not Tensor:
-            raise errors.GraphError(f"np.{self.__name__}.at on a {type(a).__name__} would detach what is written into it; use a tensor as the buffer: gg.zeros(shape)")
+            raise errors.GraphError(
+                f"np.{self.__name__}.at on a {type(a).__name__} would detach what is written into it; use a tensor as the buffer: gg.zeros(shape)"
+            )
         a._rebind(call(a, indices, b), f"np.{self.__name__}.at")
 
     def reduceat(self, *args: Any, **kwargs: Any) -> Any:

@@ -38,11 +38,20 @@ def _ufunc(name: str, ours: str) -> Ufunc:
     theirs: Any = getattr(np, name, None)
     nin, nout = (theirs.nin, theirs.nout) if theirs is not None else (2, 1)  # matvec, vecmat: newer than NumPy 2.1
     methods = {method: OPERATIONS[op] for method, op in _METHODS.get(name, {}).items()}
-    return Ufunc(name, OPERATIONS[ours], nin=nin, nout=nout, methods=methods, select=None if name in _CONTRACTIONS else OPERATIONS["where"])
+    return Ufunc(
+        name,
+        OPERATIONS[ours],
+        nin=nin,
+        nout=nout,
+        methods=methods,
+        select=None if name in _CONTRACTIONS else OPERATIONS["where"],
+    )
 
 
 _CLIP = "_core.umath.clip"  # what the method of an array calls: array.clip(t, None)
 
-UFUNCS: dict[str, Ufunc] = {name: _ufunc(name, ours) for name, ours in ({n: n for n in _SAME.split()} | _RENAMED).items()}
+UFUNCS: dict[str, Ufunc] = {
+    name: _ufunc(name, ours) for name, ours in ({n: n for n in _SAME.split()} | _RENAMED).items()
+}
 UFUNCS[_CLIP] = Ufunc("clip", OPERATIONS["clip"], nin=3, select=OPERATIONS["where"])
 """NumPy's name -> what runs."""

@@ -26,7 +26,9 @@ def _buffer(x: Any, what: str, *values: Any) -> bool:
     if type(x) is Tensor:
         return True
     if any(tracked(v) for v in values):
-        raise errors.GraphError(f"{what} into a {type(x).__name__} would detach the values that are part of a derivative; make the buffer with gg.zeros(shape) or np.zeros_like(t)")
+        raise errors.GraphError(
+            f"{what} into a {type(x).__name__} would detach the values that are part of a derivative; make the buffer with gg.zeros(shape) or np.zeros_like(t)"
+        )
     return False
 
 

@@ -115,7 +115,11 @@ def _plan(x: Any, key: Any) -> Plan:
         elif item is None:
             tokens.append(())
         else:
-            return _read(shape, [_item(item, x) for item in items], x)
+            ready = [_item(item, x) for item in items]
+            if len(ready) == 1 and shape and hasattr(ready[0], "dtype") and dtypes.of(ready[0]).kind != "b":
+                at = checked(ready[0], x, shape[0], 0, NAME)
+                return Plan(shape, None, None, shape, -len(shape), at)  # x[i], which is frequent, without the rest
+            return _read(shape, ready, x)
     return _basic(shape, tuple(tokens))
 
 

@@ -33,7 +33,9 @@ def _adjoint(a: Any) -> Any:
     return conj(matrix_transpose(a))
 
 
-def solve_triangular(a: Array, b: Array, trans: int | str = 0, lower: bool = False, unit_diagonal: bool = False) -> Array:
+def solve_triangular(
+    a: Array, b: Array, trans: int | str = 0, lower: bool = False, unit_diagonal: bool = False
+) -> Array:
     """The x with a @ x = b for a triangular matrix; with ``trans`` 1 or "T" for its transpose, 2 or "C" its adjoint.
 
     >>> import gpugrad.scipy.linalg as la
@@ -109,7 +111,9 @@ def _hermitian(a: Any) -> Any:
 def qr(a: Array, mode: str = "full") -> Any:
     """(Q, R) with a = Q @ R: ``mode="economic"``, or ``"r"`` for R alone; "full" for square matrices only."""
     if mode == "full" and a.shape[-2] != a.shape[-1]:
-        raise errors.ShapeError(f"qr: mode='full' for shape {a.shape}; the further columns of Q have no derivative. Pass mode='economic'")
+        raise errors.ShapeError(
+            f"qr: mode='full' for shape {a.shape}; the further columns of Q have no derivative. Pass mode='economic'"
+        )
     found = la.qr(a, "r" if mode == "r" else "reduced")
     return (found,) if mode == "r" else tuple(found)
 

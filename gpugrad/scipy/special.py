@@ -48,7 +48,9 @@ def log_softmax(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     return neural.log_softmax(x, axis)
 
 
-def logsumexp(a: Array, axis: Any = None, b: Array | None = None, keepdims: bool = False, return_sign: bool = False) -> Any:
+def logsumexp(
+    a: Array, axis: Any = None, b: Array | None = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
     """log Σ b eᵃ over ``axis`` without overflow; with ``return_sign`` that of the modulus, and the sign of the sum.
 
     NaN where the sum is negative and its sign is not asked for.

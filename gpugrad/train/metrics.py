@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from gpugrad.io.atomic import written
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,11 @@ class Epoch:
 
 def write(path: Path, history: Sequence[Epoch]) -> None:
     """The whole table, anew and at once: a reader never sees half of it."""
-    scratch = path.with_name(path.name + ".part")
-    with scratch.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [f.name for f in fields(Epoch)])
-        table.writeheader()
-        table.writerows(asdict(e) for e in history)
-    os.replace(scratch, path)
+
+    def fill(temporary: str) -> None:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, [f.name for f in fields(Epoch)])
+            table.writeheader()
+            table.writerows(asdict(e) for e in history)
+
+    written(str(path), fill)

@@ -30,6 +30,8 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
     else:
         backend = select.on(device or select.default_device())
     out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
+    if isinstance(x, np.ndarray) and type(x).__module__.startswith("numpy.ma"):
+        raise errors.DtypeError("a masked array would lose its mask in a tensor; fill it first: a.filled(value), or keep the mask beside it: gg.where(~mask, a.data, ...)")
     if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
         what = " (a sequence that holds tensors: gg.stack them)" if dtypes.of(out).kind == "O" else ""
         raise errors.DtypeError(

@@ -286,14 +286,11 @@ def binary(prim: Primitive, x: Any, y: Any) -> Any:
     dropped = prim.drops.get(tracked)
     if dropped is None:
         dropped = dropped_by(prim, tracked, 2)
-    saved = [a, b, out]
-    for k in dropped:
-        saved[k] = None
     v._mark = node = _new(Node)
     node.prim = prim
     node.params = NO_PARAMS
     node.parents = (p, q)
-    node.saved = saved
+    node.saved = (None if 0 in dropped else a, None if 1 in dropped else b, None if 2 in dropped else out)
     node.shape = out.shape
     node.index = _number()
     node.extra = None

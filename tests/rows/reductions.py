@@ -17,7 +17,8 @@ AXES: list[dict[str, Any]] = [
     {},
     {"axis": 0},
     {"axis": -1, "keepdims": True},
-    {"axis": (0, 2)},
+    {"axis": (2, 0)},
+    {"axis": (2, 1, 0)},
     {"axis": (-1, 1), "keepdims": True},
 ]
 

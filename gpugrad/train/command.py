@@ -1,0 +1,137 @@
+"""``gpugrad train``: the options, and the loop around the steps."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gpugrad import errors
+from gpugrad.backends import select
+from gpugrad.train.folder import check_packages, checkpoint_in, load_checkpoint, new_folder, save_checkpoint, save_results, save_table
+from gpugrad.train.interrupt import Interrupt
+from gpugrad.train.models import EPOCHS, MODELS
+from gpugrad.train.progress import Display
+from gpugrad.train.run import Run, Settings
+
+HELP = """Train a classifier of handwritten digits (scikit-learn's, 8×8, which need no download).
+
+Leaves in the folder of the run: model.safetensors (for `gpugrad predict`), checkpoint.safetensors (renewed
+after every epoch, for --resume), metrics.csv, curves.png and confusion.png. Ctrl-C stops after the present
+step and writes a checkpoint; a run that is resumed gives the same numbers, bit for bit, as one that was not
+interrupted."""
+
+DEFAULTS = {"model": "mlp", "lr": 5e-3, "batch_size": 64, "seed": 0}
+
+
+def _number(convert: Callable[[str], Any], least: float, what: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            value = convert(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r}; expected {what}")
+        return value
+
+    return read
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    positive = _number(int, 1, "an integer of at least 1")
+    parser.add_argument("dataset", choices=["digits"], help="the data to train on")
+    parser.add_argument("--model", choices=list(MODELS), help=f"perceptron or convolutional network (default: {DEFAULTS['model']})")
+    parser.add_argument("--epochs", type=positive, help=f"passes over the data (default: {', '.join(f'{n} for {m}' for m, n in EPOCHS.items())})")
+    parser.add_argument("--lr", type=_number(float, 0.0, "a number of at least 0"), help=f"largest learning rate of the one-cycle schedule (default: {DEFAULTS['lr']:g})")
+    parser.add_argument("--batch-size", type=positive, help=f"examples per step (default: {DEFAULTS['batch_size']})")
+    parser.add_argument("--seed", type=_number(int, 0, "an integer of at least 0"), help=f"of all random numbers (default: {DEFAULTS['seed']})")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)")
+    parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/<time>)")
+    parser.add_argument("--resume", metavar="PATH", help="go on with the run in this folder, or of this checkpoint")
+    parser.add_argument("--stop-after", type=positive, metavar="EPOCH", help="stop after that epoch, as if interrupted there; --resume goes on")
+
+
+def run(options: argparse.Namespace) -> int:
+    """The command: exit status 0, or 128 + the number of the signal that interrupted it."""
+    check_packages()
+    device = select.resolve(options.device)
+    if options.resume is None:
+        started = Run(settings_of(options), device)
+        folder = new_folder(options.out)
+    else:
+        path = checkpoint_in(options.resume)
+        started = load_checkpoint(path, device)
+        _check_same(options, started.settings)
+        folder = path.parent if options.out is None else new_folder(options.out)
+    with one_thread():
+        return train(started, folder, options.stop_after)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that options ask for, with defaults for the rest."""
+    given = {name: getattr(options, name) for name in Settings.__dataclass_fields__}
+    model = given["model"] or DEFAULTS["model"]
+    usual = {**DEFAULTS, "epochs": EPOCHS[model]}
+    return Settings(**{name: usual[name] if value is None else value for name, value in given.items()})
+
+
+def _check_same(options: argparse.Namespace, settings: Settings) -> None:
+    """A run goes on as it was begun: the schedule, for one, depends on the number of epochs."""
+    begun = asdict(settings)
+    other = [f"--{name.replace('_', '-')} {getattr(options, name)} (begun with {value})" for name, value in begun.items() if getattr(options, name) not in (None, value)]
+    if other:
+        raise errors.FormatError(f"--resume goes on with the settings that the run was begun with, so that the result is the same; not with {', '.join(other)}. Leave them out, or begin a new run")
+
+
+def one_thread() -> Any:
+    """Products of such small matrices are slower on several threads; and with one, results do not depend on how many
+    processors there are.
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return contextlib.nullcontext()
+    return threadpool_limits(1, user_api="blas")
+
+
+def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
+    """Train to the end, or until interrupted."""
+    settings = run.settings
+    with Interrupt() as interrupt, Display(run) as display:
+        if run.history or run.midway:
+            display.say(f"resumed in epoch {min(run.epoch + 1, settings.epochs)} of {settings.epochs}, after step {run.schedule.count}")
+        else:
+            display.say(repr(run.model))
+            display.say(f"digits: {len(run.train_set)} to train, {len(run.test_set)} to test, on {run.device}; files go to {folder}")
+        while not run.finished:
+            for x, y in run.loader:
+                run.step(x, y)
+                display.step()
+                if interrupt.requested and run.midway:
+                    return _stopped(run, folder, display, 128 + (interrupt.signal or 0))
+            display.epoch(run.end_epoch())
+            save_checkpoint(folder, run)
+            save_table(folder, run)
+            if not run.finished and (interrupt.requested or run.epoch == stop_after):
+                return _stopped(run, folder, display, 128 + interrupt.signal if interrupt.signal else 0)
+        paths = save_results(folder, run)
+    display.say(_summary(run))
+    for path in paths:
+        display.say(f"  {path}")
+    return 0
+
+
+def _stopped(run: Run, folder: Path, display: Display, status: int) -> int:
+    save_checkpoint(folder, run)
+    display.say(f"stopped in epoch {run.epoch + 1 if run.midway else run.epoch} of {run.settings.epochs}, after step {run.schedule.count}. Go on with: gpugrad train digits --resume {folder}")
+    return status
+
+
+def _summary(run: Run) -> str:
+    accuracy, seconds = run.history[-1].test_accuracy, sum(e.seconds for e in run.history)
+    n = len(run.test_set)
+    return f"test accuracy {100 * accuracy:.2f} % ({round(accuracy * n)} of {n}), {seconds:.1f} s of training"
