@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpugrad import trace
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.linear import broadcast_to
 from gpugrad.ops.promotion import mixed, promote
 from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Traced, compiled
 from gpugrad.trace import Trace, bind, state, value
-from gpugrad.transforms.tape import masked
+from gpugrad.transforms.tape import EAGER, masked
 
 Push = Callable[..., Any]
 """``call(t, saved, shape, i, params)``: the output's tangent for an operand's."""
@@ -46,9 +47,9 @@ class Forward(Trace):
         return self.dual(out, total)
 
     def dual(self, primal: Any, tangent: Any) -> Any:
-        """A value with its tangent, brought to the same shape; the bare primal where there is none."""
+        """A value with its tangent, brought to the same shape; the primal where there is none."""
         if tangent is None:
-            return primal
+            return primal if type(primal) is trace.Tensor else value(primal, EAGER, None)
         return value(primal, self, broadcast_to(tangent, primal.shape))
 
 

@@ -23,15 +23,19 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
     """
     backend = select.known_type(type(x))
     if backend is not None:
-        if dtype is None and not copy and type(x) is np.ndarray and x.dtype in _PLAIN:
+        if dtype is None and not copy and device is None and type(x) is np.ndarray and x.dtype in _PLAIN:
             return x
+        if device is not None and backend is not select.on(device):
+            x, backend = backend.to_numpy(x), select.on(device)  # asked for by name, so not silent
     elif hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray):
         return _from_dlpack(x)
     else:
         backend = select.on(device or select.default_device())
-    out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
     if isinstance(x, np.ndarray) and type(x).__module__.startswith("numpy.ma"):
-        raise errors.DtypeError("a masked array would lose its mask in a tensor; fill it first: a.filled(value), or keep the mask beside it: gg.where(~mask, a.data, ...)")
+        raise errors.DtypeError(
+            "a masked array would lose its mask in a tensor; fill it first: a.filled(value), or keep the mask beside it: gg.where(~mask, a.data, 0.0)"
+        )
+    out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
     if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
         what = " (a sequence that holds tensors: gg.stack them)" if dtypes.of(out).kind == "O" else ""
         raise errors.DtypeError(
