@@ -220,7 +220,7 @@ class Tensor(ArrayMethods, Value):
             found = sweep([(node, g)], retain=bool(retain_graph))
         for leaf, ct in found.items():
             new = ct if type(ct) is Tensor else value(ct, EAGER, None)
-            if leaf.dtype.kind == "c":
+            if leaf.dtype not in _PLAIN and dtypes.is_complex(leaf.dtype):
                 new = conj(new)
             leaf.grad = new if leaf.grad is None else leaf.grad + new
 

@@ -152,12 +152,38 @@ def test_eager(case: Case) -> None:
                         f"gradient of argument {k}, tracked {subset}, create_graph={create_graph}",
                     )
 
+    if case.order > 1:
+        second_order_of_backward(case)
+
+
+def second_order_of_backward(case: Case) -> None:
+    """A backward pass over the graph of a backward pass against a gradient of a gradient."""
+    args = sample(case)
+    f, xs = differentiated(case, args), picked(case, args)
+    seeds, along = directions(f(*xs), 2), directions(xs, 1)
+
+    def slope(*xs: Any) -> Any:
+        return sum(gg.sum(gg.real(ct * v)) for ct, v in zip(gg.vjp(f, *xs)[1](tuple(seeds)), along, strict=True))
+
+    wanted = gg.grad(slope, tuple(range(len(xs))))(*xs)
+    leaves = [gg.tensor(x, requires_grad=True) for x in xs]
+    backward(f(*leaves), seeds, create_graph=True)
+    first = [leaf.grad for leaf in leaves]
+    for leaf in leaves:
+        leaf.grad = None
+    total = sum(gg.sum(gg.real(g * v)) for g, v in zip(first, along, strict=True) if g is not None)
+    if getattr(total, "requires_grad", False):
+        total.backward()
+    for k, leaf in enumerate(leaves):
+        got = np.zeros(leaf.shape, leaf.dtype) if leaf.grad is None else leaf.grad
+        agree([got], [wanted[k]], 1e-11, f"second order, argument {k}")
+
 
 def backward(outs: Arrays, seeds: Arrays, create_graph: bool) -> None:
     """From each result in turn."""
     tracked = [(out, seed) for out, seed in zip(outs, seeds, strict=True) if out.requires_grad]
     for k, (out, seed) in enumerate(tracked):
-        out.backward(seed, create_graph=create_graph, retain_graph=k + 1 < len(tracked))
+        out.backward(seed, create_graph=create_graph, retain_graph=True if k + 1 < len(tracked) else None)
 
 
 @check("vmap")

@@ -77,7 +77,8 @@ def test_single_precision_is_compared_with_differences_in_double() -> None:
 
 def test_complex() -> None:
     check_grads(lambda z: gg.exp(z) * gg.conj(z), (X + 1j * Y,))
-    check_grads(lambda z: gg.abs(z), (X + 1j * Y,))
+    check_grads(gg.abs, (X + 1j * Y,))
+    check_grads(lambda x: gg.abs(x * 1j + 2.0) + gg.real(gg.exp(1j * x)), (X,))
 
 
 def test_nothing_to_differentiate() -> None:
