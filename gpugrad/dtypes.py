@@ -56,30 +56,27 @@ def native(xp: Any, spec: Any) -> Any:
     return wanted if xp is np else getattr(xp, wanted.name, wanted)
 
 
-@ft.cache
 def is_half(d: Any) -> bool:
     """Whether it is float16 or bfloat16."""
     d = dtype(d)
-    return bool(d.itemsize == 2 and d.kind in "fV")
+    return bool(d.itemsize == 2 and (d.kind == "f" or d.type.__name__ == _BFLOAT16))
 
 
-@ft.cache
 def is_float(d: Any) -> bool:
     """Whether it is a real floating-point dtype, bfloat16 included."""
     d = dtype(d)
-    return bool(d.kind == "f" or d.name == _BFLOAT16)
+    return bool(d.kind == "f" or d.type.__name__ == _BFLOAT16)
 
 
-@ft.cache
 def is_complex(d: Any) -> bool:
     """Whether it is complex."""
     return bool(dtype(d).kind == "c")
 
 
-@ft.cache
 def is_inexact(d: Any) -> bool:
     """Whether a derivative with respect to such a value exists: real or complex floating point."""
-    return is_float(d) or is_complex(d)
+    d = dtype(d)
+    return bool(d.kind in "fc" or d.type.__name__ == _BFLOAT16)
 
 
 def real_of(d: Any) -> Dtype:

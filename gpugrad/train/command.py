@@ -24,7 +24,7 @@ after every epoch, for --resume), metrics.csv, curves.png and confusion.png. Ctr
 step and writes a checkpoint; a run that is resumed gives the same numbers, bit for bit, as one that was not
 interrupted."""
 
-DEFAULTS = {"model": "mlp", "lr": 5e-3, "batch_size": 64, "seed": 0}
+DEFAULTS = {"model": "mlp", "lr": 1e-2, "batch_size": 64, "seed": 0}
 
 
 def _number(convert: Callable[[str], Any], least: float, what: str) -> Callable[[str], Any]:
@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", choices=list(MODELS), help=f"perceptron or convolutional network (default: {DEFAULTS['model']})")
     parser.add_argument("--epochs", type=positive, help=f"passes over the data (default: {', '.join(f'{n} for {m}' for m, n in EPOCHS.items())})")
     parser.add_argument("--lr", type=_number(float, 0.0, "a number of at least 0"), help=f"largest learning rate of the one-cycle schedule (default: {DEFAULTS['lr']:g})")
-    parser.add_argument("--batch-size", type=positive, help=f"examples per step (default: {DEFAULTS['batch_size']})")
+    parser.add_argument("--batch-size", type=_number(int, 2, "an integer of at least 2"), help=f"examples per step (default: {DEFAULTS['batch_size']})")
     parser.add_argument("--seed", type=_number(int, 0, "an integer of at least 0"), help=f"of all random numbers (default: {DEFAULTS['seed']})")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)")
     parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/<time>)")

@@ -51,7 +51,8 @@ class Run:
         self.device = device
         random.seed(settings.seed)
         self.train_set, self.test_set = (data.ArrayDataset(*(t.to(device) for t in part.tensors)) for part in data.digits())
-        self.loader = data.DataLoader(self.train_set, settings.batch_size, shuffle=True)
+        alone = len(self.train_set) % settings.batch_size == 1  # a last batch of one has no variance to normalise by
+        self.loader = data.DataLoader(self.train_set, settings.batch_size, shuffle=True, drop_last=alone)
         self.model = MODELS[settings.model]().to(device)
         self.optimizer = optim.AdamW(self.model.parameters(), lr=settings.lr)
         self.schedule = optim.Schedule(self.optimizer, optim.one_cycle(max(2, settings.epochs * len(self.loader))))
@@ -71,7 +72,7 @@ class Run:
     @property
     def midway(self) -> bool:
         """Whether an epoch has begun and has batches left."""
-        return 0 < self.sums.seen < len(self.train_set)
+        return bool(self.loader.state_dict()["batch"])
 
     # ---- training -------------------------------------------------------------------------------------------------
 
