@@ -25,8 +25,8 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status."""
     given = list(sys.argv[1:] if argv is None else argv)
-    options = parser_for(given).parse_args(given)
     try:
+        options = parser_for(given).parse_args(given)
         status = options.run(options)
         sys.stdout.flush()
         return int(status)
@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # no such folder, no permission, a full disk
+        complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return 2
     except KeyboardInterrupt:
         complain("interrupted")
         return 130

@@ -34,13 +34,7 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
     >>> gg.tensor([1.0, 2.0], dtype="float32")
     tensor([1., 2.], dtype=float32)
     """
-    if (
-        type(data) is np.ndarray
-        and dtype is None
-        and device is None
-        and data.dtype in _PLAIN
-        and not select.redirected
-    ):
+    if type(data) is np.ndarray and dtype is None and device is None and data.dtype in _PLAIN and not select.redirected:
         out = data.copy()
         return value(out, EAGER, Leaf(out.shape, out.dtype) if requires_grad else None)
     if type(data) is trace.Tensor:

@@ -18,7 +18,9 @@ def test_heavy_packages_are_imported_when_first_used():
 
 def test_import_adds_little_to_numpys():
     code = "import time, numpy; s = time.process_time(); import gpugrad; print(time.process_time() - s)"
-    assert min(float(run(code)) for _ in range(3)) < 0.25  # 0.12 s of CPU time when it was written; other machines get room
+    assert (
+        min(float(run(code)) for _ in range(3)) < 0.25
+    )  # 0.12 s of CPU time when it was written; other machines get room
 
 
 def test_kernels_are_found_and_are_no_top_level_module():

@@ -135,7 +135,10 @@ def test_attention(causal: bool, rng: Any) -> None:
     state = {n: v.numpy() for n, v in other.state_dict().items()}
     parts = {}
     for k, part in enumerate(("query", "key", "value")):
-        parts |= {f"{part}.weight": state["in_proj_weight"][8 * k : 8 * k + 8], f"{part}.bias": state["in_proj_bias"][8 * k : 8 * k + 8]}
+        parts |= {
+            f"{part}.weight": state["in_proj_weight"][8 * k : 8 * k + 8],
+            f"{part}.bias": state["in_proj_bias"][8 * k : 8 * k + 8],
+        }
     layer.load_state_dict(parts | {"output.weight": state["out_proj.weight"], "output.bias": state["out_proj.bias"]})
     q, k, v = (rng.normal(size=(3, 5, 8)).astype("f4") for _ in range(3))
     mask = torch.ones(5, 5, dtype=torch.bool).triu(1) if causal else None

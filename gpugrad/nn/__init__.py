@@ -12,8 +12,25 @@ Parameters are float32; a layer given a wider input raises DtypeError and says h
 
 from gpugrad.nn import init as init
 from gpugrad.nn.activations import (
-    CELU, ELU, GELU, SELU, Activation, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6, Sigmoid, SiLU, Softmax,
-    Softplus, Softsign, Tanh,
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
 )  # fmt: skip
 from gpugrad.nn.attention import MultiHeadAttention
 from gpugrad.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -27,12 +44,28 @@ from gpugrad.nn.identity import Flatten, Identity, Unflatten
 from gpugrad.nn.layer_norm import LayerNorm
 from gpugrad.nn.linear import Bilinear, Linear
 from gpugrad.nn.losses import (
-    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss,
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
 )  # fmt: skip
 from gpugrad.nn.module import Module
 from gpugrad.nn.parameter import Parameter
 from gpugrad.nn.pooling import (
-    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d,
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
 )  # fmt: skip
 
 __all__ = [

@@ -31,7 +31,12 @@ class Activation(Module):
         return self.function(as_value(x), **self.settings)
 
     def extra_repr(self) -> str:
-        return ", ".join([getattr(self.function, "__name__", getattr(self.function, "name", "?")), *(f"{k}={v!r}" for k, v in self.settings.items())])
+        return ", ".join(
+            [
+                getattr(self.function, "__name__", getattr(self.function, "name", "?")),
+                *(f"{k}={v!r}" for k, v in self.settings.items()),
+            ]
+        )
 
 
 class _Fixed(Module):

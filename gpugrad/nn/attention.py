@@ -28,7 +28,9 @@ class MultiHeadAttention(Module):
 
     def __init__(self, embed_dim: int, num_heads: int, bias: bool = True, *, key: Any = None) -> None:
         if num_heads < 1 or embed_dim % num_heads:
-            raise errors.ShapeError(f"MultiHeadAttention: {num_heads} heads of embed_dim {embed_dim}; expected a number of heads that divides it")
+            raise errors.ShapeError(
+                f"MultiHeadAttention: {num_heads} heads of embed_dim {embed_dim}; expected a number of heads that divides it"
+            )
         self.embed_dim, self.num_heads = embed_dim, num_heads
         keys = init.keys(key, 4)
         self.query = Linear(embed_dim, embed_dim, bias, key=keys[0])

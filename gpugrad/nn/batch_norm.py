@@ -24,7 +24,14 @@ class _BatchNorm(Module):
     running_var: Any
     num_batches_tracked: Any
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, track_running_stats: bool = True) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(creation.ones(num_features)) if affine else None
         self.bias = Parameter(creation.zeros(num_features)) if affine else None
@@ -47,7 +54,9 @@ class _BatchNorm(Module):
             return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         n = math.prod(x.shape) // self.num_features if self.num_features else 0
         if n < 2:
-            raise errors.ShapeError(f"{named(self)}: input of shape {x.shape} has {n} value{'' if n == 1 else 's'} per channel; expected at least 2 in training, or there is no variance. Use a larger batch, or module.eval()")
+            raise errors.ShapeError(
+                f"{named(self)}: input of shape {x.shape} has {n} value{'' if n == 1 else 's'} per channel; expected at least 2 in training, or there is no variance. Use a larger batch, or module.eval()"
+            )
         y, mean, var = batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         if self.track_running_stats and self.training:
             self._track(stop_gradient(mean), stop_gradient(var) * (n / (n - 1)))
@@ -55,7 +64,9 @@ class _BatchNorm(Module):
 
     def _track(self, mean: Any, var: Any) -> None:
         if mean._trace is not EAGER:
-            raise errors.TraceError(f"{named(self)} in training under vmap would keep statistics of many batches at once. Use module.eval(), or track_running_stats=False")
+            raise errors.TraceError(
+                f"{named(self)} in training under vmap would keep statistics of many batches at once. Use module.eval(), or track_running_stats=False"
+            )
         with no_grad():
             self.num_batches_tracked.copy_(self.num_batches_tracked + 1)
             share = self.momentum if self.momentum is not None else 1.0 / self.num_batches_tracked.item()
@@ -64,7 +75,11 @@ class _BatchNorm(Module):
 
     def extra_repr(self) -> str:
         usual = (("eps", 1e-5), ("momentum", 0.1), ("track_running_stats", True))
-        return f"{self.num_features}" + "".join(f", {name}={getattr(self, name)}" for name, v in usual if getattr(self, name) != v) + ("" if self.weight is not None else ", affine=False")
+        return (
+            f"{self.num_features}"
+            + "".join(f", {name}={getattr(self, name)}" for name, v in usual if getattr(self, name) != v)
+            + ("" if self.weight is not None else ", affine=False")
+        )
 
 
 class BatchNorm1d(_BatchNorm):

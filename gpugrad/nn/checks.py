@@ -24,7 +24,9 @@ def taken(module: Module, x: Any, parameter: Any) -> Any:
         return x
     result = dtypes.promote(have, own)
     if result != own and dtypes.real_of(result) != own:
-        raise errors.DtypeError(f'{named(module)}: input of dtype {have.name} for parameters of dtype {own.name}; expected {own.name}. Cast the input: x.astype("{own.name}"), or the module: module.astype("{result.name}")')
+        raise errors.DtypeError(
+            f'{named(module)}: input of dtype {have.name} for parameters of dtype {own.name}; expected {own.name}. Cast the input: x.astype("{own.name}"), or the module: module.astype("{result.name}")'
+        )
     return x
 
 
@@ -32,7 +34,10 @@ def featured(module: Module, x: Any, axis: int, expected: int, layout: str) -> N
     """ShapeError unless ``x`` has ``expected`` elements along ``axis`` (negative)."""
     shape = x.shape
     if len(shape) < -axis or shape[axis] != expected:
-        raise errors.ShapeError(f"{named(module)}: input of shape {shape}; expected {layout}" + (f", {expected} along axis {axis}, not {shape[axis]}" if len(shape) >= -axis else ""))
+        raise errors.ShapeError(
+            f"{named(module)}: input of shape {shape}; expected {layout}"
+            + (f", {expected} along axis {axis}, not {shape[axis]}" if len(shape) >= -axis else "")
+        )
 
 
 __all__ = ["featured", "named", "taken"]

@@ -17,7 +17,10 @@ class _Numbered(Module):
             delattr(self, name)
         for k, module in enumerate(modules):
             if not isinstance(module, Module):
-                raise errors.UnsupportedError(f"{type(self).__name__}: item {k} is {module!r}; expected a module" + (" (an instance: write nn.ReLU(), not nn.ReLU)" if isinstance(module, type) else ""))
+                raise errors.UnsupportedError(
+                    f"{type(self).__name__}: item {k} is {module!r}; expected a module"
+                    + (" (an instance: write nn.ReLU(), not nn.ReLU)" if isinstance(module, type) else "")
+                )
             setattr(self, str(k), module)
 
     def __len__(self) -> int:
@@ -51,7 +54,11 @@ class _Numbered(Module):
     def _position(self, index: int) -> int:
         n = len(self)
         if not -n <= index < n:
-            raise errors.AxisError(f"{type(self).__name__} of {n} modules has no item {index}; expected {-n} to {n - 1}" if n else f"{type(self).__name__} is empty: it has no item {index}")
+            raise errors.AxisError(
+                f"{type(self).__name__} of {n} modules has no item {index}; expected {-n} to {n - 1}"
+                if n
+                else f"{type(self).__name__} is empty: it has no item {index}"
+            )
         return index % n
 
     def append(self, module: Module) -> _Numbered:
@@ -119,7 +126,9 @@ class ModuleDict(Module):
 
     def __setitem__(self, name: str, module: Module) -> None:
         if "." in name or not isinstance(module, Module) or (hasattr(self, name) and name not in self):
-            raise errors.UnsupportedError(f"ModuleDict[{name!r}] = {type(module).__name__}; expected a module under a name without a dot that is not an attribute of modules")
+            raise errors.UnsupportedError(
+                f"ModuleDict[{name!r}] = {type(module).__name__}; expected a module under a name without a dot that is not an attribute of modules"
+            )
         setattr(self, name, module)
 
     def __getitem__(self, name: str) -> Module:

@@ -31,7 +31,9 @@ class _Convolution(Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Sizes, groups: int) -> None:
         name = type(self).__name__
         if groups < 1 or in_channels % groups or out_channels % groups:
-            raise errors.ShapeError(f"{name}: groups={groups} for {in_channels} input and {out_channels} output channels; expected a number that divides both")
+            raise errors.ShapeError(
+                f"{name}: groups={groups} for {in_channels} input and {out_channels} output channels; expected a number that divides both"
+            )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = sizes_of(kernel_size, self.axes, name, "kernel_size")
 
@@ -40,8 +42,12 @@ class _Convolution(Module):
         n = self.axes
         if len(x.shape) not in (n + 1, n + 2) or x.shape[-n - 1] != self.in_channels:
             space = ", ".join(("depth", "height", "width")[3 - n :]) if n > 1 else "length"
-            featured(self, x, -n - 1, self.in_channels, f"(N, {self.in_channels}, {space}) or ({self.in_channels}, {space})")
-            raise errors.ShapeError(f"{type(self).__name__}: input of shape {x.shape}; expected {n + 1} or {n + 2} axes")
+            featured(
+                self, x, -n - 1, self.in_channels, f"(N, {self.in_channels}, {space}) or ({self.in_channels}, {space})"
+            )
+            raise errors.ShapeError(
+                f"{type(self).__name__}: input of shape {x.shape}; expected {n + 1} or {n + 2} axes"
+            )
         return x
 
 
@@ -57,7 +63,9 @@ class _Conv(_Convolution):
         self._build((out_channels, in_channels // groups, *self.kernel_size), bias, key)
 
     def forward(self, x: Any) -> Any:
-        return type(self).function(self._input(x), self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return type(self).function(
+            self._input(x), self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
 
     def extra_repr(self) -> str:
         return _described(self, ("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1))
@@ -75,7 +83,16 @@ class _ConvTranspose(_Convolution):
         self._build((in_channels, out_channels // groups, *self.kernel_size), bias, key)
 
     def forward(self, x: Any) -> Any:
-        return type(self).function(self._input(x), self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+        return type(self).function(
+            self._input(x),
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.output_padding,
+            self.groups,
+            self.dilation,
+        )
 
     def extra_repr(self) -> str:
         return _described(self, ("stride", 1), ("padding", 0), ("output_padding", 0), ("dilation", 1), ("groups", 1))

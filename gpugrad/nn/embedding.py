@@ -25,9 +25,15 @@ class Embedding(Module):
     (1, 3, 3)
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, key: Any = None) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, key: Any = None
+    ) -> None:
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = None if padding_idx is None else axis_of(padding_idx, (0,) * num_embeddings, "Embedding(padding_idx)") + num_embeddings
+        self.padding_idx = (
+            None
+            if padding_idx is None
+            else axis_of(padding_idx, (0,) * num_embeddings, "Embedding(padding_idx)") + num_embeddings
+        )
         rows = init.normal((num_embeddings, embedding_dim), key=key)
         if padding_idx is not None:
             rows[self.padding_idx] = 0.0
@@ -36,11 +42,15 @@ class Embedding(Module):
     def forward(self, index: Any) -> Any:
         index = as_value(index)
         if index.dtype.kind not in "iu":
-            raise errors.DtypeError(f'{named(self)}: input of dtype {dtypes.of(index).name}; expected integers, rows of the table. Cast it: index.astype("int64")')
+            raise errors.DtypeError(
+                f'{named(self)}: input of dtype {dtypes.of(index).name}; expected integers, rows of the table. Cast it: index.astype("int64")'
+            )
         return embedding(index, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}" + ("" if self.padding_idx is None else f", padding_idx={self.padding_idx}")
+        return f"{self.num_embeddings}, {self.embedding_dim}" + (
+            "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        )
 
 
 __all__ = ["Embedding"]

@@ -44,7 +44,9 @@ def _replaced(module: Module, params: Mapping[str, Any]) -> Iterator[None]:
                 shared.setdefault(id(v), []).append(full)
     unknown = [name for name in params if name not in places]
     if unknown:
-        raise errors.FormatError(f"functional_call: {type(module).__name__} has no parameter or buffer {', '.join(unknown)}; it has {', '.join(places) or 'none'}")
+        raise errors.FormatError(
+            f"functional_call: {type(module).__name__} has no parameter or buffer {', '.join(unknown)}; it has {', '.join(places) or 'none'}"
+        )
     new: dict[str, Any] = {}
     for name, v in params.items():
         part, attribute = places[name]

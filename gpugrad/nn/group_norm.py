@@ -26,7 +26,9 @@ class GroupNorm(Module):
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
         if num_groups < 1 or num_channels % num_groups:
-            raise errors.ShapeError(f"GroupNorm: {num_groups} groups of {num_channels} channels; expected a number of groups that divides the channels")
+            raise errors.ShapeError(
+                f"GroupNorm: {num_groups} groups of {num_channels} channels; expected a number of groups that divides the channels"
+            )
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.weight = Parameter(creation.ones(num_channels)) if affine else None
         self.bias = Parameter(creation.zeros(num_channels)) if affine else None
@@ -44,7 +46,11 @@ class GroupNorm(Module):
         return y
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}" + ("" if self.eps == 1e-5 else f", eps={self.eps}") + ("" if self.weight is not None else ", affine=False")
+        return (
+            f"{self.num_groups}, {self.num_channels}"
+            + ("" if self.eps == 1e-5 else f", eps={self.eps}")
+            + ("" if self.weight is not None else ", affine=False")
+        )
 
 
 __all__ = ["GroupNorm"]

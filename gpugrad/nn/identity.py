@@ -41,7 +41,9 @@ class Flatten(Module):
         shape, n = x.shape, len(x.shape)
         first, last = axis_of(self.start_axis, shape, "Flatten") + n, axis_of(self.end_axis, shape, "Flatten") + n
         if first > last:
-            raise errors.AxisError(f"{named(self)}: axis {first} to axis {last} of shape {shape}; expected them in order")
+            raise errors.AxisError(
+                f"{named(self)}: axis {first} to axis {last} of shape {shape}; expected them in order"
+            )
         to = (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
         return reshape(x, to=to, rank=n)
 
@@ -65,7 +67,9 @@ class Unflatten(Module):
         shape, n = x.shape, len(x.shape)
         at = axis_of(self.axis, shape, "Unflatten") + n
         if math.prod(self.sizes) != shape[at]:
-            raise errors.ShapeError(f"{named(self)}: axis {self.axis} of shape {shape} has {shape[at]} elements; expected {math.prod(self.sizes)}")
+            raise errors.ShapeError(
+                f"{named(self)}: axis {self.axis} of shape {shape} has {shape[at]} elements; expected {math.prod(self.sizes)}"
+            )
         return reshape(x, to=(*shape[:at], *self.sizes, *shape[at + 1 :]), rank=n)
 
     def extra_repr(self) -> str:

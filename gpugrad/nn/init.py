@@ -75,7 +75,15 @@ def eye(rows: int, columns: int | None = None, *, dtype: Any = "float32", device
     return creation.eye(rows, columns, dtype=dtype, device=device)
 
 
-def uniform(shape: Shape, low: float = 0.0, high: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None) -> Any:
+def uniform(
+    shape: Shape,
+    low: float = 0.0,
+    high: float = 1.0,
+    *,
+    key: Any = None,
+    dtype: Any = "float32",
+    device: str | None = None,
+) -> Any:
     """Uniform in [low, high).
 
     >>> import gpugrad as gg
@@ -85,7 +93,15 @@ def uniform(shape: Shape, low: float = 0.0, high: float = 1.0, *, key: Any = Non
     return random.uniform(shape, low, high, dtype=dtype, key=key, device=device)
 
 
-def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None) -> Any:
+def normal(
+    shape: Shape,
+    mean: float = 0.0,
+    std: float = 1.0,
+    *,
+    key: Any = None,
+    dtype: Any = "float32",
+    device: str | None = None,
+) -> Any:
     """Normal.
 
     >>> import gpugrad as gg
@@ -116,7 +132,9 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
     (75, 400)
     """
     if len(shape) < 2:
-        raise errors.ShapeError(f"nn.init: shape {tuple(shape)} has no fan-in and fan-out; expected (out, in, *kernel). Use nn.init.uniform or nn.init.normal")
+        raise errors.ShapeError(
+            f"nn.init: shape {tuple(shape)} has no fan-in and fan-out; expected (out, in, *kernel). Use nn.init.uniform or nn.init.normal"
+        )
     kernel = math.prod(shape[2:])
     return shape[1] * kernel, shape[0] * kernel
 
@@ -138,7 +156,9 @@ def gain(nonlinearity: str, slope: float = 0.01) -> float:
     return _GAINS[nonlinearity]
 
 
-def xavier_uniform(shape: Sequence[int], gain: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None) -> Any:
+def xavier_uniform(
+    shape: Sequence[int], gain: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None
+) -> Any:
     """Uniform with variance gain² · 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
 
     >>> import gpugrad as gg
@@ -149,7 +169,9 @@ def xavier_uniform(shape: Sequence[int], gain: float = 1.0, *, key: Any = None, 
     return uniform(shape, -bound, bound, key=key, dtype=dtype, device=device)
 
 
-def xavier_normal(shape: Sequence[int], gain: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None) -> Any:
+def xavier_normal(
+    shape: Sequence[int], gain: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None
+) -> Any:
     """Normal with variance gain² · 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
 
     >>> import gpugrad as gg
@@ -161,7 +183,9 @@ def xavier_normal(shape: Sequence[int], gain: float = 1.0, *, key: Any = None, d
 
 def _fan(shape: Sequence[int], mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"nn.init: mode={mode!r}; expected 'fan_in' (keeps the variance forward) or 'fan_out' (backward)")
+        raise ValueError(
+            f"nn.init: mode={mode!r}; expected 'fan_in' (keeps the variance forward) or 'fan_out' (backward)"
+        )
     return fans(shape)[mode == "fan_out"]
 
 
@@ -189,10 +213,14 @@ def kaiming_normal(
     >>> gg.nn.init.kaiming_normal((2, 3)).shape
     (2, 3)
     """
-    return normal(shape, 0.0, gain(nonlinearity, slope) / math.sqrt(_fan(shape, mode)), key=key, dtype=dtype, device=device)
+    return normal(
+        shape, 0.0, gain(nonlinearity, slope) / math.sqrt(_fan(shape, mode)), key=key, dtype=dtype, device=device
+    )
 
 
-def orthogonal(shape: Sequence[int], gain: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None) -> Any:
+def orthogonal(
+    shape: Sequence[int], gain: float = 1.0, *, key: Any = None, dtype: Any = "float32", device: str | None = None
+) -> Any:
     """Rows (or, if there are more of them than columns, columns) that are orthonormal, times ``gain`` (Saxe et al., 2014).
 
     Axes from the second on count as columns.
@@ -206,5 +234,7 @@ def orthogonal(shape: Sequence[int], gain: float = 1.0, *, key: Any = None, dtyp
     rows, columns = shape[0], math.prod(shape[1:])
     z = normal((max(rows, columns), min(rows, columns)), key=key, dtype=dtype, device=device)
     q, r = linalg.qr(z)
-    q = q * (gain * (1.0 - 2.0 * (linalg.diagonal(r) < 0.0).astype(q.dtype)))  # uniform if the diagonal of r is positive
+    q = q * (
+        gain * (1.0 - 2.0 * (linalg.diagonal(r) < 0.0).astype(q.dtype))
+    )  # uniform if the diagonal of r is positive
     return reshape(q if rows >= columns else mT(q), to=tuple(shape), rank=2)

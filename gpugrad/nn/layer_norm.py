@@ -23,7 +23,13 @@ class LayerNorm(Module):
     [[-0.9999949932098389, 0.9999949932098389]]
     """
 
-    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps = eps
         self.weight = Parameter(creation.ones(self.normalized_shape)) if elementwise_affine else None
@@ -33,7 +39,9 @@ class LayerNorm(Module):
         x = as_value(x) if self.weight is None else taken(self, x, self.weight)
         n = len(self.normalized_shape)
         if len(x.shape) < n or x.shape[len(x.shape) - n :] != self.normalized_shape:
-            raise errors.ShapeError(f"{named(self)}: input of shape {x.shape}; expected (..., {', '.join(map(str, self.normalized_shape))})")
+            raise errors.ShapeError(
+                f"{named(self)}: input of shape {x.shape}; expected (..., {', '.join(map(str, self.normalized_shape))})"
+            )
         return layer_norm(x, self.weight, self.bias, axis=tuple(range(-n, 0)), eps=self.eps)
 
     def extra_repr(self) -> str:

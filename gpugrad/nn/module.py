@@ -63,7 +63,9 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; called by ``module(...)``."""
-        raise errors.UnsupportedError(f"{type(self).__name__} has no forward; expected a method forward(self, x), which says what it computes")
+        raise errors.UnsupportedError(
+            f"{type(self).__name__} has no forward; expected a method forward(self, x), which says what it computes"
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         out = self.forward(*args, **kwargs)
@@ -96,9 +98,13 @@ class Module:
         elif type(new) is trace.Tensor and isinstance(new._mark, Leaf) and kind != _BUFFER:
             self._kinds[name] = _PARAMETER
         elif kind == _PARAMETER and type(new) is trace.Tensor:
-            raise errors.GraphError(f"{type(self).__name__}.{name} is a parameter and cannot be set to a computed tensor, which would take it out of training. Set nn.Parameter(value), copy into it (module.{name}.copy_(value)), or use nn.functional_call")
+            raise errors.GraphError(
+                f"{type(self).__name__}.{name} is a parameter and cannot be set to a computed tensor, which would take it out of training. Set nn.Parameter(value), copy into it (module.{name}.copy_(value)), or use nn.functional_call"
+            )
         elif kind == _BUFFER and not (new is None or type(new) is trace.Tensor):
-            raise errors.DtypeError(f"{type(self).__name__}.{name} is a buffer and cannot be set to {type(new).__name__}; expected a tensor or None")
+            raise errors.DtypeError(
+                f"{type(self).__name__}.{name} is a buffer and cannot be set to {type(new).__name__}; expected a tensor or None"
+            )
         elif kind == _BUFFER or (new is None and kind is not None):
             pass  # a buffer's new value, or an empty place, which keeps its kind
         else:
@@ -128,7 +134,9 @@ class Module:
 
     def _own(self, kind: str) -> Iterator[tuple[str, Any]]:
         attributes = self.__dict__
-        return ((name, attributes[name]) for name, k in self._kinds.items() if k == kind and attributes[name] is not None)
+        return (
+            (name, attributes[name]) for name, k in self._kinds.items() if k == kind and attributes[name] is not None
+        )
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module (under the name ``prefix``) and all below it, each once, with dotted names."""
@@ -218,7 +226,9 @@ class Module:
         """
         wanted = dtypes.dtype(dtype)
         if not dtypes.is_inexact(wanted):
-            raise errors.DtypeError(f"{type(self).__name__}.astype({wanted.name!r}): parameters are floating-point; expected float16, bfloat16, float32, float64 or a complex dtype")
+            raise errors.DtypeError(
+                f"{type(self).__name__}.astype({wanted.name!r}): parameters are floating-point; expected float16, bfloat16, float32, float64 or a complex dtype"
+            )
         with no_grad():
             for t in (*self.parameters(), *self.buffers()):
                 if dtypes.is_inexact(t.dtype) and t.dtype != wanted:
@@ -285,7 +295,11 @@ def _warn_of_hidden(module: Module, name: str, new: Any) -> None:
         return
     items = new.values() if type(new) is dict else new
     if any(isinstance(v, Module) or (type(v) is trace.Tensor and isinstance(v._mark, Leaf)) for v in items):
-        warnings.warn(f"{type(module).__name__}.{name} is a {type(new).__name__} with modules or parameters, which are not registered in it and would not be trained, moved or saved; use nn.ModuleList, nn.ModuleDict, or one attribute for each", errors.GradientWarning, stacklevel=3)
+        warnings.warn(
+            f"{type(module).__name__}.{name} is a {type(new).__name__} with modules or parameters, which are not registered in it and would not be trained, moved or saved; use nn.ModuleList, nn.ModuleDict, or one attribute for each",
+            errors.GradientWarning,
+            stacklevel=3,
+        )
 
 
 __all__ = ["Handle", "Module"]

@@ -9,7 +9,7 @@ from gpugrad.transforms.modes import no_grad
 from gpugrad.transforms.tape import Leaf
 
 
-def Parameter(data: Any, *, dtype: Any = None, device: str | None = None, requires_grad: bool = True) -> Any:  # noqa: N802
+def Parameter(data: Any, *, dtype: Any = None, device: str | None = None, requires_grad: bool = True) -> Any:
     """A leaf tensor to be trained: a copy of ``data`` as float32 (complex64 if it is complex) unless ``dtype`` is given.
 
     As an attribute of a :class:`Module` it is one of the module's parameters.

@@ -14,14 +14,24 @@ from gpugrad.transforms.lift import as_value
 class _MaxPool(Module):
     pool: ClassVar[Callable[..., Any]]
 
-    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1) -> None:
+    def __init__(
+        self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1
+    ) -> None:
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
 
     def forward(self, x: Any) -> Any:
         return type(self).pool(as_value(x), self.kernel_size, self.stride, self.padding, self.dilation)
 
     def extra_repr(self) -> str:
-        return f"{self.kernel_size}" + "".join(f", {name}={v}" for name, v, usual in (("stride", self.stride, None), ("padding", self.padding, 0), ("dilation", self.dilation, 1)) if v != usual)
+        return f"{self.kernel_size}" + "".join(
+            f", {name}={v}"
+            for name, v, usual in (
+                ("stride", self.stride, None),
+                ("padding", self.padding, 0),
+                ("dilation", self.dilation, 1),
+            )
+            if v != usual
+        )
 
 
 class MaxPool1d(_MaxPool):
@@ -50,14 +60,29 @@ class MaxPool3d(_MaxPool):
 class _AvgPool(Module):
     pool: ClassVar[Callable[..., Any]]
 
-    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True) -> None:
-        self.kernel_size, self.stride, self.padding, self.count_include_pad = kernel_size, stride, padding, count_include_pad
+    def __init__(
+        self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, count_include_pad: bool = True
+    ) -> None:
+        self.kernel_size, self.stride, self.padding, self.count_include_pad = (
+            kernel_size,
+            stride,
+            padding,
+            count_include_pad,
+        )
 
     def forward(self, x: Any) -> Any:
         return type(self).pool(as_value(x), self.kernel_size, self.stride, self.padding, self.count_include_pad)
 
     def extra_repr(self) -> str:
-        return f"{self.kernel_size}" + "".join(f", {name}={v}" for name, v, usual in (("stride", self.stride, None), ("padding", self.padding, 0), ("count_include_pad", self.count_include_pad, True)) if v != usual)
+        return f"{self.kernel_size}" + "".join(
+            f", {name}={v}"
+            for name, v, usual in (
+                ("stride", self.stride, None),
+                ("padding", self.padding, 0),
+                ("count_include_pad", self.count_include_pad, True),
+            )
+            if v != usual
+        )
 
 
 class AvgPool1d(_AvgPool):

@@ -31,7 +31,9 @@ def load(owner: str, own: Mapping[str, Any], values: Mapping[str, Any], strict: 
     if any(listed.values()):
         what = ". ".join(f"{kind}: {names}" for kind, names in listed.items() if names)
         way_out = "" if unfitting else ". To load what both have, pass strict=False"
-        raise errors.FormatError(f"load_state_dict: this is not the state of {owner}, which is unchanged. {what}{way_out}")
+        raise errors.FormatError(
+            f"load_state_dict: this is not the state of {owner}, which is unchanged. {what}{way_out}"
+        )
     with no_grad():
         fitted = {name: copied(v).astype(own[name].dtype).to(own[name].device) for name, v in new.items()}
         for name, v in fitted.items():

@@ -29,7 +29,9 @@ def drawn(module: Module) -> str:
     return "\n".join(lines)
 
 
-def _rows(module: Module, name: str, lead: str, indent: str, rows: list[tuple[str, int]], above: frozenset[int]) -> None:
+def _rows(
+    module: Module, name: str, lead: str, indent: str, rows: list[tuple[str, int]], above: frozenset[int]
+) -> None:
     inside = module.extra_repr()
     children = list(module.named_children())
     shown = type(module).__name__ + (f"({inside})" if inside or not children else "")
@@ -38,7 +40,14 @@ def _rows(module: Module, name: str, lead: str, indent: str, rows: list[tuple[st
         return
     for k, (child_name, child) in enumerate(children):
         last = k == len(children) - 1
-        _rows(child, child_name, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  "), rows, above | {id(module)})
+        _rows(
+            child,
+            child_name,
+            indent + ("└─ " if last else "├─ "),
+            indent + ("   " if last else "│  "),
+            rows,
+            above | {id(module)},
+        )
 
 
 __all__ = ["count", "drawn"]

@@ -11,7 +11,7 @@ from gpugrad.primitive import Core, Primitive, Shape, bilinear, broadcast_shapes
 from gpugrad.trace import Array
 
 
-def mT(x: Any) -> Any:  # noqa: N802  (the standard's name)
+def mT(x: Any) -> Any:
     """The last two axes swapped. Rules take this plain transpose, never the adjoint: they pair without conjugation."""
     return permute(x, perm=(-1, -2))
 

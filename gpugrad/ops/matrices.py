@@ -54,7 +54,7 @@ def _attempt(name: str, expected: str, call: Callable[..., Any], *args: Any, **p
 # Whether to conjugate is asked of a value, ``like``: a map under transposition knows the dtype of its cotangent alone.
 
 
-def H(x: Any, like: Any = None) -> Any:  # noqa: N802  (mathematics' name)
+def H(x: Any, like: Any = None) -> Any:
     """The conjugate transpose."""
     return mT(conjugate(x, x if like is None else like))
 

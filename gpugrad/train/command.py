@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.train.folder import check_packages, checkpoint_in, load_checkpoint, new_folder, save_checkpoint, save_results, save_table
+from gpugrad.train.folder import CHECKPOINT, check_packages, checkpoint_in, load_checkpoint, new_folder, save_checkpoint, save_results, save_table
 from gpugrad.train.interrupt import Interrupt
 from gpugrad.train.models import EPOCHS, MODELS
 from gpugrad.train.progress import Display
@@ -27,13 +30,13 @@ interrupted."""
 DEFAULTS = {"model": "mlp", "lr": 1e-2, "batch_size": 64, "seed": 0}
 
 
-def _number(convert: Callable[[str], Any], least: float, what: str) -> Callable[[str], Any]:
+def _number(convert: Callable[[str], Any], least: float, what: str, below: float = math.inf) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         try:
             value = convert(text)
         except ValueError:
             value = None
-        if value is None or not least <= value < float("inf"):
+        if value is None or not least <= value < below:
             raise argparse.ArgumentTypeError(f"{text!r}; expected {what}")
         return value
 
@@ -48,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=positive, help=f"passes over the data (default: {', '.join(f'{n} for {m}' for m, n in EPOCHS.items())})")
     parser.add_argument("--lr", type=_number(float, 0.0, "a number of at least 0"), help=f"largest learning rate of the one-cycle schedule (default: {DEFAULTS['lr']:g})")
     parser.add_argument("--batch-size", type=_number(int, 2, "an integer of at least 2"), help=f"examples per step (default: {DEFAULTS['batch_size']})")
-    parser.add_argument("--seed", type=_number(int, 0, "an integer of at least 0"), help=f"of all random numbers (default: {DEFAULTS['seed']})")
+    parser.add_argument("--seed", type=_number(int, 0, "an integer from 0 to 2**64 - 1", 2**64), help=f"of all random numbers (default: {DEFAULTS['seed']})")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)")
     parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/<time>)")
     parser.add_argument("--resume", metavar="PATH", help="go on with the run in this folder, or of this checkpoint")
@@ -67,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         started = load_checkpoint(path, device)
         _check_same(options, started.settings)
         folder = path.parent if options.out is None else new_folder(options.out)
-    with one_thread():
+    with one_thread(), np.errstate(all="ignore"):  # what is not finite is found, named and reported by the run
         return train(started, folder, options.stop_after)
 
 
@@ -99,25 +102,29 @@ def one_thread() -> Any:
 
 
 def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
-    """Train to the end, or until interrupted."""
+    """Train to the end, or until interrupted; the exit status."""
     settings = run.settings
     with Interrupt() as interrupt, Display(run) as display:
         if run.history or run.midway:
-            display.say(f"resumed in epoch {min(run.epoch + 1, settings.epochs)} of {settings.epochs}, after step {run.schedule.count}")
+            display.say(f"resumed after epoch {run.epoch} of {settings.epochs}, step {run.schedule.count}")
         else:
             display.say(repr(run.model))
             display.say(f"digits: {len(run.train_set)} to train, {len(run.test_set)} to test, on {run.device}; files go to {folder}")
         while not run.finished:
-            for x, y in run.loader:
-                run.step(x, y)
-                display.step()
-                if interrupt.requested and run.midway:
-                    return _stopped(run, folder, display, 128 + (interrupt.signal or 0))
-            display.epoch(run.end_epoch())
+            try:
+                for x, y in run.loader:
+                    run.step(x, y)
+                    display.step()
+                    if interrupt.requested and run.midway:
+                        return _stopped(run, folder, display, interrupt)
+                display.epoch(run.end_epoch())
+            except errors.TrainingError as problem:
+                kept = f"The checkpoint after epoch {run.epoch} is kept: {folder / CHECKPOINT}" if run.epoch else "There is no checkpoint yet"
+                raise errors.TrainingError(f"{problem}. {kept}") from None
             save_checkpoint(folder, run)
             save_table(folder, run)
             if not run.finished and (interrupt.requested or run.epoch == stop_after):
-                return _stopped(run, folder, display, 128 + interrupt.signal if interrupt.signal else 0)
+                return _stopped(run, folder, display, interrupt)
         paths = save_results(folder, run)
     display.say(_summary(run))
     for path in paths:
@@ -125,10 +132,10 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
     return 0
 
 
-def _stopped(run: Run, folder: Path, display: Display, status: int) -> int:
+def _stopped(run: Run, folder: Path, display: Display, interrupt: Interrupt) -> int:
     save_checkpoint(folder, run)
-    display.say(f"stopped in epoch {run.epoch + 1 if run.midway else run.epoch} of {run.settings.epochs}, after step {run.schedule.count}. Go on with: gpugrad train digits --resume {folder}")
-    return status
+    display.say(f"stopped after epoch {run.epoch} of {run.settings.epochs}, step {run.schedule.count}. Go on with: gpugrad train digits --resume {folder}")
+    return 128 + interrupt.signal if interrupt.signal else 0
 
 
 def _summary(run: Run) -> str:

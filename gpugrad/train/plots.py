@@ -29,9 +29,9 @@ def curves(path: Path, history: Sequence[Epoch]) -> None:
     figure = _figure(9, 3.6)
     epochs = [e.epoch for e in history]
     loss, error = figure.subplots(1, 2)
-    for kind, style in (("train", "--"), ("test", "-")):
-        loss.plot(epochs, [getattr(e, f"{kind}_loss") for e in history], style, label=kind, marker=".")
-        error.plot(epochs, [100 * (1 - getattr(e, f"{kind}_accuracy")) for e in history], style, label=kind, marker=".")
+    for kind, style, label in (("train", "--", "train, with dropout"), ("test", "-", "test")):
+        loss.plot(epochs, [getattr(e, f"{kind}_loss") for e in history], style, label=label, marker=".")
+        error.plot(epochs, [100 * (1 - getattr(e, f"{kind}_accuracy")) for e in history], style, label=label, marker=".")
     loss.set(xlabel="epoch", ylabel="cross entropy", yscale="log")
     error.set(xlabel="epoch", ylabel="errors (%)", ylim=(0, None), title=f"test accuracy {100 * history[-1].test_accuracy:.2f} %")
     for axes in (loss, error):
