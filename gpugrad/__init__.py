@@ -32,7 +32,6 @@ from gpugrad.ops import (
     gathering,
     indexing,
     joining,
-    linear,
     losses,
     neural,
     ordering,
@@ -54,7 +53,6 @@ from gpugrad.transforms.vectorize import vmap
 from gpugrad.version import __version__
 
 _operations: dict[str, Any] = all_public(elementwise.__all__, vars(elementwise))
-_operations |= all_public(["conj", "imag", "real"], vars(linear))
 for _module in (
     arithmetic, bilinear, contraction, convolution, gathering, indexing, joining, losses, neural, ordering, padding,
     pooling, rearranging, reductions, sequences, sets,

@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser_for(given: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of the command line, with the options of the one command that ``given`` names."""
-    parser = argparse.ArgumentParser(prog="gpugrad", description="Derivatives of array programs, on the CPU and the GPU.")
+    parser = argparse.ArgumentParser(
+        prog="gpugrad", description="Derivatives of array programs, on the CPU and the GPU."
+    )
     parser.add_argument("--version", action="version", version=f"gpugrad {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((word for word in given if not word.startswith("-")), None)
@@ -55,7 +57,9 @@ def parser_for(given: Sequence[str]) -> argparse.ArgumentParser:
             commands.add_parser(name, help=summary)
             continue
         command = import_module(module)
-        sub = commands.add_parser(name, help=summary, description=command.HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+        sub = commands.add_parser(
+            name, help=summary, description=command.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         command.arguments(sub)
         sub.set_defaults(run=command.run)
     return parser

@@ -84,7 +84,9 @@ def _requirements() -> dict[str, list[str]]:
         path = Path(__file__).parent.parent / "pyproject.toml"
         if not path.is_file():
             return {}
-        listed: dict[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+        listed: dict[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["project"][
+            "optional-dependencies"
+        ]
         return listed
     found: dict[str, list[str]] = {extra: [] for extra in about.get_all("Provides-Extra") or []}
     for line in about.get_all("Requires-Dist") or []:

@@ -81,6 +81,7 @@ TRANSFORMS = [
     Transform("hvp", lambda f: lambda x: gg.hvp(f, (x,), (-1.5,)), -1.5, 2),
     Transform("linearize", lambda f: lambda x: gg.linearize(f, x)[1](2.5), 2.5, 1),
     Transform("checkpoint", gg.checkpoint),
+    Transform("checkpoint of a closure", lambda f: lambda x: gg.checkpoint(lambda d: f(x + d))(0.0)),
     Transform("custom_vjp", with_vjp_rule),
     Transform("custom_jvp", with_jvp_rule),
 ]  # fmt: skip
@@ -112,13 +113,13 @@ def test_pairs(chain: tuple[Transform, ...]) -> None:
     np.testing.assert_allclose(float(g(X)), truth(terms, X), rtol=1e-11)
 
 
-@chains(PAIRS)
-def test_pairs_on_the_eager_tape(chain: tuple[Transform, ...]) -> None:
-    """A pair applied to a tensor with requires_grad, then ``backward``."""
+@chains([*PAIRS, *TRIPLES])
+def test_on_the_eager_tape(chain: tuple[Transform, ...]) -> None:
+    """A chain applied to a tensor with requires_grad, then ``backward``."""
     g, terms = composed(chain)
     x = gg.tensor(X, requires_grad=True)
     g(x).backward()
-    np.testing.assert_allclose(float(x.grad), truth([(c, n + 1, a) for c, n, a in terms], X), rtol=1e-11)
+    np.testing.assert_allclose(float(x.grad), truth([(c, n + 1, a) for c, n, a in terms], X), rtol=1e-10)
 
 
 @chains(TRIPLES)
@@ -307,6 +308,45 @@ def test_vmap_of_vmap_over_different_axes(rng: Any) -> None:
     np.testing.assert_allclose(table.numpy(), a @ b.T)
     rows = gg.vmap(gg.vmap(gg.grad(lambda u, v: gg.sum(gg.sin(u) * v)), in_axes=(None, 0)), in_axes=(0, None))(a, b)
     np.testing.assert_allclose(rows.numpy(), np.cos(a)[:, None] * b[None])
+
+
+def two_arguments(x: Any, w: Any) -> Any:
+    return gg.sum(gg.sin(x * w) * w)
+
+
+def rules_of_two_arguments() -> list[Any]:
+    """The function above as each kind of call."""
+    reverse, forward = gg.custom_vjp(two_arguments), gg.custom_jvp(two_arguments)
+    reverse.defvjp(
+        lambda x, w: (two_arguments(x, w), (x, w)),
+        lambda xw, g: tuple(g * d for d in gg.grad(two_arguments, (0, 1))(*xw)),
+    )
+    forward.defjvp(lambda primals, tangents: gg.jvp(two_arguments, primals, tangents))
+    return [
+        pytest.param(gg.checkpoint(two_arguments), id="checkpoint"),
+        pytest.param(reverse, id="custom_vjp"),
+        pytest.param(forward, id="custom_jvp"),
+    ]
+
+
+@pytest.mark.parametrize("call", rules_of_two_arguments())
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=str)
+def test_calls_with_a_shared_argument(call: Any, axes: Any, rng: Any) -> None:
+    """A batch of which one argument is shared: derivatives taken outside and inside of vmap."""
+    x, w = (rng.normal(size=(2, 3) if ax is None else (4, 2, 3)) for ax in axes)
+    tangents = (rng.normal(size=x.shape), rng.normal(size=w.shape))
+
+    def every(f: Any) -> list[Any]:
+        mapped = gg.vmap(f, in_axes=axes)
+        total = lambda x, w: gg.sum(mapped(x, w) ** 2)
+        results = [*gg.grad(total, (0, 1))(x, w), gg.jvp(total, (x, w), tangents)[1], *gg.hvp(total, (x, w), tangents)]
+        results += gg.vmap(gg.grad(f, (0, 1)), in_axes=axes)(x, w)
+        leaves = [gg.tensor(a, requires_grad=True) for a in (x, w)]
+        total(*leaves).backward()
+        return results + [leaf.grad for leaf in leaves]
+
+    for got, wanted in zip(every(call), every(two_arguments), strict=True):
+        np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=1e-12, atol=1e-13)
 
 
 def test_checkpoint_reaches_what_it_closes_over() -> None:

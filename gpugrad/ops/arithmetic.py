@@ -10,6 +10,7 @@ from typing import Any
 
 from gpugrad import dtypes, errors
 from gpugrad.ops import elementwise as ew
+from gpugrad.ops import linear as lin
 from gpugrad.ops.elementwise import (
     SCALARS,
     equal,
@@ -25,13 +26,14 @@ from gpugrad.ops.elementwise import (
     stop,
     where,
 )
-from gpugrad.ops.linear import cast, imag, real, to_complex
+from gpugrad.ops.linear import cast, to_complex
 from gpugrad.ops.reductions import all as all_of
 from gpugrad.trace import Array
 
 __all__ = [
-    "abs", "allclose", "angle", "array_equal", "clip", "deg2rad", "divide", "divmod", "float_power", "fmax", "fmin",
-    "heaviside", "isclose", "isneginf", "isposinf", "lerp", "logit", "nan_to_num", "power", "rad2deg", "round", "sign",
+    "abs", "allclose", "angle", "array_equal", "clip", "conj", "deg2rad", "divide", "divmod", "float_power", "fmax",
+    "fmin", "heaviside", "imag", "isclose", "isneginf", "isposinf", "lerp", "logit", "nan_to_num", "power",
+    "rad2deg", "real", "round", "sign",
 ]  # fmt: skip
 
 
@@ -364,3 +366,33 @@ def logit(x: Array) -> Array:
     tensor([0.        , 1.09861229])
     """
     return ew.log(x) - ew.log1p(-x)
+
+
+def real(x: Array) -> Array:
+    """The real part; a real array as it is.
+
+    >>> import gpugrad as gg
+    >>> gg.real(gg.tensor([1.0 + 2.0j]))
+    tensor([1.])
+    """
+    return lin.real(x) if _complex(x) else x
+
+
+def imag(x: Array) -> Array:
+    """The imaginary part; zeros for a real array.
+
+    >>> import gpugrad as gg
+    >>> gg.imag(gg.tensor([1.0 + 2.0j]))
+    tensor([2.])
+    """
+    return lin.imag(x) if _complex(x) else lin.zeros(x, x.shape)
+
+
+def conj(x: Array) -> Array:
+    """The complex conjugate; a real array as it is.
+
+    >>> import gpugrad as gg
+    >>> gg.conj(gg.tensor([1.0 + 2.0j]))
+    tensor([1.-2.j])
+    """
+    return lin.conj(x) if _complex(x) else x

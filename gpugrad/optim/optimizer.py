@@ -124,7 +124,12 @@ class Optimizer:
     def _step(self, p: Any, group: Group) -> None:
         xp = select.of(p._data).xp
         state = self._state.setdefault(id(p), {})
-        new = self.update(xp, opened(xp, p), opened(xp, p.grad), state, group)
+        # A transposed gradient would pass its order in memory on to the moments and the parameter, and the same numbers in
+        # another order, as a checkpoint holds them, multiply with other rounding: then resuming would not be exact.
+        g = opened(xp, p.grad)
+        if g.ndim > 1 and hasattr(xp, "ascontiguousarray"):
+            g = xp.ascontiguousarray(g)
+        new = self.update(xp, opened(xp, p), g, state, group)
         p.copy_(raised(closed(xp, new, p.dtype)))
 
     # ---- state ----------------------------------------------------------------------------------------------------

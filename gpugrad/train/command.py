@@ -14,7 +14,16 @@ import numpy as np
 
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.train.folder import CHECKPOINT, check_packages, checkpoint_in, load_checkpoint, new_folder, save_checkpoint, save_results, save_table
+from gpugrad.train.folder import (
+    CHECKPOINT,
+    check_packages,
+    checkpoint_in,
+    load_checkpoint,
+    new_folder,
+    save_checkpoint,
+    save_results,
+    save_table,
+)
 from gpugrad.train.interrupt import Interrupt
 from gpugrad.train.models import EPOCHS, MODELS
 from gpugrad.train.progress import Display
@@ -27,7 +36,7 @@ after every epoch, for --resume), metrics.csv, curves.png and confusion.png. Ctr
 step and writes a checkpoint; a run that is resumed gives the same numbers, bit for bit, as one that was not
 interrupted."""
 
-DEFAULTS = {"model": "mlp", "lr": 1e-2, "batch_size": 64, "seed": 0}
+DEFAULTS: dict[str, Any] = {"model": "mlp", "lr": 1e-2, "batch_size": 64, "seed": 0}
 
 
 def _number(convert: Callable[[str], Any], least: float, what: str, below: float = math.inf) -> Callable[[str], Any]:
@@ -47,15 +56,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     positive = _number(int, 1, "an integer of at least 1")
     parser.add_argument("dataset", choices=["digits"], help="the data to train on")
-    parser.add_argument("--model", choices=list(MODELS), help=f"perceptron or convolutional network (default: {DEFAULTS['model']})")
-    parser.add_argument("--epochs", type=positive, help=f"passes over the data (default: {', '.join(f'{n} for {m}' for m, n in EPOCHS.items())})")
-    parser.add_argument("--lr", type=_number(float, 0.0, "a number of at least 0"), help=f"largest learning rate of the one-cycle schedule (default: {DEFAULTS['lr']:g})")
-    parser.add_argument("--batch-size", type=_number(int, 2, "an integer of at least 2"), help=f"examples per step (default: {DEFAULTS['batch_size']})")
-    parser.add_argument("--seed", type=_number(int, 0, "an integer from 0 to 2**64 - 1", 2**64), help=f"of all random numbers (default: {DEFAULTS['seed']})")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)")
+    parser.add_argument(
+        "--model", choices=list(MODELS), help=f"perceptron or convolutional network (default: {DEFAULTS['model']})"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=positive,
+        help=f"passes over the data (default: {', '.join(f'{n} for {m}' for m, n in EPOCHS.items())})",
+    )
+    parser.add_argument(
+        "--lr",
+        type=_number(float, 0.0, "a number of at least 0"),
+        help=f"largest learning rate of the one-cycle schedule (default: {DEFAULTS['lr']:g})",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=_number(int, 2, "an integer of at least 2"),
+        help=f"examples per step (default: {DEFAULTS['batch_size']})",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_number(int, 0, "an integer from 0 to 2**64 - 1", 2**64),
+        help=f"of all random numbers (default: {DEFAULTS['seed']})",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)"
+    )
     parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/<time>)")
     parser.add_argument("--resume", metavar="PATH", help="go on with the run in this folder, or of this checkpoint")
-    parser.add_argument("--stop-after", type=positive, metavar="EPOCH", help="stop after that epoch, as if interrupted there; --resume goes on")
+    parser.add_argument(
+        "--stop-after",
+        type=positive,
+        metavar="EPOCH",
+        help="stop after that epoch, as if interrupted there; --resume goes on",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -77,17 +111,22 @@ def run(options: argparse.Namespace) -> int:
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that options ask for, with defaults for the rest."""
     given = {name: getattr(options, name) for name in Settings.__dataclass_fields__}
-    model = given["model"] or DEFAULTS["model"]
-    usual = {**DEFAULTS, "epochs": EPOCHS[model]}
+    usual = {**DEFAULTS, "epochs": EPOCHS[given["model"] or DEFAULTS["model"]]}
     return Settings(**{name: usual[name] if value is None else value for name, value in given.items()})
 
 
 def _check_same(options: argparse.Namespace, settings: Settings) -> None:
     """A run goes on as it was begun: the schedule, for one, depends on the number of epochs."""
     begun = asdict(settings)
-    other = [f"--{name.replace('_', '-')} {getattr(options, name)} (begun with {value})" for name, value in begun.items() if getattr(options, name) not in (None, value)]
+    other = [
+        f"--{name.replace('_', '-')} {getattr(options, name)} (begun with {value})"
+        for name, value in begun.items()
+        if getattr(options, name) not in (None, value)
+    ]
     if other:
-        raise errors.FormatError(f"--resume goes on with the settings that the run was begun with, so that the result is the same; not with {', '.join(other)}. Leave them out, or begin a new run")
+        raise errors.FormatError(
+            f"--resume goes on with the settings that the run was begun with, so that the result is the same; not with {', '.join(other)}. Leave them out, or begin a new run"
+        )
 
 
 def one_thread() -> Any:
@@ -109,7 +148,9 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
             display.say(f"resumed after epoch {run.epoch} of {settings.epochs}, step {run.schedule.count}")
         else:
             display.say(repr(run.model))
-            display.say(f"digits: {len(run.train_set)} to train, {len(run.test_set)} to test, on {run.device}; files go to {folder}")
+            display.say(
+                f"digits: {len(run.train_set)} to train, {len(run.test_set)} to test, on {run.device}; files go to {folder}"
+            )
         while not run.finished:
             try:
                 for x, y in run.loader:
@@ -119,7 +160,11 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
                         return _stopped(run, folder, display, interrupt)
                 display.epoch(run.end_epoch())
             except errors.TrainingError as problem:
-                kept = f"The checkpoint after epoch {run.epoch} is kept: {folder / CHECKPOINT}" if run.epoch else "There is no checkpoint yet"
+                kept = (
+                    f"The checkpoint after epoch {run.epoch} is kept: {folder / CHECKPOINT}"
+                    if run.epoch
+                    else "There is no checkpoint yet"
+                )
                 raise errors.TrainingError(f"{problem}. {kept}") from None
             save_checkpoint(folder, run)
             save_table(folder, run)
@@ -134,7 +179,9 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
 
 def _stopped(run: Run, folder: Path, display: Display, interrupt: Interrupt) -> int:
     save_checkpoint(folder, run)
-    display.say(f"stopped after epoch {run.epoch} of {run.settings.epochs}, step {run.schedule.count}. Go on with: gpugrad train digits --resume {folder}")
+    display.say(
+        f"stopped after epoch {run.epoch} of {run.settings.epochs}, step {run.schedule.count}. Go on with: gpugrad train digits --resume {folder}"
+    )
     return 128 + interrupt.signal if interrupt.signal else 0
 
 

@@ -30,7 +30,9 @@ def new_folder(out: str | None) -> Path:
         path = Path(out)
         taken = [name for name in (CHECKPOINT, MODEL) if (path / name).exists()]
         if taken:
-            raise errors.FormatError(f"{path} holds a run already ({', '.join(taken)}). Go on with it by --resume {path}, or choose another folder")
+            raise errors.FormatError(
+                f"{path} holds a run already ({', '.join(taken)}). Go on with it by --resume {path}, or choose another folder"
+            )
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -47,21 +49,30 @@ def checkpoint_in(resume: str) -> Path:
 
 def check_packages() -> None:
     """MissingExtraError, before anything is done, if a package is missing that is needed in the end."""
-    for module, package in (("rich", "rich"), ("safetensors", "safetensors"), ("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
+    for module, package in (
+        ("rich", "rich"),
+        ("safetensors", "safetensors"),
+        ("sklearn", "scikit-learn"),
+        ("matplotlib", "matplotlib"),
+    ):
         if importlib.util.find_spec(module) is None:
             raise errors.missing_extra(package, "train", "gpugrad train")
 
 
 def save_checkpoint(folder: Path, run: Run) -> None:
     """The state of a run, at once: the checkpoint before it stays whole until the new one is."""
-    io.save(run.state_dict(), folder / CHECKPOINT, metadata={"kind": "gpugrad training checkpoint", "version": __version__})
+    io.save(
+        run.state_dict(), folder / CHECKPOINT, metadata={"kind": "gpugrad training checkpoint", "version": __version__}
+    )
 
 
 def load_checkpoint(path: Path, device: str) -> Run:
     """The run that a checkpoint was taken of. FormatError if the file is something else."""
     state: Any = io.load(path)
     if not isinstance(state, dict) or "settings" not in state:
-        raise errors.FormatError(f"{path} is not a checkpoint of `gpugrad train`; expected the {CHECKPOINT} that it writes")
+        raise errors.FormatError(
+            f"{path} is not a checkpoint of `gpugrad train`; expected the {CHECKPOINT} that it writes"
+        )
     try:
         return Run.from_state(state, device)
     except errors.FormatError as problem:
@@ -76,7 +87,11 @@ def save_table(folder: Path, run: Run) -> None:
 def save_results(folder: Path, run: Run) -> list[Path]:
     """What a complete run leaves; the paths."""
     accuracy = f"{run.history[-1].test_accuracy:.4f}"
-    io.save_model(run.model, folder / MODEL, metadata={"kind": KIND, "architecture": run.settings.model, "version": __version__, "test_accuracy": accuracy})
+    io.save_model(
+        run.model,
+        folder / MODEL,
+        metadata={"kind": KIND, "architecture": run.settings.model, "version": __version__, "test_accuracy": accuracy},
+    )
     save_table(folder, run)
     plots.curves(folder / "curves.png", run.history)
     plots.confusion(folder / "confusion.png", run.truth(), run.evaluate()[1], CLASSES)

@@ -39,7 +39,9 @@ def read(path: str | Path) -> Image:
 def prepared(grey: Image, name: str) -> Image:
     """Steps 2 to 5: a grey image of any size and range as 8×8 float32 in [0, 1]."""
     if grey.ndim != 2 or min(grey.shape) == 0:
-        raise errors.FormatError(f"{name}: an array of shape {grey.shape}; expected one image: (height, width), or (height, width, channels) with 1, 3 or 4 channels")
+        raise errors.FormatError(
+            f"{name}: an array of shape {grey.shape}; expected one image: (height, width), or (height, width, channels) with 1, 3 or 4 channels"
+        )
     grey = grey.astype(np.float64)
     low, high = grey.min(), grey.max()
     if not np.isfinite(high - low):
@@ -77,12 +79,14 @@ def _weights(n: int) -> Image:
     edges = np.arange(SIDE + 1) * (n / SIDE)
     pixel = np.arange(n)
     overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    return np.clip(overlap, 0, None) * (SIDE / n)
+    weights: Image = np.clip(overlap, 0, None) * (SIDE / n)
+    return weights
 
 
 def _luminance(colours: Image) -> Image:
     """Grey from RGB, by ITU-R BT.601."""
-    return colours[..., :3] @ np.array([0.299, 0.587, 0.114])
+    grey: Image = colours[..., :3] @ np.array([0.299, 0.587, 0.114])
+    return grey
 
 
 def _from_npy(path: Path) -> Image:
@@ -99,17 +103,20 @@ def _from_npy(path: Path) -> Image:
 
 def _from_picture(path: Path) -> Image:
     try:
-        from PIL import Image as pillow
-        from PIL import ImageOps, UnidentifiedImageError
+        import PIL.Image
+        import PIL.ImageOps
     except ImportError:
         raise errors.missing_extra("Pillow", "train", f"reading {path.name}") from None
-    orient: Callable[..., Any] = ImageOps.exif_transpose
+    orient: Callable[..., Any] = PIL.ImageOps.exif_transpose
     try:
-        with pillow.open(path) as opened:
-            colours = np.asarray(orient(opened).convert("RGBA"), dtype=np.float64) / 255
-    except UnidentifiedImageError:
+        with PIL.Image.open(path) as opened:
+            upright = orient(opened)
+            if upright.mode[0] in "IF":  # one channel of 16 bits or more, which RGBA would cut off at 255
+                return np.asarray(upright, dtype=np.float64)
+            colours = np.asarray(upright.convert("RGBA"), dtype=np.float64) / 255
+    except PIL.UnidentifiedImageError:
         raise errors.FormatError(f"{path} is not an image that Pillow can read; expected PNG, JPEG, or .npy") from None
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise errors.FormatError(f"{path}: the image is damaged: {error}") from None
     opacity = colours[..., 3:]
     return _luminance(colours[..., :3] * opacity + (1 - opacity))

@@ -31,9 +31,16 @@ def curves(path: Path, history: Sequence[Epoch]) -> None:
     loss, error = figure.subplots(1, 2)
     for kind, style, label in (("train", "--", "train, with dropout"), ("test", "-", "test")):
         loss.plot(epochs, [getattr(e, f"{kind}_loss") for e in history], style, label=label, marker=".")
-        error.plot(epochs, [100 * (1 - getattr(e, f"{kind}_accuracy")) for e in history], style, label=label, marker=".")
+        error.plot(
+            epochs, [100 * (1 - getattr(e, f"{kind}_accuracy")) for e in history], style, label=label, marker="."
+        )
     loss.set(xlabel="epoch", ylabel="cross entropy", yscale="log")
-    error.set(xlabel="epoch", ylabel="errors (%)", ylim=(0, None), title=f"test accuracy {100 * history[-1].test_accuracy:.2f} %")
+    error.set(
+        xlabel="epoch",
+        ylabel="errors (%)",
+        ylim=(0, None),
+        title=f"test accuracy {100 * history[-1].test_accuracy:.2f} %",
+    )
     for axes in (loss, error):
         axes.grid(alpha=0.3)
         axes.legend()
@@ -49,9 +56,18 @@ def confusion(path: Path, truth: np.ndarray[Any, Any], guess: np.ndarray[Any, An
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.argwhere(counts):
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color="white" if share[row, column] > 0.5 else "black")
+        axes.text(
+            column,
+            row,
+            str(counts[row, column]),
+            ha="center",
+            va="center",
+            color="white" if share[row, column] > 0.5 else "black",
+        )
     right = int(np.trace(counts))
-    axes.set(xlabel="predicted", ylabel="true", title=f"{right} of {counts.sum()} right", xticks=range(n), yticks=range(n))
+    axes.set(
+        xlabel="predicted", ylabel="true", title=f"{right} of {counts.sum()} right", xticks=range(n), yticks=range(n)
+    )
     axes.set_xticklabels(classes)
     axes.set_yticklabels(classes)
     figure.savefig(path, dpi=120)

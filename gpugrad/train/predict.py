@@ -28,7 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("model", metavar="MODEL", help="model.safetensors, or the folder of the run that wrote it")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG or .npy")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,13 +52,19 @@ def load(path: str | Path, device: str = "cpu") -> Module:
     if path.is_dir():
         path = path / MODEL
     if not path.is_file():
-        raise errors.FormatError(f"no model at {path}; expected the {MODEL} that `gpugrad train digits` writes at its end, or the folder that it is in")
+        raise errors.FormatError(
+            f"no model at {path}; expected the {MODEL} that `gpugrad train digits` writes at its end, or the folder that it is in"
+        )
     about = io.read_metadata(path)
     if about.get("kind") != KIND:
-        raise errors.FormatError(f"{path} is {about.get('kind', 'a file of tensors')!r}, not a {KIND}; expected the {MODEL} that `gpugrad train digits` writes")
+        raise errors.FormatError(
+            f"{path} is {about.get('kind', 'a file of tensors')!r}, not a {KIND}; expected the {MODEL} that `gpugrad train digits` writes"
+        )
     architecture = about.get("architecture", "")
     if architecture not in MODELS:
-        raise errors.FormatError(f"{path} has the architecture {architecture!r}; this version knows {', '.join(MODELS)}")
+        raise errors.FormatError(
+            f"{path} has the architecture {architecture!r}; this version knows {', '.join(MODELS)}"
+        )
     model = MODELS[architecture]()
     io.load_model(model, path)
     return model.to(device).eval()

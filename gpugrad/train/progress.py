@@ -22,8 +22,15 @@ class Display:
             raise errors.missing_extra("rich", "train", "showing the progress of training") from None
         self._run = run
         self._console = Console(highlight=False, soft_wrap=True)
-        columns = [TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[numbers]}"), TimeRemainingColumn()]
-        self._progress: Any = Progress(*columns, console=self._console, disable=not self._console.is_terminal, transient=True)
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+        ]
+        self._progress: Any = Progress(
+            *columns, console=self._console, disable=not self._console.is_terminal, transient=True
+        )
         total = run.settings.epochs * len(run.loader)
         self._task = self._progress.add_task("training", total=total, completed=run.schedule.count, numbers="")
         self._shown = 0.0
@@ -52,7 +59,12 @@ class Display:
         if run.history:
             numbers += f"  test {100 * run.history[-1].test_accuracy:5.2f} %"
         numbers += f"  {sums.seen / max(sums.seconds, 1e-9):,.0f} samples/s"
-        self._progress.update(self._task, completed=run.schedule.count, description=f"epoch {run.epoch + 1}/{run.settings.epochs}", numbers=numbers)
+        self._progress.update(
+            self._task,
+            completed=run.schedule.count,
+            description=f"epoch {run.epoch + 1}/{run.settings.epochs}",
+            numbers=numbers,
+        )
 
     def epoch(self, row: Epoch) -> None:
         """A line for an epoch that is complete."""

@@ -50,7 +50,9 @@ class Run:
         self.settings = settings
         self.device = device
         random.seed(settings.seed)
-        self.train_set, self.test_set = (data.ArrayDataset(*(t.to(device) for t in part.tensors)) for part in data.digits())
+        self.train_set, self.test_set = (
+            data.ArrayDataset(*(t.to(device) for t in part.tensors)) for part in data.digits()
+        )
         alone = len(self.train_set) % settings.batch_size == 1  # a last batch of one has no variance to normalise by
         self.loader = data.DataLoader(self.train_set, settings.batch_size, shuffle=True, drop_last=alone)
         self.model = MODELS[settings.model]().to(device)
@@ -77,8 +79,8 @@ class Run:
     # ---- training -------------------------------------------------------------------------------------------------
 
     def step(self, x: Any, y: Any) -> None:
-        """One step of gradient descent. TrainingError, and no parameter has moved, if anything is not finite."""
-        before = random.default_generator.state_dict()
+        """One step of gradient descent. TrainingError, and all is as before it, if anything is not finite."""
+        before = (random.default_generator.state_dict(), [b.detach() for b in self.model.buffers()])
         began = time.perf_counter()
         self.model.train()
         self.optimizer.zero_grad()
@@ -104,17 +106,25 @@ class Run:
             return True
         return all(finite(g) for g in gradients)  # finite numbers may have a sum that is not
 
-    def _stop(self, what: str, before: Mapping[str, int], x: Any, y: Any) -> None:
-        random.default_generator.load_state_dict(before)  # so that the step drops the same elements again
+    def _stop(self, what: str, before: tuple[Mapping[str, int], list[Any]], x: Any, y: Any) -> None:
+        generator, buffers = before
+        random.default_generator.load_state_dict(generator)  # so that the step drops the same elements again
+        with no_grad():
+            for b, was in zip(self.model.buffers(), buffers, strict=True):
+                b.copy_(was)
         where = origin(self.model, cross_entropy, x, y)
         batch = self.sums.seen // self.settings.batch_size + 1
-        raise errors.TrainingError(f"step {self.schedule.count + 1} (epoch {self.epoch + 1}, batch {batch}): {what}. It began with {where}. Try a smaller --lr than {self.settings.lr:g}")
+        raise errors.TrainingError(
+            f"step {self.schedule.count + 1} (epoch {self.epoch + 1}, batch {batch}): {what}. It began with {where}. Try a smaller --lr than {self.settings.lr:g}"
+        )
 
     def end_epoch(self) -> Epoch:
         """Evaluate, and add a row to the history. TrainingError, and none is added, if the loss is not finite."""
         loss, guess = self.evaluate()
         if not math.isfinite(loss):
-            raise errors.TrainingError(f"epoch {self.epoch + 1}: the loss on test data is {loss} after step {self.schedule.count}, whose own was finite. Try a smaller --lr than {self.settings.lr:g}")
+            raise errors.TrainingError(
+                f"epoch {self.epoch + 1}: the loss on test data is {loss} after step {self.schedule.count}, whose own was finite. Try a smaller --lr than {self.settings.lr:g}"
+            )
         sums = self.sums
         row = Epoch(
             epoch=self.epoch + 1,
@@ -167,7 +177,8 @@ class Run:
             parts = [state[name] for name in ("model", "optimizer", "schedule", "loader", "generator")]
         except (KeyError, TypeError) as problem:
             raise errors.FormatError(f"not the state of a run of `gpugrad train`: {problem}") from None
-        for part, own in zip(parts, (run.model, run.optimizer, run.schedule, run.loader, random.default_generator), strict=True):
+        owners: list[Any] = [run.model, run.optimizer, run.schedule, run.loader, random.default_generator]
+        for part, own in zip(parts, owners, strict=True):
             own.load_state_dict(part)
         run.history, run.sums = history, sums
         return run

@@ -64,7 +64,8 @@ def _peeled(call: Call, top: Trace, values: Values) -> tuple[Call, Values, Calla
         return out
 
     def lower_call(lower: Values) -> Values:
-        outs = call(rewrap(lower))
+        with _AtLevel(top.level):
+            outs = call(rewrap(lower))
         marks[:] = [top.mark(o) is not None for o in outs]
         result = [top.lower(o) for o in outs]
         if isinstance(top, Forward):
@@ -412,26 +413,34 @@ def _mapped(rule: _Rule, batch: Batch, values: Values) -> Values:
     """The rule below a batch: whatever it computes carries the leading axis, except arguments that came without it."""
     mine = [batch.mark(v) is not None for v in values]
 
-    def into(v: Any, flag: bool) -> Any:
-        return value(lowered(v), batch, batch.size) if flag and type(v) is trace.Tensor else v
+    def under(function: Call, flags: Callable[[Values], list[bool]]) -> Call:
+        """``function`` below a batch of its own, opened each time: whatever traces are open then are outside of it."""
 
-    def out_of(v: Any) -> Any:
-        if type(v) is not trace.Tensor:
-            return v
-        return raised(v._data if batch.mark(v) is not None else repeated(lowered(v), batch.size))
+        def run(vs: Values) -> Values:
+            with Batch(batch.size) as fresh:
+                outs = function([_into(fresh, v) if flag else v for v, flag in zip(vs, flags(vs), strict=True)])
+            return [_out_of(fresh, o) for o in outs]
 
-    def call(vs: Values) -> Values:
-        return [out_of(o) for o in rule.call([into(v, m) for v, m in zip(vs, mine, strict=True)])]
+        return run
 
     def back(vs: Values) -> Values:
         assert rule.back is not None
-        cts = [None if c is None else out_of(c) for c in rule.back([into(v, True) for v in vs])]
+        cts = under(rule.back, lambda given: [True] * len(given))(vs)
         return [c if m or c is None else reduce_sum(c, axis=(-len(c.shape),)) for c, m in zip(cts, mine, strict=True)]
 
-    def push(vs: Values) -> Values:
-        assert rule.push is not None
-        return [out_of(t) for t in rule.push([into(v, m) for v, m in zip(vs, mine + mine, strict=True)])]
-
-    lower = _Rule(rule.name, call, back if rule.back else None, push if rule.push else None, rule.results)
+    call = under(rule.call, lambda _: mine)
+    push = under(rule.push, lambda _: mine + mine) if rule.push else None
+    lower = _Rule(rule.name, call, back if rule.back else None, push, rule.results)
     outs = _with_rule(lower, [raised(batch.lower(v)) if type(v) is trace.Tensor else v for v in values])
-    return [into(o, True) for o in outs]
+    return [_into(batch, o) for o in outs]
+
+
+def _into(batch: Batch, v: Any) -> Any:
+    return value(lowered(v), batch, batch.size) if type(v) is trace.Tensor else v
+
+
+def _out_of(batch: Batch, v: Any) -> Any:
+    """What lies below a batch, with the leading axis; what is no tensor, as it is."""
+    if type(v) is not trace.Tensor:
+        return v
+    return raised(v._data if batch.mark(v) is not None else repeated(lowered(v), batch.size))

@@ -181,10 +181,9 @@ def _evaluated(
     state.level += 1
     try:
         tape.level = state.level
-        if (
-            len(args) == 1 and argnums == 0 and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor)
-        ):  # by far the most frequent call, kept short
-            out = f(_leaf(tape, args[0], leaves, f, 0), **kwargs)
+        if argnums == 0 and args and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor):
+            # by far the most frequent call, kept short
+            out = f(_leaf(tape, args[0], leaves, f, 0), *args[1:], **kwargs)
         else:
             positions = argument_positions(f, argnums, len(args))
             out = f(*_tracked(tape, args, positions, leaves, f), **kwargs)
@@ -197,7 +196,7 @@ def _evaluated(
                 f"{function_name(f)} with has_aux=True must return a pair (value, aux), not {type(out).__name__}"
             )
         out, aux = out[0], _off(tape, out[1])
-    if type(out) is not trace.Tensor or out.shape != () or out.dtype not in _PLAIN:
+    if type(out) is not trace.Tensor or out._data.shape != () or out._data.dtype not in _PLAIN:
         out = _scalar(out, f, holomorphic)
     if out._trace is tape and out._mark is not None:
         data = out._data
