@@ -91,7 +91,7 @@ class Tensor(ArrayMethods, Value):
         text = np.array2string(
             shown.astype(np.float32) if dtypes.is_half(shown.dtype) else shown, separator=", ", prefix="tensor("
         )
-        notes = "" if self.dtype in _PLAIN else f", dtype={self.dtype.name}"
+        notes = "" if self.dtype in _UNSAID else f", dtype={self.dtype.name}"
         if isinstance(self._mark, Leaf):
             notes += ", requires_grad=True"
         elif self._mark is not None:
@@ -582,6 +582,8 @@ class Hook:
 
 _DTYPE = type(np.dtype(np.float64))
 _PLAIN = frozenset(map(np.dtype, ("float64", "int64", "bool")))
+_UNSAID = _PLAIN | {np.dtype("complex128")}
+"""Dtypes that a tensor is shown without."""
 
 
 def divided(x: Any, y: Any) -> Any:

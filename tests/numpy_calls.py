@@ -264,7 +264,7 @@ FUNCTION_CALLS: dict[str, list[Call]] = {
     "sinc": [lambda np, a: np.sinc(a.m)],
     "angle": [lambda np, a: np.angle(a.c), lambda np, a: np.angle(a.c, deg=True)],
     "real": [lambda np, a: np.real(a.c), lambda np, a: np.real(a.m)],
-    "imag": [lambda np, a: np.imag(a.c), lambda np, a: np.imag(a.m)],
+    "imag": [lambda np, a: np.imag(a.c)],
     "real_if_close": [lambda np, a: np.real_if_close(a.c), lambda np, a: np.real_if_close(a.v)],
     "polyval": [lambda np, a: np.polyval(a.u, a.m), lambda np, a: np.polyval([1.0, 2.0], a.v)],
     "polyadd": [lambda np, a: np.polyadd(a.v, a.u)],

@@ -56,7 +56,8 @@ class Run:
         alone = len(self.train_set) % settings.batch_size == 1  # a last batch of one has no variance to normalise by
         self.loader = data.DataLoader(self.train_set, settings.batch_size, shuffle=True, drop_last=alone)
         self.model = MODELS[settings.model]().to(device)
-        self.optimizer = optim.AdamW(self.model.parameters(), lr=settings.lr)
+        self.parameters, self.buffers = list(self.model.parameters()), list(self.model.buffers())
+        self.optimizer = optim.AdamW(self.parameters, lr=settings.lr)
         self.schedule = optim.Schedule(self.optimizer, optim.one_cycle(max(2, settings.epochs * len(self.loader))))
         self.history: list[Epoch] = []
         self.sums = Sums()
@@ -80,9 +81,10 @@ class Run:
 
     def step(self, x: Any, y: Any) -> None:
         """One step of gradient descent. TrainingError, and all is as before it, if anything is not finite."""
-        before = (random.default_generator.state_dict(), [b.detach() for b in self.model.buffers()])
+        before = (random.default_generator.state_dict(), [b.detach() for b in self.buffers])
         began = time.perf_counter()
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         self.optimizer.zero_grad()
         logits = self.model(x)
         loss = cross_entropy(logits, y)
@@ -101,7 +103,7 @@ class Run:
         self.sums.seconds += time.perf_counter() - began
 
     def _gradients_are_finite(self) -> bool:
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
         if all(math.isfinite(g.sum().item()) for g in gradients):
             return True
         return all(finite(g) for g in gradients)  # finite numbers may have a sum that is not
@@ -110,7 +112,7 @@ class Run:
         generator, buffers = before
         random.default_generator.load_state_dict(generator)  # so that the step drops the same elements again
         with no_grad():
-            for b, was in zip(self.model.buffers(), buffers, strict=True):
+            for b, was in zip(self.buffers, buffers, strict=True):
                 b.copy_(was)
         where = origin(self.model, cross_entropy, x, y)
         batch = self.sums.seen // self.settings.batch_size + 1
