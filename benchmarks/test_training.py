@@ -75,12 +75,12 @@ def measure(benchmark, make, build):
 
 
 @pytest.mark.benchmark(group="training step, MLP 64-128-128-10, batch 64, Adam")
-@pytest.mark.parametrize(("make", "build"), steps(mlp))
+@pytest.mark.parametrize(("make", "build"), list(steps(mlp)))
 def test_training_mlp(benchmark, make, build):
     measure(benchmark, make, build)
 
 
 @pytest.mark.benchmark(group="training step, CNN 16-32 on 8 × 8, batch 64, Adam")
-@pytest.mark.parametrize(("make", "build"), steps(cnn))
+@pytest.mark.parametrize(("make", "build"), list(steps(cnn)))
 def test_training_cnn(benchmark, make, build):
     measure(benchmark, make, build)
