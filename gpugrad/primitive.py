@@ -26,7 +26,7 @@ generalised ufuncs; under ``vmap`` an operand with one more leading axis then ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -196,11 +196,6 @@ class Primitive:
 
 registry: dict[str, Primitive] = {}
 """Every primitive by its name."""
-
-
-def primitives() -> Iterator[Primitive]:
-    """All primitives that are declared so far."""
-    yield from registry.values()
 
 
 def names_of(function: Any) -> tuple[str, ...]:

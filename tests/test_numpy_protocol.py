@@ -17,7 +17,7 @@ from numpy_calls import CONSTANT, CREATION, FUNCTION_CALLS, STORES, UFUNC_CALLS,
 import gpugrad as gg
 import gpugrad.numpy as gnp
 from gpugrad import errors, pytree
-from gpugrad.numpy.protocol import covered, cupy_elementwise, cupy_reduction
+from gpugrad.numpy.protocol import covered
 from gpugrad.numpy.table import FUNCTIONS, UFUNCS, found
 
 CALLS = UFUNC_CALLS | FUNCTION_CALLS
@@ -319,31 +319,6 @@ def test_at_adds_at_every_occurrence() -> None:
     assert t.grad.tolist() == [2.0, 4.0, 6.0]
     with pytest.raises(errors.GraphError):
         np.add.at(np.zeros(3), [0, 0, 2], t)
-
-
-# ---- CuPy's kernels, which ask by their names ---------------------------------------------------------------------------
-
-
-def test_cupys_kernels_find_their_counterparts() -> None:
-    x = gg.tensor([1.0, 2.0], requires_grad=True)
-
-    def kernel(name: str) -> Any:
-        return SimpleNamespace(name=name)
-
-    assert cupy_elementwise(x, kernel("cupy_sin"), x).requires_grad
-    assert cupy_elementwise(x, kernel("cupy_true_divide"), np.ones(2), x).tolist() == [1.0, 0.5]
-    assert cupy_elementwise(x, kernel("cupy_clip"), x, 0.0, 1.5).tolist() == [1.0, 1.5]
-    out = gg.zeros(2)
-    assert cupy_elementwise(x, kernel("cupy_multiply"), x, 2.0, out=out) is out
-    assert cupy_reduction(x, kernel("cupy_sum_with_dtype"), 0, None, None, True).tolist() == [3.0]
-    assert cupy_reduction(x, kernel("cupy_argmax"), None, None, None, False).tolist() == 1
-    assert cupy_reduction(x, kernel("cupy_mean"), None, np.float32, None, False).dtype == np.float32
-    for call in (
-        lambda: cupy_elementwise(x, kernel("my_kernel"), x),
-        lambda: cupy_reduction(x, kernel("mine"), None, None, None, False),
-    ):
-        with pytest.raises(errors.UnsupportedError, match="custom_vjp"):
-            call()
 
 
 # ---- buffers ----------------------------------------------------------------------------------------------------------

@@ -56,50 +56,6 @@ def array_function(
     raise _unsupported(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
 
 
-# ---- CuPy asks in its own way: its kernels, which have names, look for a method on their arguments ----------------------
-
-_CUPY_NAMES = {"true_divide": "divide", "sum_with_dtype": "sum", "prod_with_dtype": "prod"}
-_ELEMENTWISE = UFUNCS | {name: FUNCTIONS[name] for name in ("angle", "clip", "imag", "real", "round", "sinc")}
-_REDUCTIONS = {
-    name: FUNCTIONS[name]
-    for name in (
-        "all", "any", "argmax", "argmin", "max", "mean", "min", "nanmax", "nanmean", "nanmin", "nanprod", "nansum",
-        "prod", "sum",
-    )
-}  # fmt: skip
-
-
-def cupy_elementwise(self: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
-    """``Tensor.__cupy_override_elementwise_kernel__``: a universal function of CuPy that met a tensor."""
-    call = _ELEMENTWISE.get(_named(kernel))
-    if call is None:
-        raise _unsupported_by_cupy(kernel)
-    return call(*args, **kwargs)
-
-
-def cupy_reduction(self: Any, kernel: Any, axis: Any, dtype: Any, out: Any, keepdims: bool) -> Any:
-    """``Tensor.__cupy_override_reduction_kernel__``: a reduction of CuPy that met a tensor."""
-    call = _REDUCTIONS.get(_named(kernel))
-    if call is None:
-        raise _unsupported_by_cupy(kernel)
-    return call(
-        self, axis=axis, keepdims=keepdims, **{k: v for k, v in (("dtype", dtype), ("out", out)) if v is not None}
-    )
-
-
-def _named(kernel: Any) -> str:
-    """NumPy's name of what a kernel of CuPy computes."""
-    name = str(kernel.name).removeprefix("cupy_")
-    return _CUPY_NAMES.get(name, name)
-
-
-def _unsupported_by_cupy(kernel: Any) -> errors.UnsupportedError:
-    return errors.UnsupportedError(
-        f"the CuPy kernel {kernel.name} has no counterpart for tensors. Compose it of functions of gg, or give it a rule: gg.custom_vjp; "
-        f"where no derivative is needed, hand it an array: cupy.from_dlpack(t.detach())"
-    )
-
-
 def _foreign(kind: type, protocol: str) -> bool:
     """Whether a type has its own say in NumPy's functions: then it may know what to do with a tensor."""
     return kind is not Tensor and hasattr(kind, protocol) and select.known_type(kind) is None
@@ -128,4 +84,4 @@ def covered() -> frozenset[Any]:
     return frozenset(_functions) | frozenset(_ufuncs)
 
 
-__all__ = ["array_function", "array_ufunc", "covered", "cupy_elementwise", "cupy_reduction"]
+__all__ = ["array_function", "array_ufunc", "covered"]
