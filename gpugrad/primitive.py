@@ -30,7 +30,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gpugrad import errors
+from gpugrad import errors, trace
 from gpugrad.trace import Tensor, bind
 
 Shape = tuple[int, ...]
@@ -168,6 +168,14 @@ class Primitive:
         registry[name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        if len(args) == 1:  # what rules do most, so without another call
+            x = args[0]
+            if type(x) is trace.Tensor:
+                return x._trace.apply(self, x, params)
+            try:
+                return self.impl[type(x)](x, **params) if params else self.impl[type(x)](x)
+            except Exception as error:
+                return self.rescue(args, params, error)
         return bind(self, args, params)
 
     def __repr__(self) -> str:

@@ -201,11 +201,11 @@ _ones: dict[Any, Any] = {}
 
 def one(like: Any) -> Any:
     """The number 1 as a raw array of shape (), of the dtype and device of a raw array; the seed of a reverse sweep."""
-    found = _ones.get(like.dtype) if type(like) in _HOST else None
+    if type(like) not in _HOST:
+        return of(like).full((), 1, like.dtype)
+    found = _ones.get(like.dtype)
     if found is None:
-        found = of(like).full((), 1, like.dtype)
-        if type(like) in _HOST:
-            _ones[like.dtype] = found
+        found = _ones[like.dtype] = like.dtype.type(1)  # a NumPy scalar, which computes quicker than an array does
     return found
 
 

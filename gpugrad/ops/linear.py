@@ -149,7 +149,7 @@ expand: Primitive = linear(
 )
 reduce_sum: Primitive = linear(
     "reduce_sum",
-    lambda g, shape, axis: expand(g, axis=axis, sizes=tuple(shape[a] for a in axis)),
+    lambda g, shape, axis: expand(g, axis=axis, sizes=tuple([shape[a] for a in axis])),
     forward=lambda xp, x, *, axis: xp.sum(x, axis=axis, dtype=x.dtype),
     shape=lambda s, *, axis: tuple(n for i, n in enumerate(s) if i - len(s) not in axis),
     doc="The sum over the axes, which go.",
