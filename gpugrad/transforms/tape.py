@@ -225,6 +225,8 @@ class Tape(Trace):
             saved[k] = None
         if prim.outputs:
             node = Node(prim, params, parents, saved, tuple(o.shape for o in out))
+            if trace.watching:
+                _look(node, out)
             return tuple(value(o, self, Node(ITEM, {"i": i}, (node,), (), o.shape)) for i, o in enumerate(out))
         node = Node(prim, params, parents, saved, out.shape)
         if trace.watching:
