@@ -228,7 +228,8 @@ def compiled(
     names = names_of(rule)[1 if first else 0 :]
     given = [f"s[{places[n]}]" if n in places else n if n in ("shape", "i") else f"params[{n!r}]" for n in names]
     text = given[0] if isinstance(rule, str) else f"rule({', '.join([first] * bool(first) + given)})"
-    call = eval(f"lambda g, s, shape, i, params: {template.format(text)}", {"rule": rule, **helpers})
+    written = compile(f"lambda g, s, shape, i, params: {template.format(text)}", __file__, "eval")
+    call = eval(written, {"rule": rule, **helpers})
     return call, frozenset(places[n] for n in names if n in places)
 
 

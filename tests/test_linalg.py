@@ -201,6 +201,8 @@ def by_eigh(a: Any) -> Any:
     return gg.sum(gg.matmul(v * w, la.matrix_transpose(v)) ** 2)
 
 
+vectors_at_equal_values = pytest.mark.filterwarnings("ignore:(eigh|svd). a derivative of its vectors")
+
 Q = quarter_turn(3)
 EQUAL = [
     pytest.param(np.eye(3), id="identity"),
@@ -212,6 +214,7 @@ EQUAL = [
 ]
 
 
+@vectors_at_equal_values
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("a", EQUAL)
 @pytest.mark.parametrize("f", [by_svd, by_eigh])
@@ -224,9 +227,54 @@ def test_gradient_at_equal_values_is_twice_the_matrix(f: Callable[[Any], Any], a
     close(gg.jvp(f, (a,), (t,))[1], (2 * a * t).sum(), 1e-10 if dtype == np.float64 else 1e-4)
 
 
+@vectors_at_equal_values
 def test_rectangles_with_equal_singular_values() -> None:
     for a in (np.eye(3, 2), np.eye(2, 4) * 3.0, np.ones((3, 2))):
         close(gg.grad(by_svd)(a), 2 * a, 1e-12)
+
+
+def exp_by_eigh(a: Any) -> Any:
+    w, v = la.eigh(a)
+    return gg.matmul(v * gg.exp(w), la.matrix_transpose(v))
+
+
+@pytest.mark.parametrize(
+    ("f", "a"),
+    [
+        pytest.param(lambda a: exp_by_eigh(a)[0, 1], np.eye(3), id="how the values part"),
+        pytest.param(lambda a: la.eigh(a).eigenvectors[0, 1], np.diag([1.0, 1.0, 3.0]), id="the choice of a vector"),
+        pytest.param(lambda a: la.svd(a).U[0, 1], np.eye(3), id="singular vectors"),
+        pytest.param(lambda a: gg.sum(la.svd(a).U[:, 1] ** 3), np.ones((3, 2)), id="a vector of the singular value 0"),
+        pytest.param(
+            lambda a: gg.imag(la.eigh(a + 0j).eigenvectors[0, 0]), np.array([[1.0, 1j], [-1j, 3.0]]), id="a phase"
+        ),
+    ],
+)
+def test_functions_that_the_factors_do_not_determine_are_refused(f: Callable[[Any], Any], a: Any) -> None:
+    with pytest.raises(la.LinAlgError, match=r"(eigh|svd): a derivative of its vectors.*test_linalg.*the choice"):
+        gg.grad(f)(a)
+
+
+def test_what_cannot_be_told_is_warned_of() -> None:
+    a, t = np.eye(3), np.ones((3, 3))
+    for f in (by_eigh, by_svd):
+        with pytest.warns(errors.GradientWarning, match=r"equal to rounding.*test_linalg.*cannot be told from others"):
+            gg.grad(f)(a)
+        with pytest.warns(errors.GradientWarning, match=r"equal to rounding"):
+            gg.jvp(f, (a,), (t,))
+    gg.grad(by_eigh)(np.diag([1.0, 2.0, 3.0]))  # without a warning, as all that values alone determine:
+    gg.jvp(la.eigh, (a,), (np.diag([1.0, 2.0, 3.0]),))
+    gg.grad(lambda a: gg.sum(la.eigh(a).eigenvalues))(a)
+
+
+@vectors_at_equal_values
+@pytest.mark.parametrize("f", [by_eigh, lambda a: gg.sum(la.eigvalsh(a) ** 2), by_svd])
+def test_second_derivatives_at_equal_values_are_refused(f: Callable[[Any], Any]) -> None:
+    if f in (by_eigh, by_svd):
+        with pytest.raises(la.LinAlgError, match=r"(eigh|svd): a derivative of its vectors"):
+            gg.hessian(f)(np.eye(2))
+    with pytest.raises(la.LinAlgError, match=r"(eigh|svd): a derivative of its vectors"):
+        gg.grad(lambda a: gg.sum(gg.grad(f)(a) * np.array([[1.0, 2.0], [2.0, 3.0]])))(np.eye(2))
 
 
 def test_sum_of_eigenvalues_is_the_trace() -> None:

@@ -245,7 +245,7 @@ def _by_other_operands(prim: Primitive, args: Sequence[Any], params: dict[str, A
 
 def _rescue(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Any:
     """After a failed call: once more with promoted operands, or the error in the words of section "Errors"."""
-    if isinstance(error, errors.GpugradError):
+    if isinstance(error, errors.GpugradError | Warning):
         raise error
     promoted = promotion.promote(prim, args) if prim.same else None
     if promoted is not None:

@@ -231,10 +231,10 @@ def eigh(x: Array, UPLO: str = "L") -> EighResult:
     determined up to sign (phase, if complex), and up to a rotation where eigenvalues are equal: a derivative is
     meaningful for what does not depend on that choice.
 
-    Where eigenvalues are equal to rounding, the part of the derivative that divides by their difference is taken as 0.
-    First derivatives are right there for functions to which that part does not contribute, as sums of eigenvalues, or
-    of squares of V diag(w) Vᴴ. Those of others, such as one element of V diag(exp(w)) Vᴴ, and second derivatives, are
-    not: what they divide cannot be told from w and V alone.
+    Where eigenvalues are equal to rounding, the part of the vectors' derivative that divides by their difference is
+    taken as 0, with a GradientWarning: w and V alone cannot tell whether it matters. It does not in sums of eigenvalues,
+    which do not warn, or of squares of V diag(w) Vᴴ. A function that is seen to depend on it, or on the phases of
+    complex vectors, raises LinAlgError in reverse mode, and so do second derivatives.
 
     >>> import gpugrad as gg
     >>> gg.linalg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues

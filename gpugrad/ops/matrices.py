@@ -1,9 +1,8 @@
 """Primitives of linear algebra: solving, inverses, determinants and factorizations, on the last two axes.
 
 Their derivatives are linear maps ``t -> tangent``, written out for each below. Where a factorization is not unique, at
-equal eigenvalues or singular values, the part of the map that divides by their difference is left out: what does not
-depend on the choice of the factors keeps its derivative if that part does not contribute to it, as in a sum of squares
-of the product of the factors.
+equal eigenvalues or singular values, the part of the map that divides by their difference is left out, with a warning,
+or refused where the function is seen to depend on it: see ``over``.
 
 Sources: M. Giles, Collected matrix derivative results for forward and reverse mode (2008); for the pseudo-inverse
 G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
@@ -11,6 +10,8 @@ G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +19,10 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import mm, mT, shape_of
-from gpugrad.ops.elementwise import abs, less_equal, multiply, reciprocal, where
+from gpugrad.ops.elementwise import abs, multiply
 from gpugrad.ops.linear import (
     conj,
+    constant,
     diag_embed,
     diagonal,
     expand,
@@ -265,19 +267,102 @@ cholesky: Primitive = linearized(
 # ---- eigenvalues of Hermitian matrices, singular values -------------------------------------------------------------
 
 
-def _inverses(d: Any, scale: Any, n: int) -> Any:
-    """1 / d, and 0 where d is within rounding of 0 for values as large as ``scale`` (which is one axis short of d)."""
-    noise = scale * (8.0 * n * float(dtypes.finfo(dtypes.of(d)).eps))
-    near = less_equal(abs(d), expand(noise, axis=(-1,), sizes=d.shape[-1:]))
-    return where(near, 0.0, reciprocal(where(near, 1.0, d)))
+def _over(xp: Any, x: Any, y: Any, z: Any, *, name: str, pulls: bool) -> Any:
+    near = xp.abs(y) <= z
+    if not bool(xp.any(near)):
+        return x / y
+    size = xp.abs(x)
+    lost = float(xp.max(xp.where(near, size, xp.zeros_like(size))))
+    matters = lost > 1e3 * x.shape[-1] * float(dtypes.finfo(dtypes.of(x)).eps) * float(xp.max(size))
+    if matters and pulls:
+        raise LinAlgError(f"{_TOLD.format(name=name, site=errors.user_site())}: {_UNDEFINED}")
+    if (matters or pulls) and bool(xp.any(near & xp.isfinite(z))):
+        warnings.warn(
+            f"{_TOLD.format(name=name, site=errors.user_site())}: {_TRUSTED}", errors.GradientWarning, stacklevel=2
+        )
+    return xp.where(near, xp.zeros_like(x), x / xp.where(near, xp.ones_like(y), y))
 
 
-def _pairs(values: Any, sign: float) -> Any:
-    """1 / (v_j + sign * v_i) for all pairs, 0 where that cannot be told from 0."""
+def _over_change(xp: Any, x: Any, y: Any, z: Any, w: Any, *, name: str) -> Any:
+    near = xp.abs(z) <= w
+    if bool(xp.any(near & xp.isfinite(w) & (x != 0))):
+        raise LinAlgError(f"{_TOLD.format(name=name, site=errors.user_site())}: {_TWICE}")
+    z = xp.where(near, xp.ones_like(z), z)
+    return xp.where(near, xp.zeros_like(x), -(x / z) * (y / z))
+
+
+_TOLD = "{name}: a derivative of its vectors, at values that are equal to rounding (or zero), at {site}"
+_TRUSTED = (
+    "it is right for a function in which the choice of these vectors and how their values part do not matter, such as "
+    "a sum of squares of the product of the factors, and cannot be told from others. For functions of a matrix use "
+    "products, solve, inv, det or cholesky"
+)
+_UNDEFINED = (
+    "the function depends on the choice of these vectors, or on how their values part, so the factors alone do not "
+    "give it. Use eigvalsh or svdvals for values, products, solve, inv, det or cholesky for functions of a matrix, or "
+    "add to the matrix what sets the values apart"
+)
+_TWICE = "second derivatives are not known there. Add to the matrix what sets the values apart"
+
+over: Primitive = linearized(
+    "over",
+    Linear(lambda g, y, z, name, pulls: over(g, y, z, name=name, pulls=not pulls)),
+    lambda t, x, y, z, name: over_change(t, x, y, z, name=name),
+    None,
+    forward=_over,
+    shape=lambda *shapes, **_: broadcast_shapes("over", shapes),
+    batch="elementwise",
+    doc="""x / y, and 0 where \\|y\\| is at most z, for the derivatives of factorizations: says when that is not right.
+
+    What is divided by 0 there is, in forward mode, a turn of vectors that are not determined, and in reverse mode
+    (``pulls``) how the function changes with it: a function to which the turn matters is refused. An infinite z marks
+    the phases of complex vectors, which are never determined.""",
+)
+over_change: Primitive = linearized(
+    "over_change",
+    Linear(lambda g, y, z, w, name: over_change(g, y, z, w, name=name)),
+    Linear(lambda g, x, z, w, name: over_change(x, g, z, w, name=name)),
+    lambda t, x, y, z, w, name: over_change(x, y, z, w, name=name) * (-2.0 * over(t, z, w, name=name, pulls=False)),
+    None,
+    forward=_over_change,
+    shape=lambda *shapes, **_: broadcast_shapes("over_change", shapes),
+    batch="elementwise",
+    operands="x y z w",
+    doc="How ``over(y, z, w)`` changes with its divisor, along ``x``.",
+)
+
+
+def _noise(values: Any, to: Shape) -> Any:
+    """What cannot be told from 0 among ``values`` (the last axis), in a shape that has the axes ``to`` in its place."""
+    noise = _largest(values) * (8.0 * values.shape[-1] * float(dtypes.finfo(dtypes.of(values)).eps))
+    return expand(noise, axis=tuple(range(-len(to), 0)), sizes=to)
+
+
+def _over_pairs(x: Any, values: Any, sign: float, name: str) -> Any:
+    """``x`` divided by v_j + sign * v_i for all pairs. Its diagonal counts for complex vectors alone: as their phases."""
     n = values.shape[-1]
     across = expand(values, axis=(-2,), sizes=(n,))
-    scale = expand(_largest(values), axis=(-1,), sizes=(n,))
-    return _inverses(across + sign * mT(across), scale, n)
+    apart = across + sign * mT(across)
+    noise = _noise(values, (n, n))
+    infinite = diag_embed(constant(values, to=values.shape, fill=math.inf), n, n)
+    if not dtypes.is_complex(x.dtype):
+        apart = apart + infinite
+    elif sign < 0:
+        noise = noise + infinite
+    return _over_values(x, apart, noise, name)
+
+
+def _over_values(x: Any, values: Any, noise: Any, name: str) -> Any:
+    """``over`` of what moves and real values, which are made complex where it is: a cotangent for them is then real."""
+    return over(x, to_complex(values) if dtypes.is_complex(x.dtype) else values, noise, name=name, pulls=False)
+
+
+def _turning(x: Any, like: Any) -> Any:
+    """``x`` without the real part of its diagonal, which turns no vector, if ``like`` is complex."""
+    if not dtypes.is_complex(like.dtype):
+        return x
+    n = x.shape[-1]
+    return x - diag_embed(to_complex(real(diagonal(x))), n, n)
 
 
 def _largest(values: Any) -> Any:
@@ -287,7 +372,8 @@ def _largest(values: Any) -> Any:
 def _eigh_map(t: Any, out: Any) -> Any:
     w, v = out
     r = mm(H(v), mm(hermitian(t, v), v))
-    return real_part(diagonal(r), v), mm(v, multiply(r, _pairs(w, -1.0)))
+    turn = _over_pairs(_turning(r, v), w, -1.0, "eigh")
+    return real_part(diagonal(r), v), mm(v, _turning(turn, v))
 
 
 eigh: Primitive = linearized(
@@ -322,15 +408,17 @@ def _svd_map(t: Any, out: Any) -> Any:
     k = s.shape[-1]
     tv = mm(t, H(vh))
     r = mm(H(u), tv)
-    together = multiply(r + H(r, u), _pairs(s, -1.0)) * 0.5
-    apart = multiply(r - H(r, u), _pairs(s, 1.0)) * 0.5
+    together = _turning(_over_pairs(_turning(r + H(r, u), u), s, -1.0, "svd"), u) * 0.5
+    apart = _turning(_over_pairs(r - H(r, u), s, 1.0, "svd"), u) * 0.5
     du = mm(u, together + apart)
     dvh = mm(H(together - apart, u), vh)
-    inverse = _inverses(s, _largest(s), k)
-    if u.shape[-2] > k:
-        du = du + multiply(tv - mm(u, r), expand(inverse, axis=(-2,), sizes=(u.shape[-2],)))
-    if vh.shape[-1] > k:
-        dvh = dvh + multiply(mm(H(u), t) - mm(r, vh), expand(inverse, axis=(-1,), sizes=(vh.shape[-1],)))
+    rows, cols = u.shape[-2], vh.shape[-1]
+    if rows > k:
+        du = du + _over_values(tv - mm(u, r), expand(s, axis=(-2,), sizes=(rows,)), _noise(s, (rows, k)), "svd")
+    if cols > k:
+        dvh = dvh + _over_values(
+            mm(H(u), t) - mm(r, vh), expand(s, axis=(-1,), sizes=(cols,)), _noise(s, (k, cols)), "svd"
+        )
     return du, real_part(diagonal(r), u), dvh
 
 

@@ -55,6 +55,15 @@ def _away(*shape: int) -> Sample:
     return sample
 
 
+def _with_divisor(others: int) -> Sample:
+    """Arrays, then one of numbers away from 0."""
+
+    def sample(rng: np.random.Generator) -> tuple[Any, ...]:
+        return (*rng.normal(size=(others, 3, 4)), rng.uniform(0.5, 2.0, (3, 4)))
+
+    return sample
+
+
 def _uneven(*shape: int) -> Sample:
     """Numbers of which no two sums along an axis come close in modulus."""
 
@@ -153,6 +162,14 @@ CASES = [
     Case("cofactor_change", m.cofactor_change, _normal((4, 4), (4, 4))),
     Case("cofactor_change of three", m.cofactor_change, _normal((2, 3, 3), (2, 3, 3))),
     Case("cofactor_change complex", m.cofactor_change, _complex((3, 3), (3, 3))),
+    Case(
+        "over", lambda x, y: m.over(x, y, y * 0.0, name="over", pulls=False), _with_divisor(1), lambda x, y: x / y,
+        without={"float16": "only for factorizations", "bfloat16": "only for factorizations"},
+    ),
+    Case(
+        "over_change", lambda x, y, z: m.over_change(x, y, z, z * 0.0, name="over"), _with_divisor(2), lambda x, y, z: -x * y / z**2,
+        without={"float16": "only for factorizations", "bfloat16": "only for factorizations"},
+    ),
     Case("slogdet", la.slogdet, _normal((3, 3)), lambda x: tuple(np.linalg.slogdet(x))),
     Case("slogdet batch", la.slogdet, _normal((2, 2, 2)), lambda x: tuple(np.linalg.slogdet(x))),
     Case("slogdet complex", la.slogdet, _complex((3, 3)), lambda x: tuple(np.linalg.slogdet(x))),
