@@ -109,7 +109,7 @@ class Primitive:
     """One operation. Calling it binds it: ``prim(*arrays, **params)``; arrays positional, metadata keyword."""
 
     __slots__ = (
-        "batch", "body", "doc", "drops", "dtype", "forward", "impl", "keeps", "kind", "leads", "mask", "name", "operands", "outputs",
+        "batch", "body", "doc", "drops", "dtype", "forward", "impl", "joint", "keeps", "kind", "leads", "mask", "name", "operands", "outputs",
         "pulls", "pushes", "rules", "same", "shape", "simple", "variadic",
     )  # fmt: skip
 
@@ -129,6 +129,7 @@ class Primitive:
         leads: int = 0,
         outputs: int = 0,
         variadic: bool = False,
+        joint: bool = False,
         doc: str = "",
     ) -> None:
         self.kind: Final = kind
@@ -153,6 +154,8 @@ class Primitive:
         """Number of outputs; 0 for one that is not in a tuple."""
         self.variadic = variadic
         """Any number of operands, all under the first rule, which may ask for its position ``i``."""
+        self.joint: Final = joint
+        """Linear in its operands together, not in each with the others held: forward mode is the operation itself."""
         self.simple: Final = not outputs and not variadic
         """One output, a fixed number of operands."""
         self.doc = doc
