@@ -53,6 +53,8 @@ _SAME = """
     linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
     linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.norm linalg.outer linalg.qr
     linalg.slogdet linalg.solve linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
+    fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
+    fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
 """
 _ROWS = {
     "around": Row("round"),
