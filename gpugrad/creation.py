@@ -38,12 +38,13 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
         out = data.copy()
         return value(out, EAGER, Leaf(out.shape, out.dtype) if requires_grad else None)
     if type(data) is trace.Tensor:
-        source = data.detach()
-        if source._trace is not EAGER:
+        if data._trace is not EAGER:
             raise errors.TraceError(
                 "gg.tensor of a traced value would detach it; use the value itself, or gg.stop_gradient"
             )
-        data = source._data
+        if not data.is_leaf:
+            EAGER.cut(f"gg.tensor() at {errors.user_site()}")
+        data = data._data
         device = device or select.of(data).device_of(data)
     out = raw(data, dtype, copy=True, device=None if device is None else select.resolve(device))
     if not requires_grad:

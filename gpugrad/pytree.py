@@ -1,8 +1,12 @@
-"""Nested containers: dict, list, tuple, named tuple, dataclass and registered types, with anything else as a leaf."""
+"""Nested containers: dict, list, tuple, named tuple, dataclass and registered types, with anything else as a leaf.
+
+A field of a dataclass that is no data, ``dataclasses.field(metadata={"static": True})``, belongs to the structure.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +34,16 @@ _kinds: dict[type, _Kind] = {
         lambda d: (list(d.values()), tuple(d)),
         lambda keys, xs: dict(zip(keys, xs, strict=True)),
         lambda keys, n: [f"[{k!r}]" for k in keys],
+    ),
+    OrderedDict: _Kind(
+        lambda d: (list(d.values()), tuple(d)),
+        lambda keys, xs: OrderedDict(zip(keys, xs, strict=True)),
+        lambda keys, n: [f"[{k!r}]" for k in keys],
+    ),
+    defaultdict: _Kind(
+        lambda d: (list(d.values()), (d.default_factory, tuple(d))),
+        lambda aux, xs: defaultdict(aux[0], zip(aux[1], xs, strict=True)),
+        lambda aux, n: [f"[{k!r}]" for k in aux[1]],
     ),
     list: _Kind(lambda x: (x, None), lambda _, xs: list(xs), lambda _, n: [f"[{i}]" for i in range(n)]),
     tuple: _Kind(lambda x: (x, None), lambda _, xs: tuple(xs), lambda _, n: [f"[{i}]" for i in range(n)]),
@@ -60,13 +74,19 @@ def _kind(x: Any) -> _Kind | None:
             lambda t: (t, None), lambda _, xs: cls(*xs), lambda _, n: [f".{f}" for f in cls._fields]
         )
     elif kind is None and dataclasses.is_dataclass(cls):
-        names = [f.name for f in dataclasses.fields(cls) if f.init]
-        kind = _kinds[cls] = _Kind(
-            lambda d: ([getattr(d, n) for n in names], None),
-            lambda _, xs: cls(**dict(zip(names, xs, strict=True))),
-            lambda _, n: [f".{name}" for name in names],
-        )
+        kind = _kinds[cls] = _dataclass(cls)
     return kind
+
+
+def _dataclass(cls: Any) -> _Kind:
+    given = [f for f in dataclasses.fields(cls) if f.init]
+    names = [f.name for f in given if not f.metadata.get("static")]
+    static = [f.name for f in given if f.metadata.get("static")]
+    return _Kind(
+        lambda d: ([getattr(d, n) for n in names], tuple(getattr(d, n) for n in static)),
+        lambda aux, xs: cls(**dict(zip(names, xs, strict=True)), **dict(zip(static, aux, strict=True))),
+        lambda _, n: [f".{name}" for name in names],
+    )
 
 
 def flatten(x: Any) -> tuple[list[Any], Tree]:
@@ -103,19 +123,48 @@ def map(function: Callable[..., Any], x: Any, *others: Any) -> Any:
     """
     leaves, tree = flatten(x)
     columns = [leaves]
-    for other in others:
-        more, shape = flatten(other)
-        if shape != tree:
-            raise errors.ShapeError(
-                f"pytree.map: containers differ in structure: {describe(tree)} and {describe(shape)}; expected the same keys and lengths"
-            )
-        columns.append(more)
+    columns += [leaves_like(tree, other, "pytree.map: a container") for other in others]
     return unflatten(tree, [function(*row) for row in zip(*columns, strict=True)])
 
 
 def leaves(x: Any) -> list[Any]:
     """The leaves of ``x`` in order."""
     return flatten(x)[0]
+
+
+def children(x: Any) -> dict[str, Any] | None:
+    """What a container holds, by the name of the place (``[0]``, ``['w']``, ``.bias``); None for a leaf."""
+    kind = _kind(x)
+    if kind is None:
+        return None
+    inside, aux = kind.flatten(x)
+    return dict(zip(kind.keys(aux, len(inside)), inside, strict=True))
+
+
+def leaves_like(tree: Tree, x: Any, what: str) -> list[Any]:
+    """The leaves of ``x`` in the order of ``tree``, whose structure it has; the keys of a dict may come in any order."""
+    found, shape = flatten(x)
+    if shape == tree:
+        return found
+    found, shape = flatten(_in_order(tree, x))
+    if shape != tree:
+        raise errors.ShapeError(
+            f"{what} of structure {describe(shape)}; expected {describe(tree)}: the same types, keys and lengths"
+        )
+    return found
+
+
+def _in_order(tree: Tree, x: Any) -> Any:
+    """``x`` with the keys of its dicts in the order that they have in ``tree``, as far as the two agree."""
+    kind: Any = tree.kind
+    if kind is None or kind is not type(x):
+        return x
+    if kind is dict and x.keys() == set(tree.aux):
+        x = {key: x[key] for key in tree.aux}
+    inside, aux = _kinds[kind].flatten(x)
+    if len(inside) != len(tree.children):
+        return x
+    return _kinds[kind].unflatten(aux, [_in_order(t, c) for t, c in zip(tree.children, inside, strict=True)])
 
 
 def paths(tree: Tree, root: str = "") -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import functools as ft
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ from gpugrad.ops.promotion import WEAK
 from gpugrad.trace import Value, state, value
 from gpugrad.transforms import borrowed
 from gpugrad.transforms.lift import as_value, raised, raw
+from gpugrad.transforms.modes import enable_grad
 from gpugrad.transforms.tape import EAGER, NO_PARAMS, Leaf, Node, binary, extra, sweep
 
 
@@ -204,7 +206,7 @@ class Tensor(ArrayMethods, Value):
                 )
             g = select.one(data)
         else:
-            seed = as_value(gradient)
+            seed = gradient if type(gradient) is Tensor else _made(raw(gradient, copy=True), EAGER, None)
             if seed.shape != data.shape:
                 raise errors.ShapeError(
                     f"backward(gradient) of shape {seed.shape} on a tensor of shape {data.shape}; expected the same"
@@ -215,7 +217,8 @@ class Tensor(ArrayMethods, Value):
             if dtypes.is_complex(data.dtype):
                 g = conj(g)
         if create_graph:
-            found = sweep([(node, raised(g))], retain=True if retain_graph is None else retain_graph, tracer=EAGER)
+            with enable_grad():  # it was asked for
+                found = sweep([(node, raised(g))], retain=True if retain_graph is None else retain_graph, tracer=EAGER)
         else:
             found = sweep([(node, g)], retain=bool(retain_graph))
         for leaf, ct in found.items():
@@ -227,7 +230,8 @@ class Tensor(ArrayMethods, Value):
     def register_hook(self, hook: Callable[[Any], Any]) -> Hook:
         """Call ``hook(cotangent)`` when a backward pass reaches this tensor; what it returns, if anything, goes on.
 
-        Returns a handle whose ``remove()`` ends it.
+        What it returns must have this tensor's shape and dtype. Hooks are called in the order in which they were
+        registered. Returns a handle whose ``remove()`` ends it.
 
         >>> import gpugrad as gg
         >>> x = gg.tensor(3.0, requires_grad=True)
@@ -241,11 +245,12 @@ class Tensor(ArrayMethods, Value):
                 "register_hook on a tensor without a gradient; expected one computed from a tensor with requires_grad=True"
             )
 
+        if not callable(hook):
+            raise errors.DtypeError(f"register_hook({hook!r}): expected a function of the cotangent")
+
         def on_tensors(g: Any) -> Any:
-            changed = hook(raised(g))
-            if changed is None or type(g) is Tensor:
-                return changed
-            return as_value(changed)._data
+            changed = hook(raised(g).__copy__())  # a copy, since a hook may write into what it gets
+            return None if changed is None else _from_hook(changed, g)
 
         hooks = extra(self._mark).hooks
         hooks[id(on_tensors)] = on_tensors
@@ -280,6 +285,8 @@ class Tensor(ArrayMethods, Value):
         return self.__array__()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self._trace.batched:
+            raise _under_vmap("a NumPy array", self._mark)
         if self.requires_grad or self._trace is not EAGER:
             kind = errors.GraphError if self._trace.records else errors.TraceError
             raise kind(
@@ -314,18 +321,24 @@ class Tensor(ArrayMethods, Value):
             raise errors.GraphError(
                 f"{protocol} of a tensor that is part of a derivative: what shares its memory would be detached. Say that it is meant: t.detach()"
             )
-        return getattr(self._data, protocol)
+        shared = getattr(self._data, protocol)
+        borrowed.register(self._data)  # who gets it may write to it
+        return shared
 
     def _concrete(self, what: str) -> Any:
         """The raw one-element array, for a conversion to a Python number."""
         v: Any = self
         while type(v) is Tensor:
             if v._trace.batched:
-                raise errors.TraceError(
-                    f"{what} of a value under vmap: it stands for {v._mark} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function"
-                )
+                raise _under_vmap(what, v._mark)
             if v._mark is not None and v._trace.records and what != "bool()":
                 v._trace.cut(f"{what} at {errors.user_site()}")
+            if v._trace is not EAGER and what in ("float()", "complex()"):
+                warnings.warn(
+                    f"{what} at {errors.user_site()} of a value that is being differentiated: what is computed from the number is constant. Use gpugrad's or NumPy's functions on the value (gg.sin for math.sin), or t.item() to say that it is meant",
+                    errors.GradientWarning,
+                    stacklevel=3,
+                )
             v = v._data
         if self.size != 1:
             raise errors.ShapeError(
@@ -527,6 +540,15 @@ class Tensor(ArrayMethods, Value):
     def __rtruediv__(self, y: Any) -> Any:
         return divided(y if type(y) in WEAK else _operand(y), self)
 
+    def __divmod__(self, y: Any) -> Any:
+        return self // y, self % y
+
+    def __rdivmod__(self, y: Any) -> Any:
+        return y // self, y % self
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.round(ndigits or 0)
+
     def __neg__(self) -> Any:
         return self._trace.apply(ew.negative, self, NO_PARAMS)
 
@@ -566,6 +588,23 @@ def install_protocols(load: Callable[[], Any]) -> None:
 
 
 _STORES = dis.opmap["STORE_SUBSCR"]
+
+
+def _from_hook(changed: Any, g: Any) -> Any:
+    """What a hook returned in the place of the cotangent ``g``: of its kind, shape and dtype."""
+    new = as_value(changed, g.dtype if type(changed) in WEAK else None)
+    if new.shape != g.shape or new.dtype != dtypes.of(g):
+        raise errors.ShapeError(
+            f"a gradient hook returned shape {new.shape} and dtype {new.dtype.name} for a cotangent of shape {g.shape} and dtype {dtypes.of(g).name}; expected the same, or None to leave it"
+        )
+    if type(g) is Tensor:
+        return new
+    stopped = _stopped(new)
+    if stopped._trace is not EAGER:
+        raise errors.TraceError(
+            "a gradient hook returned a value under vmap for a cotangent that is not: it stands for many items at once; register the hook inside the mapped function"
+        )
+    return stopped._data
 
 
 class Hook:
@@ -608,6 +647,12 @@ def _plain(x: Any) -> Any:
     if type(x) is Tensor:
         x = x._data if x._mark is None and x._trace is EAGER else None
     return x if isinstance(x, int | float | slice | np.ndarray | np.generic) or x is Ellipsis else None
+
+
+def _under_vmap(what: str, size: int) -> errors.TraceError:
+    return errors.TraceError(
+        f"{what} of a value under vmap: it stands for {size} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function"
+    )
 
 
 def _made(data: Any, owner: trace.Trace, mark: Any) -> Tensor:

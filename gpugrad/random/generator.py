@@ -11,6 +11,7 @@ from typing import Any
 from gpugrad import errors
 from gpugrad.kernels import philox
 from gpugrad.random.keys import LIMIT, number, packed
+from gpugrad.trace import state
 
 
 class Generator:
@@ -43,10 +44,14 @@ class Generator:
 
     def next_key(self, device: str | None = None) -> Any:
         """A key that was not given out before, as a tensor."""
-        with self._lock:
-            key, n = self._key, self._count
-            self._count = n + 1
+        key, n = self._draw() if state.draws is None else state.draws.draw(self._draw)
         return packed(philox.derived(key, n, philox.FOLD), device)
+
+    def _draw(self) -> tuple[int, int]:
+        with self._lock:
+            n = self._count
+            self._count = n + 1
+            return self._key, n
 
     def state_dict(self) -> dict[str, int]:
         """The state, two integers: enough to go on exactly where it stands."""

@@ -17,15 +17,30 @@ import numpy as np
 from gpugrad import errors, trace
 
 known: dict[int, Any] = {}
-"""id of each array that is not ours, while it lives."""
+"""id of each array that holds memory that is not ours alone, while it lives."""
+
+
+def _holder(array: Any) -> Any:
+    """The array of whose memory ``array`` is a view; itself if it is none."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def register(array: Any) -> None:
-    """Remember that the memory of ``array`` belongs to the user."""
-    key = id(array)
-    if key not in known and isinstance(array, np.ndarray) and array.flags.writeable:
-        known[key] = weakref.ref(array, lambda _: _forget(key))
+    """Remember that others than tensors can write to the memory of ``array``."""
+    if not isinstance(array, np.ndarray):
+        return
+    holder = _holder(array)
+    key = id(holder)
+    if key not in known and (holder.flags.writeable or holder.base is not None):
+        known[key] = weakref.ref(holder, lambda _: _forget(key))
         trace.watching += 1
+
+
+def is_known(array: Any) -> bool:
+    """Whether the memory of ``array`` was registered."""
+    return isinstance(array, np.ndarray) and (id(array) in known or id(_holder(array)) in known)
 
 
 def _forget(key: int) -> None:

@@ -8,19 +8,21 @@ further down still sees one call.
 from __future__ import annotations
 
 import functools as ft
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gpugrad import errors, pytree, trace
 from gpugrad.backends import select
 from gpugrad.ops.linear import reduce_sum
-from gpugrad.trace import Trace, state, value
+from gpugrad.trace import Draws, Ended, Trace, drawing, state, value
+from gpugrad.transforms import borrowed
 from gpugrad.transforms.batch import Batch, repeated
 from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import fitting, function_name
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.linear_program import transposes
-from gpugrad.transforms.tape import CALL, EAGER, ITEM, LinearTape, Node, Tape, sweep
+from gpugrad.transforms.tape import CALL, EAGER, ITEM, LinearTape, Node, Tape, sweep, watch
 
 Values = list[Any]
 Call = Callable[[Values], Values]
@@ -64,7 +66,7 @@ def _peeled(call: Call, top: Trace, values: Values) -> tuple[Call, Values, Calla
         return out
 
     def lower_call(lower: Values) -> Values:
-        with _AtLevel(top.level):
+        with _Recording(top):
             outs = call(rewrap(lower))
         marks[:] = [top.mark(o) is not None for o in outs]
         result = [top.lower(o) for o in outs]
@@ -88,19 +90,21 @@ def _peeled(call: Call, top: Trace, values: Values) -> tuple[Call, Values, Calla
     return lower_call, [raised(b) for b in below], lift_results
 
 
-class _AtLevel:
-    """Open new transforms above ``level``, though the transform that had it may be closed."""
+class _Recording:
+    """Let ``top`` compute, and record, though its transform may have ended."""
 
-    def __init__(self, level: int) -> None:
-        self.level = level
+    def __init__(self, top: Trace) -> None:
+        self.top = top
+        if isinstance(top, Ended):
+            top.__class__ = top.kind
+            top.records = isinstance(top, Tape)
 
     def __enter__(self) -> None:
-        self.before = state.level, state.floor
-        state.level = max(state.level, self.level)
-        state.floor = min(state.floor, self.level - 1)
+        self.before = state.floor
+        state.floor = min(self.before, self.top.level - 1)
 
     def __exit__(self, *_: object) -> None:
-        state.level, state.floor = self.before
+        state.floor = self.before
 
 
 def _recorded(
@@ -108,6 +112,8 @@ def _recorded(
 ) -> Values:
     """The results ``outs`` (data of the tape) as outputs of one node."""
     node = Node(CALL, {"pull": pull, "name": name}, parents, saved, tuple(o.shape for o in outs))
+    if trace.watching:
+        watch(node, tuple(outs))
     return [value(o, tape, Node(ITEM, {"i": i}, (node,), (), o.shape)) for i, o in enumerate(outs)]
 
 
@@ -131,7 +137,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """``f`` with its intermediate values forgotten, and computed again when its derivative is taken.
 
     Saves memory for time: one more run of ``f``. Tensors that ``f`` closes over (the parameters of a module, say) get
-    their gradients too. ``f`` must compute the same each time, so randomness is passed in as a key.
+    their gradients too. ``f`` must compute the same each time; what it draws from gg.random's generators is drawn
+    again as it was. Raises GraphError where the second run returns other shapes, or draws more, than the first.
 
     >>> import gpugrad as gg
     >>> gg.grad(gg.checkpoint(lambda x: gg.sin(gg.sin(x))))(gg.tensor(0.0))
@@ -157,7 +164,8 @@ def _checkpointed(call: Call, values: Values, name: str) -> Values:
     if top.level <= state.floor:
         return call(values)
     start = Node(CALL, {}, (), (), ())  # numbers nodes: those made before are outside
-    outs = call(values)
+    with drawing(Draws(state.draws)) as draws:
+        outs = call(values)
     if any(type(o) is trace.Tensor and o._trace is not top and o._trace is not EAGER for o in outs):
         return outs  # it closes over a newer trace, which has seen everything already
     given = [top.mark(v) for v in values]
@@ -165,11 +173,18 @@ def _checkpointed(call: Call, values: Values, name: str) -> Values:
     if not outside:
         return outs
     saved = [top.lower(v) for v in values]
+    for v in values:
+        borrowed.register(v)
+    shapes = [o.shape for o in outs]
 
     def pull(g: Any, kept: Sequence[Any], tracer: Trace | None) -> Iterator[tuple[Node, Any]]:
-        with _AtLevel(top.level):
+        with _Recording(top), drawing(Draws(None, draws.keys)):
             again = call(
                 [value(lowered(v), top, m) if hasattr(v, "dtype") else v for v, m in zip(kept, given, strict=True)]
+            )
+        if [o.shape for o in again] != shapes:
+            raise errors.GraphError(
+                f"checkpoint({name}): its results have shapes {[o.shape for o in again]} when it runs again for the derivative, and had {shapes}; expected a function that computes the same each time"
             )
         seeds = [(top.mark(o), c) for o, c in zip(again, g, strict=True) if c is not None and top.mark(o) is not None]
         yield from sweep(seeds, retain=tracer is not None, tracer=tracer, stops=frozenset(outside)).items()
@@ -223,8 +238,9 @@ class custom_vjp:  # noqa: N801  (used as a decorator)
         """Set the rule."""
         self.fwd, self.bwd = fwd, bwd
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = function_name(self.f)
+        args = _by_position(self.f, args, kwargs)
         if self.fwd is None or self.bwd is None:
             raise errors.GraphError(f"custom_vjp {name} has no rule yet: {name}.defvjp(fwd, bwd)")
         fwd, bwd = self.fwd, self.bwd
@@ -232,7 +248,9 @@ class custom_vjp:  # noqa: N801  (used as a decorator)
         box: dict[str, Any] = {}
 
         def call(values: Values) -> Values:
-            out, residuals = fwd(*pytree.unflatten(tree, values))
+            out, residuals = _pair(
+                fwd(*pytree.unflatten(tree, values)), f"custom_vjp {name}: fwd", "(result, residuals)"
+            )
             outs, box["out"] = pytree.flatten(out)
             kept, box["residuals"] = pytree.flatten(residuals)
             box["n"] = len(outs)
@@ -245,14 +263,51 @@ class custom_vjp:  # noqa: N801  (used as a decorator)
                 raise errors.ShapeError(
                     f"custom_vjp {name}: bwd must return a tuple of {len(args)} cotangents, one per argument, not {given!r}"
                 )
-            flat: Values = []
-            for ct, a in zip(given, args, strict=True):
-                wanted = pytree.leaves(a)
-                flat += [None] * len(wanted) if ct is None else pytree.leaves(ct)
-            return flat
+            return [
+                leaf
+                for k, (ct, a) in enumerate(zip(given, args, strict=True))
+                for leaf in _cotangents(ct, a, f"custom_vjp {name}: the cotangent that bwd returned for argument {k}")
+            ]
 
         outs = _with_rule(_Rule(name, call, back, None, lambda: box["n"]), leaves)
         return pytree.unflatten(box["out"], outs[: box["n"]])
+
+
+def _by_position(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a call of ``f``, those passed by name put in their places."""
+    if not kwargs:
+        return args
+    bound = inspect.signature(f).bind(*args, **kwargs)
+    bound.apply_defaults()
+    if bound.kwargs:
+        raise errors.UnsupportedError(
+            f"{function_name(f)} has a derivative rule, which goes by position; expected no argument that has to be passed by name, not {', '.join(bound.kwargs)}"
+        )
+    return bound.args
+
+
+def _pair(given: Any, what: str, expected: str) -> tuple[Any, Any]:
+    if type(given) is not tuple or len(given) != 2:
+        got = f"a tuple of {len(given)}" if type(given) is tuple else type(given).__name__
+        raise errors.DtypeError(f"{what} returned {got}; expected a pair {expected}")
+    return given
+
+
+def _cotangents(ct: Any, like: Any, what: str) -> Iterator[Any]:
+    """A cotangent for each leaf of ``like``; None in ``ct`` stands for zeros, of a leaf or of a whole container."""
+    wanted = pytree.children(like)
+    if ct is None:
+        yield from [None] * len(pytree.leaves(like))
+    elif wanted is None:
+        yield ct
+    else:
+        given = pytree.children(ct)
+        if given is None or given.keys() != wanted.keys():
+            raise errors.ShapeError(
+                f"{what} has the structure {pytree.describe(pytree.flatten(ct)[1])}; expected {pytree.describe(pytree.flatten(like)[1])}, or None for zeros"
+            )
+        for key, x in wanted.items():
+            yield from _cotangents(given[key], x, what)
 
 
 class custom_jvp:  # noqa: N801  (used as a decorator)
@@ -278,8 +333,9 @@ class custom_jvp:  # noqa: N801  (used as a decorator)
         """Set the rule."""
         self.rule = rule
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = function_name(self.f)
+        args = _by_position(self.f, args, kwargs)
         if self.rule is None:
             raise errors.GraphError(f"custom_jvp {name} has no rule yet: {name}.defjvp(rule)")
         rule = self.rule
@@ -288,8 +344,15 @@ class custom_jvp:  # noqa: N801  (used as a decorator)
 
         def push(values: Values) -> Values:
             n = len(values) // 2
-            _result, tangent = rule(pytree.unflatten(tree, values[:n]), pytree.unflatten(tree, values[n:]))
-            return [as_value(t) for t in pytree.leaves(tangent)]
+            what = f"custom_jvp {name}: the rule"
+            primals, tangents = pytree.unflatten(tree, values[:n]), pytree.unflatten(tree, values[n:])
+            result, tangent = _pair(rule(primals, tangents), what, "(result, tangent)")
+            results = pytree.leaves_like(out_tree[0], result, f"{what}'s result")
+            moved = [as_value(t) for t in pytree.leaves_like(out_tree[0], tangent, f"{what}'s tangent")]
+            for t, r in zip(moved, map(as_value, results), strict=True):
+                if t.shape != r.shape:
+                    raise errors.ShapeError(f"{what}'s tangent of shape {t.shape} for a result of shape {r.shape}")
+            return moved
 
         outs = _with_rule(_Rule(name, call, None, push, lambda: len(pytree.paths(out_tree[0]))), leaves)
         return pytree.unflatten(out_tree[0], outs)
@@ -342,13 +405,18 @@ def _on_tape(rule: _Rule, tape: Tape, values: Values) -> Values:
     if tape.level <= state.floor or not _tracked(values, tape):
         return outs
     lower = [lowered(o) for o in outs[:n]]
-    residuals = outs[n:]
+    for v in values:
+        borrowed.register(v)
+    kept = [*data, *outs[n:]]
+    tensors = [type(k) is trace.Tensor for k in kept]
 
     def pull(g: Any, saved: Sequence[Any], tracer: Trace | None) -> Iterator[tuple[Node, Any]]:
+        values = [raised(s) if is_tensor else s for s, is_tensor in zip(saved, tensors, strict=True)]
         operands = [
             value(lowered(v), tape, p) if tracer is not None and p is not None else v
-            for v, p in zip(saved, parents, strict=True)
+            for v, p in zip(values, parents, strict=False)
         ]
+        residuals = values[len(parents) :]
         cotangents = [select.full(o.shape, 0, o) if c is None else c for c, o in zip(g, lower, strict=True)]
         if rule.back is not None:
             again = rule.call(operands)[n:] if tracer is not None else residuals
@@ -375,9 +443,16 @@ def _on_tape(rule: _Rule, tape: Tape, values: Values) -> Values:
                 cts[k] = ct
         for k, (p, ct) in enumerate(zip(parents, cts, strict=True)):
             if p is not None and ct is not None:
-                yield p, fitting(ct, lowered(data[k]), f"{rule.name}: the rule's cotangent of argument {k}")
+                yield p, fitting(ct, lowered(operands[k]), f"{rule.name}: the rule's cotangent of argument {k}")
 
-    outs[:n] = _recorded(tape, rule.name, [p for p in parents if p is not None], data, lower, pull)
+    outs[:n] = _recorded(
+        tape,
+        rule.name,
+        [p for p in parents if p is not None],
+        [lowered(k) if is_tensor else k for k, is_tensor in zip(kept, tensors, strict=True)],
+        lower,
+        pull,
+    )
     return outs
 
 

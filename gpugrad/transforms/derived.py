@@ -9,11 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import errors, pytree
+from gpugrad import pytree
 from gpugrad.backends import select
 from gpugrad.ops.linear import reshape
 from gpugrad.trace import value
-from gpugrad.transforms.functional import Argnums, argument_positions, function_name, grad, jvp, vjp
+from gpugrad.transforms.functional import (
+    Argnums,
+    argument_positions,
+    check_pairs,
+    function_name,
+    grad,
+    jvp,
+    vjp,
+)
 from gpugrad.transforms.lift import lowered, raised
 from gpugrad.transforms.tape import EAGER
 from gpugrad.transforms.vectorize import vmap
@@ -62,31 +70,24 @@ def jacfwd(
         positions = argument_positions(f, argnums, len(args))
         inputs = tuple(pytree.map(lambda x: raised(lowered(x)), args[p]) for p in positions)
         aux: list[Any] = []
-
-        def function(*some: Any) -> Any:
-            out = _partial(f, args, positions, kwargs)(*some)
-            if has_aux:
-                aux[:] = [out[1]]
-                return out[0]
-            return out
-
+        function = _partial(f, args, positions, kwargs)
         leaves, tree = pytree.flatten(inputs)
         columns = []
         out: Any = None
         for k, x in enumerate(leaves):
 
             def along(t: Any, k: int = k) -> Any:
-                nonlocal out
+                nonlocal out, aux
                 tangents = [value(select.full(v.shape, 0, lowered(v)), EAGER, None) for v in leaves]
                 tangents[k] = t
-                out, moved = jvp(function, inputs, pytree.unflatten(tree, tangents))
+                out, moved, *aux = jvp(function, inputs, pytree.unflatten(tree, tangents), has_aux=has_aux)
                 return moved
 
             moved = vmap(along, out_axes=-1, chunk_size=chunk_size)(_basis(lowered(x)))
             columns.append([reshape(m, to=x.shape, rank=1) for m in pytree.leaves(moved)])
         out_leaves, out_tree = pytree.flatten(out)
         blocks = [pytree.unflatten(tree, [column[i] for column in columns]) for i in range(len(out_leaves))]
-        result = pytree.unflatten(out_tree, [b[0] if isinstance(argnums, int) else b for b in blocks])
+        result = pytree.unflatten(out_tree, [b[0] if not isinstance(argnums, tuple | list) else b for b in blocks])
         return (result, aux[0]) if has_aux else result
 
     return run
@@ -120,7 +121,7 @@ def jacrev(
 
             moved = vmap(from_, chunk_size=chunk_size)(_basis(lowered(y)))
             block = pytree.map(lambda m, y=y: reshape(m, to=y.shape + m.shape[1:], rank=len(m.shape)), moved)
-            blocks.append(block[0] if isinstance(argnums, int) else block)
+            blocks.append(block[0] if not isinstance(argnums, tuple | list) else block)
         result = pytree.unflatten(out_tree, blocks)
         return (result, aux[0]) if has_aux else result
 
@@ -176,9 +177,6 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> gg.hvp(lambda x: gg.sum(x * x * x), (gg.tensor([1.0, 2.0]),), (gg.tensor([1.0, 1.0]),))
     tensor([ 6., 12.])
     """
-    if len(primals) != len(tangents):
-        raise errors.ShapeError(
-            f"hvp of {function_name(f)}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal"
-        )
+    check_pairs(primals, tangents, f"hvp of {function_name(f)}")
     out = jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
     return out[0] if len(primals) == 1 else out

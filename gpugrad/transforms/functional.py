@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools as ft
+import operator
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,10 +13,12 @@ import numpy as np
 from gpugrad import dtypes, errors, pytree, trace
 from gpugrad.backends import select
 from gpugrad.ops.linear import cast, conj
-from gpugrad.trace import state, value
+from gpugrad.trace import ended, next_level, value
 from gpugrad.transforms.forward import Forward
-from gpugrad.transforms.lift import as_value, lowered, raised
+from gpugrad.transforms.lift import as_value, lowered, raised, raw
 from gpugrad.transforms.tape import Leaf, Tape, sweep
+
+_ENDED = ended(Tape)
 
 Argnums = int | Sequence[int]
 
@@ -29,16 +32,22 @@ def function_name(f: Callable[..., Any]) -> str:
 
 
 def argument_positions(f: Callable[..., Any], argnums: Argnums, count: int) -> tuple[int, ...]:
-    """``argnums`` as positions among ``count`` arguments; AxisError if one is out of range."""
-    if isinstance(argnums, int) and 0 <= argnums < count:
+    """``argnums`` as positions among ``count`` arguments; AxisError if one is out of range or given twice."""
+    if type(argnums) is int and 0 <= argnums < count:
         return (argnums,)
-    given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    try:
+        given = [operator.index(a) for a in (argnums if isinstance(argnums, tuple | list) else (argnums,))]
+    except TypeError:
+        raise errors.DtypeError(f"argnums={argnums!r}; expected an integer or a tuple of integers") from None
     for a in given:
         if not -count <= a < count:
             raise errors.AxisError(
                 f"argnums={argnums}: {function_name(f)} was called with {count} positional arguments; arguments to differentiate are passed by position"
             )
-    return tuple(a % count for a in given)
+    positions = tuple(a % count for a in given)
+    if len(set(positions)) < len(positions):
+        raise errors.AxisError(f"argnums={argnums} of {function_name(f)} names an argument twice; expected each once")
+    return positions
 
 
 _PLAIN = frozenset({np.dtype(np.float64), np.dtype(np.float32)})
@@ -59,23 +68,53 @@ def _tracked(
     """The arguments with everything at ``positions`` on the tape; its leaves are added to the list."""
     out = list(args)
     for p in positions:
-        out[p] = pytree.map(lambda x, p=p: _leaf(tape, x, leaves, f, p), args[p])
+        given, tree = pytree.flatten(args[p])
+        out[p] = pytree.unflatten(tree, [_leaf(tape, x, leaves, f, p, (tree, k)) for k, x in enumerate(given)])
     return out
 
 
-def _leaf(tape: Tape, x: Any, leaves: list[Leaf], f: Callable[..., Any], position: int) -> Any:
-    data = x if type(x) is np.ndarray and x.dtype in _PLAIN else lowered(x)
+def _leaf(
+    tape: Tape,
+    x: Any,
+    leaves: list[Leaf],
+    f: Callable[..., Any],
+    position: int,
+    place: tuple[pytree.Tree, int] = (pytree.LEAF, 0),
+) -> Any:
+    data = x.copy() if type(x) is np.ndarray and x.dtype in _PLAIN else lowered(x)  # the user may write into theirs
     if data.dtype not in _PLAIN:
-        check_differentiable(data, f"{function_name(f)}: argument {position}")
+        tree, k = place
+        check_differentiable(data, f"{function_name(f)}: argument {position}{pytree.paths(tree)[k]}")
     leaf = Leaf(data.shape, data.dtype)
     leaves.append(leaf)
     return value(data, tape, leaf)
+
+
+def with_aux(out: Any, f: Callable[..., Any]) -> tuple[Any, Any]:
+    """What ``f`` returned, as the pair that ``has_aux`` announces."""
+    if type(out) is not tuple or len(out) != 2:
+        got = f"a tuple of {len(out)}" if type(out) is tuple else type(out).__name__
+        raise errors.DtypeError(f"{function_name(f)} with has_aux=True returned {got}; expected a pair (result, aux)")
+    return out
+
+
+_MENDED = {
+    type(None): "Is its return statement missing?",
+    tuple: "Pass has_aux=True for a pair (value, aux), or use gg.jacobian or gg.vjp",
+    list: "Use gg.jacobian or gg.vjp",
+    dict: "Use gg.jacobian or gg.vjp",
+}
+"""Type that was returned -> what helps."""
 
 
 def _scalar(out: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
     """A function's result as a tensor; it must be one real number, unless the function is holomorphic."""
     what = function_name(f)
     if type(out) is not trace.Tensor:
+        if not isinstance(out, int | float | complex | np.generic | np.ndarray) and not hasattr(out, "__dlpack__"):
+            raise errors.DtypeError(
+                f"{what} returned {type(out).__name__}; expected one number. {_MENDED.get(type(out), 'Return the result of operations on the arguments')}"
+            )
         out = raised(lowered(out))
     if out.shape != ():
         raise errors.ShapeError(
@@ -175,8 +214,7 @@ def _evaluator(
         tape = Tape()
         leaves: list[Leaf] = []
         positions: tuple[int, ...] = ()
-        tape.level = level = state.level + 1
-        state.level = level
+        tape.level = next_level()
         try:
             if first and args and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor):
                 # by far the most frequent call, kept short
@@ -185,14 +223,12 @@ def _evaluator(
                 positions = argument_positions(f, argnums, len(args))
                 out = f(*_tracked(tape, args, positions, leaves, f), **kwargs)
         finally:
-            state.level = level - 1
+            tape.records = False
+            tape.__class__ = _ENDED
         aux = None
         if has_aux:
-            if type(out) is not tuple or len(out) != 2:
-                raise TypeError(
-                    f"{function_name(f)} with has_aux=True must return a pair (value, aux), not {type(out).__name__}"
-                )
-            out, aux = out[0], _off(tape, out[1])
+            out, aux = with_aux(out, f)
+            aux = _off(tape, aux)
         if type(out) is not trace.Tensor or out._data.shape != () or out._data.dtype not in _PLAIN:
             out = _scalar(out, f, holomorphic)
         if out._trace is tape and out._mark is not None:
@@ -211,7 +247,7 @@ def _evaluator(
             found = {leaf: _conjugated(g) for leaf, g in found.items()}
         trees = [pytree.flatten(args[p])[1] for p in positions]
         grads = _collected(tape, found, leaves, trees, args, positions, f)
-        return data, aux, grads[0] if isinstance(argnums, int) else tuple(grads)
+        return data, aux, grads[0] if not isinstance(argnums, tuple | list) else tuple(grads)
 
     return evaluated
 
@@ -269,18 +305,14 @@ def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
         args = tuple(pytree.map(as_value, a) for a in args)
         leaves: list[Leaf] = []
         out = f(*_tracked(tape, args, positions, leaves, f))
-        out, aux = out if has_aux else (out, None)
+        out, aux = with_aux(out, f) if has_aux else (out, None)
         outs, out_tree = pytree.flatten(out)
         outs = [o if type(o) is trace.Tensor else raised(lowered(o)) for o in outs]
     marks = [tape.mark(o) for o in outs]
     lower = [tape.lower(o) for o in outs]
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
-        cts, tree = pytree.flatten(cotangent)
-        if tree != out_tree:
-            raise errors.ShapeError(
-                f"pull of {what}: cotangent of structure {pytree.describe(tree)}; expected that of the result, {pytree.describe(out_tree)}"
-            )
+        cts = pytree.leaves_like(out_tree, cotangent, f"pull of {what}: the cotangent")
         seeds = [
             (m, _conjugated(fitting(c, o, f"pull of {what}: cotangent")))
             for m, c, o in zip(marks, cts, lower, strict=True)
@@ -300,7 +332,7 @@ def _conjugated(g: Any) -> Any:
 
 def fitting(t: Any, like: Any, what: str) -> Any:
     """A tangent or cotangent as data, in the dtype of what it belongs to; ShapeError if it has another shape."""
-    data = lowered(t)
+    data = lowered(t) if type(t) is trace.Tensor else raw(t, copy=True)  # what comes of it is not the user's memory
     if data.shape != like.shape:
         raise errors.ShapeError(f"{what} of shape {data.shape}; expected {like.shape}")
     have, want = dtypes.of(data), dtypes.of(like)
@@ -316,6 +348,18 @@ def fitting(t: Any, like: Any, what: str) -> Any:
 # ---- forward mode ---------------------------------------------------------------------------------------------------------
 
 
+def check_pairs(primals: Sequence[Any], tangents: Sequence[Any], what: str) -> None:
+    """Raise unless both are sequences with one entry per argument."""
+    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
+        raise errors.DtypeError(
+            f"{what}: primals and tangents of type {type(primals).__name__} and {type(tangents).__name__}; expected a tuple each, with one entry per argument: (x,), (t,)"
+        )
+    if len(primals) != len(tangents):
+        raise errors.ShapeError(
+            f"{what}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal"
+        )
+
+
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """``(f(*primals), tangent)``: the derivative of ``f`` along ``tangents``, in one forward pass.
 
@@ -324,10 +368,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     (tensor(0.), tensor(2.))
     """
     what = function_name(f)
-    if len(primals) != len(tangents):
-        raise errors.ShapeError(
-            f"jvp of {what}: {len(primals)} primals and {len(tangents)} tangents; expected one tangent per primal"
-        )
+    check_pairs(primals, tangents, f"jvp of {what}")
     with Forward() as forward:
 
         def dual(x: Any, t: Any) -> Any:
@@ -335,9 +376,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
             check_differentiable(data, f"jvp of {what}: a primal")
             return value(data, forward, fitting(t, data, f"jvp of {what}: tangent"))
 
-        inputs = [pytree.map(dual, x, t) for x, t in zip(primals, tangents, strict=True)]
+        given, in_tree = pytree.flatten(tuple(primals))
+        moves = pytree.leaves_like(in_tree, tuple(tangents), f"jvp of {what}: the tangents")
+        inputs = pytree.unflatten(in_tree, [dual(x, t) for x, t in zip(given, moves, strict=True)])
         out = f(*inputs)
-        out, aux = out if has_aux else (out, None)
+        out, aux = with_aux(out, f) if has_aux else (out, None)
         outs, tree = pytree.flatten(out)
         outs = [o if type(o) is trace.Tensor else raised(lowered(o)) for o in outs]
     lower = [forward.lower(o) for o in outs]

@@ -16,6 +16,13 @@ _PLAIN = frozenset(map(np.dtype, ("float64", "float32", "int64", "int32", "bool"
 """Dtypes that need no second look."""
 
 
+_MENDED = {
+    "O": " (a sequence that holds tensors: gg.stack them; a container of your own: gg.pytree.register it)",
+    "U": " (a field of a dataclass that is no data: dataclasses.field(metadata={'static': True}))",
+}
+"""Kind of a dtype that is no number -> what helps."""
+
+
 def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | None = None) -> Any:
     """A raw array from anything array-like: a number, a sequence, an array of any library that shares its memory.
 
@@ -28,7 +35,10 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
         if device is not None and backend is not select.on(device):
             x, backend = backend.to_numpy(x), select.on(device)  # asked for by name, so not silent
     elif hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray):
-        return _from_dlpack(x)
+        x = _from_dlpack(x)
+        if dtype is None and not copy and device is None:
+            return x
+        return raw(x, dtype, copy=copy, device=device)
     else:
         backend = select.on(device or select.default_device())
     if isinstance(x, np.ndarray) and type(x).__module__.startswith("numpy.ma"):
@@ -37,7 +47,7 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
         )
     out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
     if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
-        what = " (a sequence that holds tensors: gg.stack them)" if dtypes.of(out).kind == "O" else ""
+        what = _MENDED.get(dtypes.of(out).kind, "")
         raise errors.DtypeError(
             f"cannot make a tensor of dtype {out.dtype} from {type(x).__name__}{what}; expected booleans or numbers"
         )
@@ -47,15 +57,16 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
 
 
 def _from_dlpack(x: Any) -> Any:
+    why = ""
     for backend in select.in_use().values():
         from_dlpack = getattr(backend.xp, "from_dlpack", None)
         if from_dlpack is not None:
             try:
                 return from_dlpack(x)
-            except (BufferError, ValueError, RuntimeError, TypeError):
-                continue
+            except (BufferError, ValueError, RuntimeError, TypeError) as error:
+                why = f": {str(error).splitlines()[0]}"
     raise errors.DeviceError(
-        f"cannot share the memory of {type(x).__module__}.{type(x).__qualname__} with a backend in use ({', '.join(select.in_use())}); copy it there first"
+        f"cannot share the memory of {type(x).__module__}.{type(x).__qualname__} with a backend in use ({', '.join(select.in_use())}){why}. Copy it there first"
     )
 
 
@@ -64,8 +75,8 @@ def as_value(x: Any, dtype: Any = None) -> Any:
     if type(x) is trace.Tensor:
         return x
     out = raw(x, dtype)
-    if out is x:
-        borrowed.register(x)
+    if out is x or getattr(out, "base", None) is not None:
+        borrowed.register(out)
     return value(out, EAGER, None)
 
 

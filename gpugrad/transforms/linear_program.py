@@ -43,11 +43,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     order = _in_order(ends)
 
     def push(*tangents: Any) -> Any:
-        given, tree = pytree.flatten(tangents)
-        if tree != in_tree:
-            raise TypeError(
-                f"{what}: tangents of structure {pytree.describe(tree)}; expected that of the primals, {pytree.describe(in_tree)}"
-            )
+        given = pytree.leaves_like(in_tree, tangents, f"{what}: the tangents")
         found: dict[int, Any] = {
             leaf.index: fitting(t, d, f"{what}: tangent") for leaf, t, d in zip(starts, given, data, strict=True)
         }

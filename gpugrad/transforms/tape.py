@@ -180,7 +180,7 @@ class Tape(Trace):
         node.index = _number()
         node.extra = None
         if trace.watching:
-            _look(node, out)
+            watch(node, out)
         return v
 
     def process(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -226,11 +226,11 @@ class Tape(Trace):
         if prim.outputs:
             node = Node(prim, params, parents, saved, tuple(o.shape for o in out))
             if trace.watching:
-                _look(node, out)
+                watch(node, out)
             return tuple(value(o, self, Node(ITEM, {"i": i}, (node,), (), o.shape)) for i, o in enumerate(out))
         node = Node(prim, params, parents, saved, out.shape)
         if trace.watching:
-            _look(node, out)
+            watch(node, out)
         return value(out, self, node)
 
 
@@ -303,7 +303,7 @@ def binary(prim: Primitive, x: Any, y: Any) -> Any:
     node.index = _number()
     node.extra = None
     if trace.watching:
-        _look(node, out)
+        watch(node, out)
     return v
 
 
@@ -328,10 +328,10 @@ def _keeps(prim: Primitive) -> int:
     return prim.keeps
 
 
-def _look(node: Node, out: Any) -> None:
+def watch(node: Node, out: Any) -> None:
     """The rare part of recording: fingerprints of arrays that belong to the user, values kept for the eye."""
     for k, saved in enumerate(node.saved or ()):
-        if id(saved) in borrowed.known:
+        if borrowed.is_known(saved):
             extra(node).prints.append((k, borrowed.take_print(saved)))
     if state.keep_values:
         e = extra(node)
@@ -548,8 +548,8 @@ def _attend(node: Node, g: Any) -> Any:
     for k, saved in e.prints:
         if node.saved is not None:
             borrowed.verify(node.saved[k], saved, node.name)
-    for hook in list(e.hooks.values()):
-        changed = hook(g)
+    for key, hook in list(e.hooks.items()):
+        changed = hook(g) if key in e.hooks else None  # one hook may remove another
         if changed is not None:
             g = changed
     if e.keep:
@@ -589,17 +589,24 @@ class LinearTape(Trace):
     def process(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         data = [self.lower(a) for a in args]
         parents = [self.mark(a) for a in args]
+        pulls = pulls_of(prim)
         for i, parent in enumerate(parents):
-            if parent is not None and not prim.linear_in(i):
-                raise AssertionError(
-                    f"{prim.name} is not linear in its operand {i}, so it cannot stand in a derivative's map"
+            if parent is not None and not (
+                prim.linear_in(i) and _reads_constants(pulls[0 if prim.variadic else i], parents)
+            ):
+                raise errors.GraphError(
+                    f"{prim.name} at {errors.user_site()} is not linear in what a derivative's map is linear in: the tangents of a custom_jvp or, in forward mode, the cotangent of a custom_vjp. Write the rule with operations that are (products with primals, sums, gg.where)"
                 )
-        pulls_of(prim)
         shape = prim.shape(*[getattr(d, "shape", ()) for d in data], **params)
         first = next(d.dtype for d in data if type(d) is Aval)
         dtype = first if prim.dtype is None else prim.dtype(*[getattr(d, "dtype", None) for d in data], **params)
         saved = [None if type(d) is Aval else d for d in data]
         return value(Aval(shape, dtype), self, Node(prim, params, parents, [*saved, None], shape))
+
+
+def _reads_constants(pull: Pull | None, parents: Sequence[Node | None]) -> bool:
+    """Whether a transpose reads none of the operands that move."""
+    return pull is not None and not any(k < len(parents) and parents[k] is not None for k in pull.reads)
 
 
 def transposed(function: Callable[[Any], Any], shape: Shape, g: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools as ft
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpugrad import errors, pytree, trace
+import numpy as np
+
+from gpugrad import errors, pytree
 from gpugrad.ops.joining import concat
 from gpugrad.ops.rearranging import moveaxis
 from gpugrad.trace import value
@@ -36,33 +38,36 @@ def vmap(
         axes = _spread(in_axes, args, f"vmap of {name}: in_axes")
         size = _size(leaves, axes, name)
         fronted = [x if ax is None else moveaxis(raised(lowered(x)), ax, 0) for x, ax in zip(leaves, axes, strict=True)]
-        if chunk_size is None or chunk_size >= size:
-            return _batched(f, fronted, axes, tree, size, out_axes, name, kwargs)
-        if chunk_size < 1:
-            raise ValueError(f"vmap of {name}: chunk_size={chunk_size}; expected at least 1")
+        step = max(size, 1) if chunk_size is None else _at_least_one(chunk_size, name)
         parts = []
-        for start in range(0, size, chunk_size):
-            stop = min(start + chunk_size, size)
-            chunk = [x if ax is None else x[start:stop] for x, ax in zip(fronted, axes, strict=True)]
-            parts.append(_batched(f, chunk, axes, tree, stop - start, 0, name, kwargs))
-        whole = pytree.map(lambda *xs: concat(xs, axis=0), *parts)
-        return _placed(whole, out_axes, name)
+        for start in range(0, max(size, 1), step):
+            stop = min(start + step, size)
+            whole = stop - start == size
+            chunk = [x if ax is None or whole else x[start:stop] for x, ax in zip(fronted, axes, strict=True)]
+            parts.append(_batched(f, chunk, axes, tree, stop - start, kwargs))
+        return _placed(parts, out_axes, name)
 
     return run
 
 
+def _at_least_one(chunk_size: Any, name: str) -> int:
+    if not isinstance(chunk_size, int | np.integer) or chunk_size < 1:
+        raise errors.ShapeError(
+            f"vmap of {name}: chunk_size={chunk_size!r}; expected an integer of at least 1, or None"
+        )
+    return int(chunk_size)
+
+
 def _spread(axes: Any, args: Any, what: str) -> list[int | None]:
     """One axis for each leaf of ``args``, from a prefix of its structure."""
-    if axes is None or isinstance(axes, int):
-        return [axes] * len(pytree.leaves(args))
-    if (
-        type(axes) is not type(args) and not (isinstance(axes, list | tuple) and isinstance(args, list | tuple))
-    ) or len(axes) != len(args):
+    if axes is None or isinstance(axes, int | np.integer):
+        return [axes if axes is None else int(axes)] * len(pytree.leaves(args))
+    given, wanted = pytree.children(axes), pytree.children(args)
+    if given is None or wanted is None or given.keys() != wanted.keys():
         raise errors.ShapeError(
-            f"{what}={axes!r} does not fit {len(args) if hasattr(args, '__len__') else 1} arguments of type {type(args).__name__}; expected an int, None, or the same structure"
+            f"{what}={axes!r} does not fit what it is for, {pytree.describe(pytree.flatten(args)[1])}; expected an int, None, or a container with the same keys or length"
         )
-    pairs = [(axes[k], args[k]) for k in args] if isinstance(args, dict) else list(zip(axes, args, strict=True))
-    return [ax for a, x in pairs for ax in _spread(a, x, what)]
+    return [ax for key, x in wanted.items() for ax in _spread(given[key], x, what)]
 
 
 def _size(leaves: list[Any], axes: list[int | None], name: str) -> int:
@@ -73,40 +78,58 @@ def _size(leaves: list[Any], axes: list[int | None], name: str) -> int:
             if not -len(shape) <= ax < len(shape):
                 raise errors.AxisError(f"vmap of {name}: axis {ax} is out of range for an argument of shape {shape}")
             sizes[shape[ax]] = shape
-    if len(sizes) != 1:
-        told = ", ".join(map(str, sizes.values())) or "none"
+    if not sizes:
         raise errors.ShapeError(
-            f"vmap of {name}: the mapped axes must exist and have one size; the mapped arguments have shapes {told} with in_axes {axes}. Use None for what all items share"
+            f"vmap of {name}: nothing is mapped, with in_axes {axes}; expected an axis for one argument at least"
+        )
+    if len(sizes) > 1:
+        told = ", ".join(map(str, sizes.values()))
+        raise errors.ShapeError(
+            f"vmap of {name}: the mapped axes must have one size; the mapped arguments have shapes {told} with in_axes {axes}. Use None for what all items share"
         )
     return int(next(iter(sizes)))
 
 
 def _batched(
-    f: Callable[..., Any],
-    leaves: list[Any],
-    axes: list[int | None],
-    tree: Any,
-    size: int,
-    out_axes: Any,
-    name: str,
-    kwargs: dict[str, Any],
-) -> Any:
+    f: Callable[..., Any], leaves: list[Any], axes: list[int | None], tree: Any, size: int, kwargs: dict[str, Any]
+) -> tuple[Any, Batch]:
+    """The result for one chunk, with values of the trace in it, and the trace."""
     with Batch(size) as batch:
         values = [x if ax is None else value(lowered(x), batch, size) for x, ax in zip(leaves, axes, strict=True)]
-        out = f(*pytree.unflatten(tree, values), **kwargs)
-
-    def front(v: Any) -> Any:
-        if type(v) is trace.Tensor and v._trace is batch:
-            return raised(v._data)
-        return raised(repeated(lowered(v), size))
-
-    return _placed(pytree.map(front, out), out_axes, name)
+        return f(*pytree.unflatten(tree, values), **kwargs), batch
 
 
-def _placed(out: Any, out_axes: Any, name: str) -> Any:
-    if out_axes == 0:
-        return out
-    leaves, tree = pytree.flatten(out)
-    axes = _spread(out_axes, out, f"vmap of {name}: out_axes")
-    placed = [v[0] if ax is None else moveaxis(v, 0, ax) for v, ax in zip(leaves, axes, strict=True)]
-    return pytree.unflatten(tree, placed)
+def _placed(parts: list[tuple[Any, Batch]], out_axes: Any, name: str) -> Any:
+    """The results of all chunks together, each along its axis."""
+    first = parts[0][0]
+    tree = pytree.flatten(first)[1]
+    axes = _spread(out_axes, first, f"vmap of {name}: out_axes")
+    columns = zip(
+        *(pytree.leaves_like(tree, out, f"vmap of {name}: a chunk's result") for out, _ in parts), strict=True
+    )
+    batches = [batch for _, batch in parts]
+    return pytree.unflatten(
+        tree, [_together(column, batches, ax, name) for column, ax in zip(columns, axes, strict=True)]
+    )
+
+
+def _together(column: Sequence[Any], batches: Sequence[Batch], axis: int | None, name: str) -> Any:
+    """One leaf of the result, from its chunks."""
+    if axis is None:
+        if any(batch.mark(v) is not None for v, batch in zip(column, batches, strict=True)):
+            raise errors.AxisError(
+                f"vmap of {name}: out_axes=None for a result that differs from item to item; expected an axis, None only for what all items share"
+            )
+        return raised(lowered(column[0]))
+    fronts = [_front(v, batch) for v, batch in zip(column, batches, strict=True)]
+    whole = fronts[0] if len(fronts) == 1 else concat(fronts, axis=0)
+    if not -len(whole.shape) <= axis < len(whole.shape):
+        raise errors.AxisError(
+            f"vmap of {name}: out_axes={axis} is out of range for a result of shape {whole.shape[1:]} per item"
+        )
+    return whole if axis == 0 else moveaxis(whole, 0, axis)
+
+
+def _front(v: Any, batch: Batch) -> Any:
+    """A value of the trace, or one that all items share, with the items along the leading axis."""
+    return raised(v._data if batch.mark(v) is not None else repeated(lowered(v), batch.size))
