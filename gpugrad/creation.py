@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ def from_dlpack(x: Any) -> Any:
 
 
 def _shape(shape: Size) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     if any(not isinstance(n, int | np.integer) or n < 0 for n in sizes):
         raise errors.ShapeError(f"shape {shape!r}; expected non-negative integers")
     return tuple(int(n) for n in sizes)
@@ -184,6 +184,15 @@ def empty_like(x: Any, *, dtype: Any = None, device: str | None = None) -> Any:
     return zeros_like(x, dtype=dtype, device=device)
 
 
+def _called(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What NumPy makes, its complaints in the words of this package."""
+    try:
+        return make(*args, **kwargs)
+    except (ValueError, ZeroDivisionError) as error:
+        given = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in kwargs.items())])
+        raise errors.ShapeError(f"{make.__name__}({given}): {error}") from None
+
+
 def _made(array: Any, dtype: Any, device: str | None) -> Any:
     if dtype is None and array.dtype == np.float64:
         dtype = dtypes.default()
@@ -199,7 +208,7 @@ def arange(
     >>> gg.arange(3)
     tensor([0, 1, 2])
     """
-    return _made(np.arange(start, stop, step) if stop is not None else np.arange(start), dtype, device)
+    return _made(_called(np.arange, *((start,) if stop is None else (start, stop, step))), dtype, device)
 
 
 def linspace(
@@ -212,7 +221,7 @@ def linspace(
     tensor([0. , 0.5, 1. ])
     """
     if type(start) is not trace.Tensor and type(stop) is not trace.Tensor:
-        return _made(np.linspace(start, stop, num, endpoint=endpoint), dtype, device)
+        return _made(_called(np.linspace, start, stop, num, endpoint=endpoint), dtype, device)
     like = start if type(start) is trace.Tensor else stop
     rank = max(len(getattr(start, "shape", ())), len(getattr(stop, "shape", ())))
     steps = _made(np.linspace(0.0, 1.0, num, endpoint=endpoint), dtype or like.dtype, device or like.device).reshape(
@@ -249,7 +258,7 @@ def geomspace(
     >>> gg.geomspace(1.0, 4.0, 3)
     tensor([1., 2., 4.])
     """
-    return _made(np.geomspace(start, stop, num, endpoint=endpoint), dtype, device)
+    return _made(_called(np.geomspace, start, stop, num, endpoint=endpoint), dtype, device)
 
 
 def eye(n: int, m: int | None = None, *, k: int = 0, dtype: Any = None, device: str | None = None) -> Any:
@@ -260,7 +269,7 @@ def eye(n: int, m: int | None = None, *, k: int = 0, dtype: Any = None, device: 
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return _made(np.eye(n, m, k), dtype, device)
+    return _made(_called(np.eye, n, m, k), dtype, device)
 
 
 def identity(n: int, *, dtype: Any = None, device: str | None = None) -> Any:
@@ -281,4 +290,4 @@ def tri(n: int, m: int | None = None, *, k: int = 0, dtype: Any = None, device: 
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return _made(np.tri(n, m, k), dtype, device)
+    return _made(_called(np.tri, n, m, k), dtype, device)

@@ -84,10 +84,13 @@ def rewritten(_prim: Any, _args: Sequence[Any], _params: dict[str, Any], error: 
 
 
 class Resolver:
-    """Filled by ``gpugrad.backends``: finds an implementation, and makes the best of a failed call."""
+    """Filled by ``gpugrad.backends``: finds an implementation, sees to it that operands are on one device, and makes the
+    best of a failed call.
+    """
 
     find: Callable[[Primitive, type], Callable[..., Any]]
     rescue: Callable[[Primitive, Sequence[Any], dict[str, Any], Exception], Any] = staticmethod(rewritten)
+    together: Callable[[Primitive, Sequence[Any]], None]
 
 
 class Implementations(dict[type, Callable[..., Any]]):

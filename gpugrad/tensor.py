@@ -71,10 +71,7 @@ class Tensor(ArrayMethods, Value):
     @property
     def device(self) -> str:
         """Where the elements are: ``"cpu"``, ``"cuda:0"`` …"""
-        data = self._data
-        while type(data) is Tensor:
-            data = data._data
-        return select.of(data).device_of(data)
+        return select.place(self._data)
 
     def __len__(self) -> int:
         shape = self.shape
@@ -83,6 +80,8 @@ class Tensor(ArrayMethods, Value):
         return shape[0]
 
     def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise errors.DtypeError("iteration over a tensor of shape (): it is one number")
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
@@ -164,6 +163,8 @@ class Tensor(ArrayMethods, Value):
             g = as_value(g)
             if g._trace is not EAGER:
                 raise errors.TraceError("grad set to a traced value: return it from the transformed function instead")
+            if g.device != self.device:
+                raise errors.DeviceError(f"grad on {g.device} for a tensor on {self.device}; expected one device")
             if g.shape != self.shape or g.dtype != self.dtype:
                 raise errors.ShapeError(
                     f"grad of shape {g.shape} and dtype {g.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same"
@@ -206,7 +207,11 @@ class Tensor(ArrayMethods, Value):
                 )
             g = select.one(data)
         else:
-            seed = gradient if type(gradient) is Tensor else _made(raw(gradient, copy=True), EAGER, None)
+            seed = gradient if type(gradient) is Tensor else self._beside(gradient)
+            if seed.device != self.device:
+                raise errors.DeviceError(
+                    f"backward(gradient) on {seed.device} of a tensor on {self.device}; expected one device. Move it: gradient.to({self.device!r})"
+                )
             if seed.shape != data.shape:
                 raise errors.ShapeError(
                     f"backward(gradient) of shape {seed.shape} on a tensor of shape {data.shape}; expected the same"
@@ -226,6 +231,11 @@ class Tensor(ArrayMethods, Value):
             if leaf.dtype not in _PLAIN and dtypes.is_complex(leaf.dtype):
                 new = conj(new)
             leaf.grad = new if leaf.grad is None else leaf.grad + new
+
+    def _beside(self, data: Any) -> Tensor:
+        """A copy of something array-like; on this tensor's device, if it is on none."""
+        here = None if select.is_array(data) or hasattr(data, "__dlpack__") else self.device
+        return _made(raw(data, copy=True, device=here), EAGER, None)
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Hook:
         """Call ``hook(cotangent)`` when a backward pass reaches this tensor; what it returns, if anything, goes on.
@@ -331,7 +341,7 @@ class Tensor(ArrayMethods, Value):
         while type(v) is Tensor:
             if v._trace.batched:
                 raise _under_vmap(what, v._mark)
-            if v._mark is not None and v._trace.records and what != "bool()":
+            if v._mark is not None and what != "bool()":
                 v._trace.cut(f"{what} at {errors.user_site()}")
             if v._trace is not EAGER and what in ("float()", "complex()"):
                 warnings.warn(
@@ -394,7 +404,7 @@ class Tensor(ArrayMethods, Value):
         if wanted == have:
             return self.again()
         if not dtypes.is_inexact(wanted) or not dtypes.is_inexact(have):
-            if self.requires_grad:
+            if self._mark is not None:
                 self._trace.cut(f"a cast from {have.name} to {wanted.name} at {errors.user_site()}")
             out: Tensor = cast(_stopped(self), dtype=wanted, source=have)
             return out
@@ -503,6 +513,10 @@ class Tensor(ArrayMethods, Value):
         if source.shape != self.shape or source.dtype != self.dtype:
             raise errors.ShapeError(
                 f"copy_: value of shape {source.shape} and dtype {source.dtype.name} for a tensor of shape {self.shape} and dtype {self.dtype.name}; expected the same"
+            )
+        if source.device != self.device:
+            raise errors.DeviceError(
+                f"copy_: a value on {source.device} for a tensor on {self.device}; expected one device. Move it: t.to({self.device!r})"
             )
         if not self.is_leaf or self._trace is not EAGER:
             raise errors.GraphError("copy_ on a tensor that is part of a graph; expected a leaf")

@@ -26,7 +26,7 @@ def check_grads(
     f: Callable[..., Any],
     args: Sequence[Any],
     order: int = 2,
-    modes: Sequence[str] = ("fwd", "rev"),
+    modes: str | Sequence[str] = ("fwd", "rev"),
     rtol: float | None = None,
     atol: float | None = None,
     eps: float | None = None,
@@ -54,6 +54,11 @@ def check_grads(
     ...
     AssertionError: wrong: reverse mode, order 1, argument 0: expected -0.0996..., got -0.0498...
     """
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    if not isinstance(args, tuple | list):
+        raise errors.DtypeError(
+            f"check_grads of {function_name(f)}: args of type {type(args).__name__}; expected a tuple, with one entry per argument: (x,)"
+        )
     if order < 1 or not modes or any(m not in _MODES for m in modes):
         raise ValueError(
             f"check_grads: order={order}, modes={modes!r}; expected an order from 1 and modes of 'fwd' and 'rev'"

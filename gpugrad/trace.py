@@ -138,8 +138,8 @@ class Trace:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.records = False
-        kind: Any = type(self)
-        self.__class__ = ended(kind)
+        mine: Any = type(self)
+        self.__class__ = ended(mine)
 
     def apply(self, prim: Primitive, x: Any, params: dict[str, Any]) -> Any:
         """Interpret a primitive of one operand, which belongs to this trace."""

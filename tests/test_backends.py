@@ -88,3 +88,51 @@ def test_default_device_is_the_threads():
     with pytest.raises(errors.DeviceError), gg.device("tpu"):
         pass
     gg.synchronize()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: (_ for _ in ()).throw(ImportError("libfoo.so\nsecond line")), "ImportError: libfoo.so$"),
+        (lambda: lambda: 1 / 0, "AttributeError"),
+        (Backend, "no name, device_kind or array_types"),
+    ],
+)
+def test_a_broken_package_hurts_nobody(monkeypatch, make, words):
+    from gpugrad import info
+
+    monkeypatch.setitem(select._classes, "broken", make)
+    with pytest.raises(errors.DeviceError, match=f"'broken' cannot be used here: .*{words}"):
+        gg.use_backend("broken")
+    told = dict(info.backends())
+    assert "\n" not in told["broken"] and told["numpy"].startswith("in use")
+    select._made.pop("broken", None)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, y: x + y,
+        lambda x, y: y + x,
+        lambda x, y: np.ones(2) + x,
+        lambda x, y: gg.where(y > 0, y, x),
+        lambda x, y: gg.jvp(lambda x: x * x, (x,), (y,)),
+        pytest.param(
+            lambda x, y: gg.vjp(lambda x: x * x, x)[1](y),
+            marks=pytest.mark.filterwarnings("ignore:You are comparing a array_api_strict dtype"),
+        ),
+        lambda x, y: (x * 1.0).requires_grad_().backward(y),
+        lambda x, y: (x * 1.0).requires_grad_().backward(np.ones(2)),
+        lambda x, y: (x * 1.0).copy_(y),
+        lambda x, y: setattr((x * 1.0).requires_grad_(), "grad", y),
+    ],
+)
+def test_two_devices_are_named(call):
+    with pytest.raises(errors.DeviceError, match=r"(?=.*\bcpu\b)(?=.*\bstrict\b)"):
+        call(gg.asarray([1.0, 2.0], device="strict"), gg.ones(2))
+
+
+def test_a_cotangent_without_a_device_goes_where_the_tensor_is():
+    x = gg.asarray([1.0, 2.0], device="strict").requires_grad_()
+    (x * 2.0).backward([1.0, 3.0])
+    assert x.grad.device == "strict" and x.grad.to("cpu").tolist() == [2.0, 6.0]

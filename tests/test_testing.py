@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad import errors
 from gpugrad.testing import check_grads
 
 
@@ -92,3 +93,33 @@ def test_nothing_to_differentiate() -> None:
 def test_arguments(wrong: Any) -> None:
     with pytest.raises(ValueError, match="expected an order from 1"):
         check_grads(gg.sin, (X,), **wrong)
+
+
+def test_arguments_come_in_a_tuple_and_one_mode_may_be_named() -> None:
+    with pytest.raises(errors.DtypeError, match=r"\(x,\)"):
+        gg.testing.check_grads(gg.sin, gg.ones(2))
+    gg.testing.check_grads(gg.sin, (gg.ones(2),), modes="rev")
+
+
+@pytest.mark.parametrize("name", ["sin", "exp", "log", "tanh", "multiply", "divide"])
+def test_a_rule_that_is_off_by_a_thousandth_is_found(name: str) -> None:
+    from gpugrad.primitive import Scale, names_of, registry
+
+    prim = registry[name]
+    args = (gg.tensor([1.0, 2.0, 3.0]), gg.tensor([2.0, 0.5, 4.0]))[: len(prim.operands)]
+    state = prim.rules, prim.pulls, prim.pushes, prim.drops, prim.keeps
+    for k, rule in enumerate(prim.rules):
+        if not isinstance(rule, Scale) or isinstance(rule.partial, float | int):
+            continue
+        names = ", ".join([rule.partial] if isinstance(rule.partial, str) else names_of(rule.partial))
+        right = names if isinstance(rule.partial, str) else f"right({names})"
+        off = eval(f"lambda {names}: 1.001 * {right}", {"right": rule.partial})
+        rules = [*prim.rules]
+        rules[k] = Scale(off, rule.masked)
+        prim.rules, prim.pulls, prim.pushes, prim.drops, prim.keeps = tuple(rules), None, None, {}, None
+        try:
+            for mode in ("fwd", "rev"):
+                with pytest.raises(AssertionError, match=f"order 1, argument {k}"):
+                    gg.testing.check_grads(prim, args, order=1, modes=mode)
+        finally:
+            prim.rules, prim.pulls, prim.pushes, prim.drops, prim.keeps = state

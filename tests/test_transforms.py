@@ -154,6 +154,54 @@ def test_a_number_taken_out_of_a_derivative_warns():
         gg.grad(lambda x: gg.tensor(x) * x)(2.0)
 
 
+def test_forward_mode_raises_too_where_the_whole_result_was_cut_off():
+    f = lambda x: x.astype("int64").astype("float64")
+    for call in (lambda: gg.jvp(f, (V,), (V,)), lambda: gg.linearize(f, V)):
+        with pytest.raises(errors.GraphError, match=r"cast from float64 to int64 at .*test_transforms"):
+            call()
+    assert gg.jvp(lambda x: x.astype("int64"), (V,), (V,))[1].tolist() == [0, 0]
+
+
+def test_an_argument_that_only_counts_gets_zeros_and_a_warning_that_says_where():
+    f = lambda p: p["a"] * int(p["n"])
+    with pytest.warns(errors.GradientWarning, match=r"argument 0\['n'\].*int\(\) at .*test_transforms"):
+        g = gg.grad(f)({"n": 2.0, "a": 3.0})
+    assert (g["n"].item(), g["a"].item()) == (0.0, 2.0)
+
+
+# ---- complex numbers ------------------------------------------------------------------------------------------------------
+
+
+def test_jacobians_of_a_holomorphic_function_agree():
+    z = gg.tensor([1.0 + 2.0j, 3.0 - 1.0j])
+    wanted = np.diag(3.0 * z.numpy() ** 2)
+    for jacobian in (gg.jacfwd, gg.jacrev, gg.jacobian):
+        np.testing.assert_allclose(jacobian(lambda z: z**3, holomorphic=True)(z).numpy(), wanted)
+    got = gg.hessian(lambda z: gg.sum(z**3), holomorphic=True)(z)
+    np.testing.assert_allclose(got.numpy(), np.diag(6.0 * z.numpy()))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda z: gg.jacfwd(lambda z: z * z)(z),
+        lambda z: gg.jacrev(lambda z: z * z)(z),
+        lambda z: gg.jacrev(lambda x: x * 1j)(V),
+        lambda z: gg.grad(lambda x: gg.sum(x * 1j), holomorphic=True)(V),
+        lambda z: gg.grad(lambda z: gg.sum(gg.abs(z)), holomorphic=True)(z),
+        lambda z: gg.jacrev(lambda z: gg.abs(z), holomorphic=True)(z),
+    ],
+)
+def test_half_of_a_complex_derivative_is_no_answer(call):
+    with pytest.raises(errors.DtypeError, match="holomorphic"):
+        call(gg.tensor([1.0 + 2.0j, 3.0 - 1.0j]))
+
+
+def test_complex_results_of_real_arguments():
+    wanted = np.full(2, 1.0 + 2.0j)
+    np.testing.assert_allclose(gg.jacobian(lambda x: gg.sum(x) * (1.0 + 2.0j))(V).numpy(), wanted)
+
+
 # ---- containers ---------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +242,8 @@ def test_keys_may_come_in_any_order():
 def test_the_leaf_that_cannot_be_differentiated_is_named():
     with pytest.raises(errors.DtypeError, match=r"argument 0\['k'\]\[1\] has dtype int64"):
         gg.grad(lambda p: p["a"])({"a": 1.0, "k": [2.0, 3]})
+    with pytest.raises(errors.DtypeError, match=r"argument 0\['s'\]: .*static"):
+        gg.grad(lambda p: p["a"])({"a": 1.0, "s": "x"})
 
 
 # ---- vmap -----------------------------------------------------------------------------------------------------------------

@@ -41,11 +41,25 @@ def get(name: str) -> Backend:
     if name not in _made:
         if name not in _classes and name not in known():
             raise errors.DeviceError(f"no backend named {name!r}; known are {', '.join(_classes)}")
-        _made[name] = _classes[name]()
-    why = _made[name].why_not()
+        _made[name] = _attempted(name, _classes[name])
+    made = _made[name]
+    why = _attempted(name, lambda: made.why_not())
+    if why is None and not (made.name and made.device_kind and made.array_types):
+        why = f"{type(made).__name__} has no name, device_kind or array_types"
     if why is not None:
         raise errors.DeviceError(f"backend {name!r} cannot be used here: {why}")
-    return _made[name]
+    return made
+
+
+def _attempted(name: str, step: Callable[[], Any]) -> Any:
+    """What ``step`` gives; DeviceError if the package that brings the backend fails, whatever the way."""
+    try:
+        return step()
+    except Exception as error:
+        told = (str(error).splitlines() or [""])[0]
+        raise errors.DeviceError(
+            f"backend {name!r} cannot be used here: its package fails with {type(error).__name__}: {told}"
+        ) from error
 
 
 def activate(backend: Backend) -> None:
@@ -211,9 +225,28 @@ def one(like: Any) -> Any:
 
 def full(shape: tuple[int, ...], fill: Any, like: Any, dtype: Any = None) -> Any:
     """A raw array filled with a number, of the dtype (unless given) and on the device of an array or value."""
-    while isinstance(like, Value):
-        like = like._data
+    like = _bare(like)
     return of(like).full(shape, fill, dtype or like.dtype)
+
+
+def place(x: Any) -> str:
+    """The device of an array or value."""
+    x = _bare(x)
+    return of(x).device_of(x)
+
+
+def apart(x: Any, y: Any) -> bool:
+    """Whether two arrays or values are known to be on different devices."""
+    a, b = _bare(x), _bare(y)
+    here, there = _by_type.get(type(a)), _by_type.get(type(b))
+    return here is not there and here is not None and there is not None and here.device_of(a) != there.device_of(b)
+
+
+def _bare(x: Any) -> Any:
+    """The raw array that a value wraps, however deep; anything else as it is."""
+    while isinstance(x, Value):
+        x = x._data
+    return x
 
 
 def in_use() -> dict[str, Backend]:
@@ -253,6 +286,19 @@ def _rescue(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error:
     raise explained(prim, args, params, error) from error
 
 
+def _together(prim: Primitive, args: Sequence[Any]) -> None:
+    """DeviceError if arrays are on two devices."""
+    first: Any = None
+    for v in args:
+        a = _bare(v)
+        found = _by_type.get(type(a))
+        if found is None or found is first:
+            continue
+        if first is not None and found.device_kind != first.device_kind:
+            raise explained(prim, [_bare(v) for v in args], {}, TypeError())
+        first = found
+
+
 def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
     """``error`` as the user should read it: operation, shapes, dtypes, devices, what was expected."""
     arrays = [a for a in args if hasattr(a, "shape")]
@@ -276,6 +322,8 @@ def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], erro
         kind = errors.AxisError
     elif isinstance(error, TypeError):
         kind = errors.DtypeError
+    elif isinstance(error, OverflowError):
+        kind, cause = errors.DtypeError, f"{cause}; expected a number that fits. Cast the array to a wider dtype"
     elif isinstance(error, ValueError):
         kind = errors.ShapeError
     return kind(f"{given}: {cause}")
@@ -283,3 +331,4 @@ def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], erro
 
 Resolver.find = staticmethod(_find)
 Resolver.rescue = staticmethod(_rescue)
+Resolver.together = staticmethod(_together)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gpugrad import dtypes
 from gpugrad.ops.linear import cast
-from gpugrad.primitive import Primitive
+from gpugrad.primitive import Primitive, Resolver
 
 WEAK = frozenset({bool, int, float})
 """Python scalars: they take the dtype of what they meet."""
@@ -32,7 +32,10 @@ def mixed(prim: Primitive, data: Sequence[Any]) -> bool:
 
 
 def promote(prim: Primitive, args: Sequence[Any]) -> list[Any] | None:
-    """The operands with those in ``prim.same`` cast to one dtype; None if they agree already."""
+    """The operands with those in ``prim.same`` cast to one dtype; None if they agree already. DeviceError if they are
+    on two devices: a library may take arrays of another without a word, and copy them.
+    """
+    Resolver.together(prim, args)
     common: Any = None
     scalar_complex = False
     for k in prim.same:

@@ -217,8 +217,9 @@ class custom_vjp:  # noqa: N801  (used as a decorator)
 
     ``f.defvjp(fwd, bwd)``: ``fwd(*args) -> (result, residuals)`` and ``bwd(residuals, cotangent) -> cotangents``, a
     tuple with one per argument (None for zero). ``bwd`` must be linear in the cotangent; written in gpugrad's
-    operations it can be differentiated again, batched and transposed. A value that ``f`` closes over is a constant;
-    pass what is to be differentiated as an argument.
+    operations it can be differentiated again, batched and transposed. Cotangents of complex values are those of the
+    transpose, not of the adjoint: for z², 2·z·g. A value that ``f`` closes over is a constant; pass what is to be
+    differentiated as an argument.
 
     >>> import gpugrad as gg
     >>> @gg.custom_vjp

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import pytree
+from gpugrad import dtypes, errors, pytree
 from gpugrad.backends import select
-from gpugrad.ops.linear import reshape
+from gpugrad.ops.linear import conj, reshape
 from gpugrad.trace import value
 from gpugrad.transforms.functional import (
     Argnums,
     argument_positions,
+    check_holomorphic,
     check_pairs,
     function_name,
     grad,
@@ -51,13 +52,18 @@ def _partial(
 
 
 def jacfwd(
-    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by forward mode: one tangent per input element, all at once.
 
     For each result the container of the arguments, holding arrays of shape ``result.shape + argument.shape``. Costs
     as many forward passes as there are input elements; ``chunk_size`` bounds how many run at a time. Cheaper than
-    :func:`jacrev` if there are more outputs than inputs.
+    :func:`jacrev` if there are more outputs than inputs. Complex arguments have a Jacobian if ``f`` is holomorphic;
+    DtypeError unless ``holomorphic`` says so.
 
     >>> import gpugrad as gg
     >>> gg.jacfwd(lambda x: x * x)(gg.tensor([1.0, 2.0]))
@@ -72,6 +78,8 @@ def jacfwd(
         aux: list[Any] = []
         function = _partial(f, args, positions, kwargs)
         leaves, tree = pytree.flatten(inputs)
+        if holomorphic or any(dtypes.is_complex(x.dtype) for x in leaves):
+            _check_complex(leaves, holomorphic, f"jacfwd of {function_name(f)}")
         columns = []
         out: Any = None
         for k, x in enumerate(leaves):
@@ -93,12 +101,27 @@ def jacfwd(
     return run
 
 
+def _check_complex(values: Sequence[Any], holomorphic: bool, what: str) -> None:
+    """DtypeError unless the function was said to be holomorphic, and is complex."""
+    if not holomorphic:
+        raise errors.DtypeError(
+            f"{what}: complex values have a Jacobian only if the function is holomorphic: pass holomorphic=True; real arguments take jacfwd; else differentiate by the real and the imaginary part"
+        )
+    check_holomorphic(values, what)
+
+
 def jacrev(
-    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by reverse mode: one cotangent per output element, all at once.
 
-    Laid out as :func:`jacfwd`; cheaper than it if there are fewer outputs than inputs.
+    Laid out as :func:`jacfwd`; cheaper than it if there are fewer outputs than inputs. Complex results have a Jacobian
+    if ``f`` is holomorphic; DtypeError unless ``holomorphic`` says so. For real results of complex arguments, the rows
+    are gradients, as of :func:`grad`.
 
     >>> import gpugrad as gg
     >>> gg.jacrev(lambda x: gg.sum(x * x))(gg.tensor([1.0, 2.0]))
@@ -111,6 +134,9 @@ def jacrev(
         inputs = tuple(args[p] for p in positions)
         out, pull, *aux = vjp(_partial(f, args, positions, kwargs), *inputs, has_aux=has_aux)
         leaves, out_tree = pytree.flatten(out)
+        if holomorphic or any(dtypes.is_complex(y.dtype) for y in leaves):
+            given = [raised(lowered(x)) for x in pytree.leaves(inputs)]
+            _check_complex([*given, *leaves], holomorphic, f"jacrev of {function_name(f)}")
         blocks = []
         for i, y in enumerate(leaves):
 
@@ -121,6 +147,8 @@ def jacrev(
 
             moved = vmap(from_, chunk_size=chunk_size)(_basis(lowered(y)))
             block = pytree.map(lambda m, y=y: reshape(m, to=y.shape + m.shape[1:], rank=len(m.shape)), moved)
+            if holomorphic:
+                block = pytree.map(conj, block)  # a pullback is the adjoint
             blocks.append(block[0] if not isinstance(argnums, tuple | list) else block)
         result = pytree.unflatten(out_tree, blocks)
         return (result, aux[0]) if has_aux else result
@@ -129,7 +157,11 @@ def jacrev(
 
 
 def jacobian(
-    f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", chunk_size: int | None = None
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    mode: str = "auto",
+    chunk_size: int | None = None,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """The Jacobian of ``f`` in the cheaper mode: forward if there are no more inputs than outputs.
 
@@ -150,14 +182,20 @@ def jacobian(
         if chosen == "auto":
             positions = argument_positions(f, argnums, len(args))
             inputs = sum(math.prod(lowered(x).shape) for p in positions for x in pytree.leaves(args[p]))
-            outputs = sum(math.prod(lowered(y).shape) for y in pytree.leaves(f(*args, **kwargs)))
-            chosen = "fwd" if inputs <= outputs else "rev"
-        return modes[chosen](f, argnums, chunk_size=chunk_size)(*args, **kwargs)
+            results = [lowered(y) for y in pytree.leaves(f(*args, **kwargs))]
+            outputs = sum(math.prod(y.shape) for y in results)
+            whole = not holomorphic and any(
+                dtypes.is_complex(y.dtype) for y in results
+            )  # the pullback sees a part of it
+            chosen = "fwd" if inputs <= outputs or whole else "rev"
+        return modes[chosen](f, argnums, chunk_size=chunk_size, holomorphic=holomorphic)(*args, **kwargs)
 
     return run
 
 
-def hessian(f: Callable[..., Any], argnums: Argnums = 0, chunk_size: int | None = None) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: Argnums = 0, chunk_size: int | None = None, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that returns the second derivatives of ``f``, which must return one number: forward over reverse.
 
     >>> import gpugrad as gg
@@ -165,7 +203,8 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0, chunk_size: int | None 
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    return jacfwd(grad(f, argnums), argnums, chunk_size=chunk_size)
+    gradient = grad(f, argnums, holomorphic=holomorphic)
+    return jacfwd(gradient, argnums, chunk_size=chunk_size, holomorphic=holomorphic)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

@@ -20,7 +20,15 @@ Push = Callable[..., Any]
 class Forward(Trace):
     """Forward mode at one level. A value's mark is its tangent; a value without one is not of this trace."""
 
-    __slots__ = ()
+    __slots__ = ("cuts",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cuts: tuple[str, ...] = ()
+        """Where values with tangents were last turned into something without."""
+
+    def cut(self, how: str) -> None:
+        self.cuts = (*self.cuts[-3:], how)
 
     def process(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         data = [self.lower(a) for a in args]

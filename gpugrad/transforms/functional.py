@@ -81,7 +81,7 @@ def _leaf(
     position: int,
     place: tuple[pytree.Tree, int] = (pytree.LEAF, 0),
 ) -> Any:
-    data = x.copy() if type(x) is np.ndarray and x.dtype in _PLAIN else lowered(x)  # the user may write into theirs
+    data = x.copy() if type(x) is np.ndarray and x.dtype in _PLAIN else _data(x, f, position, place)
     if data.dtype not in _PLAIN:
         tree, k = place
         check_differentiable(data, f"{function_name(f)}: argument {position}{pytree.paths(tree)[k]}")
@@ -121,8 +121,6 @@ def _scalar(out: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
             f"{what} must return one number (shape ()), not shape {out.shape}. Reduce it (gg.sum, gg.mean), or use gg.jacobian or gg.vjp"
         )
     d = out.dtype
-    if d in _PLAIN:
-        return out
     if dtypes.is_complex(d) and not holomorphic:
         raise errors.DtypeError(
             f"{what} returned {d.name}; the gradient of a complex result is defined only for a holomorphic function: pass holomorphic=True, or return a real number such as gg.abs(z) ** 2"
@@ -132,8 +130,30 @@ def _scalar(out: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
     return out
 
 
-def _detached(tape: Tape, what: str) -> None:
-    """Raise if the result is off the tape because a value was cut off on the way."""
+def _data(x: Any, f: Callable[..., Any], position: int, place: tuple[pytree.Tree, int]) -> Any:
+    """A leaf of an argument as data of its own, since users may write into theirs; DtypeError names the leaf."""
+    if type(x) is trace.Tensor:
+        return lowered(x)
+    try:
+        return raw(x, copy=True)
+    except errors.DtypeError as error:
+        tree, k = place
+        raise errors.DtypeError(
+            f"{function_name(f)}: argument {position}{pytree.paths(tree)[k]}: {error}. What is no data belongs in another argument, or in a field of a dataclass with metadata={{'static': True}}"
+        ) from None
+
+
+def check_holomorphic(values: Sequence[Any], what: str) -> None:
+    """DtypeError unless arguments and results are complex, as ``holomorphic=True`` says."""
+    for v in values:
+        if not dtypes.is_complex(v.dtype):
+            raise errors.DtypeError(
+                f"{what} with holomorphic=True has an argument or a result of dtype {v.dtype}; expected complex ones. Cast the argument: x.astype('complex128'), or leave holomorphic out"
+            )
+
+
+def check_attached(tape: Tape | Forward, what: str) -> None:
+    """Raise if a value was cut off, which is why a whole result has no derivative."""
     if tape.cuts:
         raise errors.GraphError(
             f"{what} has no derivative here: {tape.cuts[0]}. Keep the computation in floating point, or say that it is meant: gg.stop_gradient"
@@ -153,13 +173,15 @@ def _collected(
     cts = [raised(found[leaf]) if leaf in found else None for leaf in leaves]
     if len(found) != len(cts):
         what = function_name(f)
-        _detached(tape, what)
+        if not found:
+            check_attached(tape, what)
         names = [f"{p}{name}" for tree, p in zip(trees, positions, strict=True) for name in pytree.paths(tree)]
         given = [x for p in positions for x in pytree.leaves(args[p])]
         for k, (ct, leaf) in enumerate(zip(cts, leaves, strict=True)):
             if ct is None:
                 warnings.warn(
-                    f"the result of {what} does not depend on argument {names[k]}: its gradient is zeros",
+                    f"the result of {what} does not depend on argument {names[k]}: its gradient is zeros"
+                    + (f". A value was taken out of the derivative: {tape.cuts[0]}" if tape.cuts else ""),
                     errors.GradientWarning,
                     stacklevel=4,
                 )
@@ -229,8 +251,10 @@ def _evaluator(
         if has_aux:
             out, aux = with_aux(out, f)
             aux = _off(tape, aux)
-        if type(out) is not trace.Tensor or out._data.shape != () or out._data.dtype not in _PLAIN:
+        if type(out) is not trace.Tensor or out._data.shape != () or out._data.dtype not in _PLAIN or holomorphic:
             out = _scalar(out, f, holomorphic)
+            if holomorphic:
+                check_holomorphic([*leaves, out], function_name(f))
         if out._trace is tape and out._mark is not None:
             data = out._data
             seed = select.one(data) if type(data) is not trace.Tensor else raised(select.full((), 1, data))
@@ -333,6 +357,10 @@ def _conjugated(g: Any) -> Any:
 def fitting(t: Any, like: Any, what: str) -> Any:
     """A tangent or cotangent as data, in the dtype of what it belongs to; ShapeError if it has another shape."""
     data = lowered(t) if type(t) is trace.Tensor else raw(t, copy=True)  # what comes of it is not the user's memory
+    if select.apart(data, like):
+        raise errors.DeviceError(
+            f"{what} on {select.place(data)} for a value on {select.place(like)}; expected one device. Move it: t.to({select.place(like)!r})"
+        )
     if data.shape != like.shape:
         raise errors.ShapeError(f"{what} of shape {data.shape}; expected {like.shape}")
     have, want = dtypes.of(data), dtypes.of(like)
@@ -385,6 +413,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         outs = [o if type(o) is trace.Tensor else raised(lowered(o)) for o in outs]
     lower = [forward.lower(o) for o in outs]
     moved = [forward.mark(o) for o in outs]
+    if all(m is None for m in moved) and any(dtypes.is_inexact(o.dtype) for o in outs):
+        check_attached(forward, what)
     moved = [select.full(v.shape, 0, v) if m is None else m for v, m in zip(lower, moved, strict=True)]
     result = pytree.unflatten(tree, [raised(v) for v in lower]), pytree.unflatten(tree, [raised(m) for m in moved])
     return (*result, _off(forward, aux)) if has_aux else result

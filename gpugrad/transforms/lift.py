@@ -16,13 +16,6 @@ _PLAIN = frozenset(map(np.dtype, ("float64", "float32", "int64", "int32", "bool"
 """Dtypes that need no second look."""
 
 
-_MENDED = {
-    "O": " (a sequence that holds tensors: gg.stack them; a container of your own: gg.pytree.register it)",
-    "U": " (a field of a dataclass that is no data: dataclasses.field(metadata={'static': True}))",
-}
-"""Kind of a dtype that is no number -> what helps."""
-
-
 def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | None = None) -> Any:
     """A raw array from anything array-like: a number, a sequence, an array of any library that shares its memory.
 
@@ -45,9 +38,20 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
         raise errors.DtypeError(
             "a masked array would lose its mask in a tensor; fill it first: a.filled(value), or keep the mask beside it: gg.where(~mask, a.data, 0.0)"
         )
-    out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
+    try:
+        out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
+    except ValueError as error:
+        if isinstance(error, errors.GpugradError):
+            raise
+        raise errors.ShapeError(
+            f"cannot make a tensor from {type(x).__name__}: {str(error).splitlines()[0]}"
+        ) from error
     if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
-        what = _MENDED.get(dtypes.of(out).kind, "")
+        what = (
+            " (a sequence that holds tensors: gg.stack them; a container of your own: gg.pytree.register it)"
+            if dtypes.of(out).kind == "O"
+            else ""
+        )
         raise errors.DtypeError(
             f"cannot make a tensor of dtype {out.dtype} from {type(x).__name__}{what}; expected booleans or numbers"
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpugrad import pytree, trace
+from gpugrad import dtypes, pytree, trace
 from gpugrad.backends import select
 from gpugrad.ops.linear import sum_to
 from gpugrad.trace import bind, value
 from gpugrad.transforms.forward import Forward
-from gpugrad.transforms.functional import check_differentiable, fitting, function_name
+from gpugrad.transforms.functional import check_attached, check_differentiable, fitting, function_name
 from gpugrad.transforms.lift import lowered, raised
 from gpugrad.transforms.tape import ITEM, LEAF, Aval, Leaf, LinearTape, Node, sweep
 
@@ -40,6 +40,8 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
         outs = [o if type(o) is trace.Tensor else raised(lowered(o)) for o in outs]
     lower = [forward.lower(o) for o in outs]
     ends = [linear.mark(forward.mark(o)) for o in outs]
+    if all(e is None for e in ends) and any(dtypes.is_inexact(o.dtype) for o in outs):
+        check_attached(forward, what)
     order = _in_order(ends)
 
     def push(*tangents: Any) -> Any:
