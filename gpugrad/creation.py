@@ -58,12 +58,15 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
 def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Any:
     """A tensor of ``data`` that shares its memory where it can (``copy=None``); a tensor as it is.
 
-    An array that is shared and changed after an operation saved it is detected when its derivative is taken.
+    An array that is shared and changed after an operation saved it is detected when its derivative is taken. Raises
+    ValueError for ``copy=False`` if the data are no array, or one of another dtype or elsewhere.
 
     >>> import gpugrad as gg
     >>> gg.asarray([1, 2])
     tensor([1, 2])
     """
+    if copy is False:
+        _need_no_copy(data, dtype, device)
     if copy:
         return tensor(data, dtype=dtype, device=device)
     out = (
@@ -73,17 +76,30 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bo
     )
     if device is not None:
         out = out.to(device)
-    return out if dtype is None else out.astype(dtype)
+    return out if dtype is None or out.dtype == dtypes.dtype(dtype) else out.astype(dtype)
 
 
-def from_dlpack(x: Any) -> Any:
-    """A tensor that shares the memory of an array of another library, through DLPack.
+def _need_no_copy(data: Any, dtype: Any, device: str | None) -> None:
+    have = type(data).__name__
+    if hasattr(data, "dtype") and hasattr(data, "shape"):
+        shared = as_value(data)
+        have = f"{shared.dtype.name} on {shared.device}"
+        if (dtype is None or shared.dtype == dtypes.dtype(dtype)) and device in (None, shared.device):
+            return
+    wanted = " on ".join(str(w) for w in (dtype, device) if w is not None) or "an array"
+    raise ValueError(
+        f"asarray with copy=False: {have} cannot be {wanted} without a copy; leave copy out, or say copy=True"
+    )
+
+
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Any:
+    """A tensor that shares the memory of an array of another library, through DLPack; see :func:`asarray`.
 
     >>> import gpugrad as gg, numpy as np
     >>> gg.from_dlpack(np.arange(3.0))
     tensor([0., 1., 2.])
     """
-    return as_value(x)
+    return asarray(as_value(x), device=device, copy=copy)
 
 
 def _shape(shape: Size) -> tuple[int, ...]:
@@ -198,7 +214,7 @@ def arange(
     >>> gg.arange(3)
     tensor([0, 1, 2])
     """
-    return _made(np.arange(start, stop, step) if stop is not None else np.arange(start), dtype, device)
+    return _made(np.arange(start, stop, step) if stop is not None else np.arange(0, start, step), dtype, device)
 
 
 def linspace(

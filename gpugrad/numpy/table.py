@@ -44,7 +44,7 @@ def found(path: str) -> Any:
 
 _SAME = """
     allclose angle append argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
-    broadcast_arrays broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
+    broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
     cumulative_sum delete diag diagonal diff dstack ediff1d expand_dims flip fliplr flipud gradient insert
     imag interp isclose isneginf isposinf kron matrix_transpose median moveaxis nan_to_num nanmean nanmedian
     nanpercentile nanquantile nonzero outer partition percentile ptp quantile real repeat roll rot90 round searchsorted
