@@ -58,3 +58,28 @@ def in_dtype(x: Any, dtype: Any, what: str) -> Any:
             f"{what}: dtype={wanted.name} for an operand of dtype {have.name}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})"
         )
     return x.astype(wanted)
+
+
+def averaged_in(dtype: Any, x: Any, what: str) -> Any:
+    """The dtype in which to average ``x``, None for its own. DtypeError for one that would cut off what a mean has."""
+    if dtype is None:
+        return None
+    wanted = dtypes.dtype(dtype)
+    have = as_value(x).dtype
+    if not dtypes.is_inexact(wanted) or (dtypes.is_complex(have) and not dtypes.is_complex(wanted)):
+        raise errors.DtypeError(
+            f"{what}: dtype={wanted.name} for an array of dtype {have.name}; expected a floating-point dtype that holds it. Cast the result: t.astype({wanted.name!r})"
+        )
+    return wanted
+
+
+def cast_as(x: Any, dtype: Any, casting: str, what: str) -> Any:
+    """``x`` in the dtype that was asked for, if ``casting`` allows it; DtypeError if not."""
+    if dtype is None:
+        return x
+    wanted = dtypes.dtype(dtype)
+    if casting != "unsafe" and not np.can_cast(x.dtype, wanted, casting):  # type: ignore[arg-type]
+        raise errors.DtypeError(
+            f"{what}: dtype={wanted.name} for a result of dtype {x.dtype.name} with casting={casting!r}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})"
+        )
+    return x.astype(wanted)
