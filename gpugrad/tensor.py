@@ -25,7 +25,7 @@ from gpugrad.ops.linear import cast, conj
 from gpugrad.ops.promotion import WEAK
 from gpugrad.trace import Value, state, value
 from gpugrad.transforms import borrowed
-from gpugrad.transforms.lift import as_value, raised, raw
+from gpugrad.transforms.lift import as_value, raised, raw, tracked
 from gpugrad.transforms.tape import EAGER, NO_PARAMS, Leaf, Node, binary, extra, sweep
 
 
@@ -280,9 +280,12 @@ class Tensor(ArrayMethods, Value):
         return self.__array__()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self.requires_grad or self._trace is not EAGER:
-            raise self._leaving()
+        marked = tracked(self)
+        if marked is not None:
+            raise marked._leaving()
         data = self._data
+        while type(data) is Tensor:
+            data = data._data
         backend = select.of(data)
         if backend.device_kind != "cpu":
             raise errors.DeviceError(

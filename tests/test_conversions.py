@@ -224,3 +224,21 @@ def test_methods_that_write_rebind_the_tensor() -> None:
     leaf = gg.tensor(X, requires_grad=True)
     with pytest.raises(errors.GraphError, match="sort"):
         leaf.sort()
+
+
+def test_a_constant_of_a_transform_may_leave() -> None:
+    """Masks and indices that were computed from a tracked value index arrays, in every mode."""
+    points = np.array([0.1, 0.2, 0.9, 1.0])
+
+    def f(x: Any) -> Any:
+        near = np.argmin(np.abs(points[:, None] - x[None]), axis=1)
+        mask = near == 0
+        assert np.asarray(mask).dtype == bool
+        return np.sum((points[mask] - x[0]) ** 2) + np.sum((points[np.asarray(near) == 1] - x[1]) ** 2)
+
+    x = np.array([0.2, 0.8])
+    np.testing.assert_allclose(gg.grad(f)(x).numpy(), [2 * (0.4 - 0.3), 2 * (1.6 - 1.9)], atol=1e-14)
+    np.testing.assert_allclose(float(gg.jvp(f, (x,), (np.ones(2),))[1]), 0.2 - 0.6)
+    np.testing.assert_allclose(gg.hessian(f)(x).numpy(), 4.0 * np.eye(2), atol=1e-14)
+    with pytest.raises(errors.TraceError, match="under vmap"):
+        gg.vmap(f)(np.stack([x, x]))

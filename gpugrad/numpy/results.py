@@ -8,17 +8,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.tensor import Tensor
-from gpugrad.transforms.lift import as_value
-from gpugrad.transforms.tape import EAGER
-
-
-def tracked(x: Any) -> bool:
-    """Whether ``x`` is part of a derivative, or of a transform, at any level."""
-    while type(x) is Tensor:
-        if x._mark is not None or x._trace is not EAGER:
-            return True
-        x = x._data
-    return False
+from gpugrad.transforms.lift import as_value, tracked
 
 
 def delivered(result: Any, out: Any, what: str) -> Any:
@@ -32,7 +22,7 @@ def delivered(result: Any, out: Any, what: str) -> Any:
         return out._rebind(result, f"{what}(out=)")
     if not isinstance(out, np.ndarray):
         raise errors.DtypeError(f"{what}: out={type(out).__name__}; expected a tensor, or None")
-    if tracked(result):
+    if tracked(result) is not None:
         raise errors.GraphError(
             f"{what}: out= is a NumPy array, which would detach a result that is part of a derivative. Leave it out, or hand over a tensor: gg.zeros(shape), np.zeros_like(t)"
         )

@@ -10,10 +10,10 @@ import numpy as np
 from gpugrad import dtypes, errors
 from gpugrad.creation import zeros_like
 from gpugrad.numpy import ufunc_methods as folds
-from gpugrad.numpy.results import delivered, in_dtype, tracked
+from gpugrad.numpy.results import delivered, in_dtype
 from gpugrad.ops.elementwise import not_equal
 from gpugrad.tensor import Tensor
-from gpugrad.transforms.lift import as_value
+from gpugrad.transforms.lift import as_value, tracked
 
 Function = Callable[..., Any]
 
@@ -168,7 +168,7 @@ class Ufunc:
             a._rebind(folds.written_at(self.function, a, indices, values), what)
 
     def _at_numpy(self, a: Any, indices: Any, b: Any, what: str) -> None:
-        if tracked(b):
+        if tracked(b) is not None:
             raise errors.GraphError(
                 f"{what} on a {type(a).__name__} would detach what is written into it; use a tensor as the buffer: gg.zeros(shape), np.zeros_like(t)"
             )

@@ -86,6 +86,15 @@ def as_value(x: Any, dtype: Any = None) -> Any:
     return value(out, EAGER, None)
 
 
+def tracked(x: Any) -> Any:
+    """The outermost value within ``x`` that is part of a derivative, or stands for many items; None for a constant."""
+    while type(x) is trace.Tensor:
+        if x._mark is not None:
+            return x
+        x = x._data
+    return None
+
+
 def lowered(x: Any) -> Any:
     """What a new trace wraps: the raw array of an untracked tensor, a tracked or traced one as it is."""
     if type(x) is trace.Tensor:
