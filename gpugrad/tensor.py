@@ -6,15 +6,15 @@ other tensor changes because of it.
 
 from __future__ import annotations
 
-import dis
 import functools as ft
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from gpugrad import dtypes, errors, trace
+from gpugrad import conversions, dtypes, errors, trace
 from gpugrad.array_methods import ArrayMethods, another
 from gpugrad.backends import select
 from gpugrad.ops import elementwise as ew
@@ -25,7 +25,7 @@ from gpugrad.ops.linear import cast, conj
 from gpugrad.ops.promotion import WEAK
 from gpugrad.trace import Value, state, value
 from gpugrad.transforms import borrowed
-from gpugrad.transforms.lift import as_value, raised, raw
+from gpugrad.transforms.lift import as_value, raised, raw, tracked
 from gpugrad.transforms.tape import EAGER, NO_PARAMS, Leaf, Node, binary, extra, sweep
 
 
@@ -280,12 +280,12 @@ class Tensor(ArrayMethods, Value):
         return self.__array__()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self.requires_grad or self._trace is not EAGER:
-            kind = errors.GraphError if self._trace.records else errors.TraceError
-            raise kind(
-                f"cannot make a NumPy array of a tensor of shape {self.shape} that is part of a derivative at {errors.user_site()}: the result would be detached. Use NumPy's functions on the tensor itself, write into gg.zeros or np.zeros_like(t) instead of a NumPy buffer, or say that it is meant: t.detach()"
-            )
+        marked = tracked(self)
+        if marked is not None:
+            raise marked._leaving()
         data = self._data
+        while type(data) is Tensor:
+            data = data._data
         backend = select.of(data)
         if backend.device_kind != "cpu":
             raise errors.DeviceError(
@@ -297,6 +297,13 @@ class Tensor(ArrayMethods, Value):
         out = out.view()
         out.flags.writeable = False
         return out
+
+    @property
+    def _mask(self) -> Any:
+        """What ``numpy.ma`` asks of an operand, and nothing else does: it would take the raw array and leave the rest."""
+        raise errors.DtypeError(
+            f"a function of numpy.ma on a tensor of shape {self.shape} would detach it; keep the mask beside it: gg.where(~mask, t, 0.0)"
+        )
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
@@ -337,20 +344,23 @@ class Tensor(ArrayMethods, Value):
             )
         return select.of(v).to_numpy(v)
 
-    def _not_stored(self) -> None:
-        """Refuse to be the value of ``buffer[i] = t`` for a NumPy buffer and a tracked ``t``.
+    def _leaving(self) -> errors.GpugradError:
+        """The error for what would detach a derivative unsaid: it names the place, the call, and the way out."""
+        kind = errors.GraphError if self._trace.records else errors.TraceError
+        what = f"{self._mark} items under vmap" if self._trace.batched else "part of a derivative"
+        return kind(conversions.message(errors.user_frame(), self.shape, what))
 
-        NumPy asks for ``float(t)`` there, as a user may; the caller's instruction tells the two apart.
-        """
-        if self._mark is not None and not self._trace.batched:
-            caller = sys._getframe(2)
-            if caller.f_code.co_code[caller.f_lasti] == _STORES:
-                raise errors.GraphError(
-                    f"buffer[i] = t at {errors.user_site()}: the buffer is not a tensor, so the value would be detached from its derivative. Make the buffer with gg.zeros(shape) or np.zeros_like(t); or say that it is meant: buffer[i] = float(t)"
-                )
+    def _said(self) -> None:
+        """Refuse ``math.sin(t)`` and, for a NumPy buffer, ``buffer[i] = t``: they ask for ``float(t)`` as a user may."""
+        if self._mark is not None and conversions.unsaid(sys._getframe(2)):
+            raise self._leaving()
 
-    def item(self) -> Any:
-        """The one element as a Python number."""
+    def item(self, *at: Any) -> Any:
+        """The one element, or that at an index (into the flattened tensor, or along each axis), as a Python number."""
+        if at:
+            return (
+                self[at if len(at) > 1 else at[0]] if type(at[0]) is tuple or len(at) > 1 else self.flat[at[0]]
+            ).item()
         return self._concrete("item()").item()
 
     def tolist(self) -> Any:
@@ -361,16 +371,31 @@ class Tensor(ArrayMethods, Value):
         return bool(self._concrete("bool()"))
 
     def __float__(self) -> float:
-        self._not_stored()
+        self._said()
         return float(self._concrete("float()").item())
 
     def __int__(self) -> int:
-        self._not_stored()
+        self._said()
         return int(self._concrete("int()").item())
 
     def __complex__(self) -> complex:
-        self._not_stored()
+        self._said()
         return complex(self._concrete("complex()").item())
+
+    def __trunc__(self) -> int:
+        whole: int = math.trunc(self.item())
+        return whole
+
+    def __floor__(self) -> int:
+        whole: int = math.floor(self.item())
+        return whole
+
+    def __ceil__(self) -> int:
+        whole: int = math.ceil(self.item())
+        return whole
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return int(self.round().item()) if digits is None else self.round(digits)
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
@@ -554,6 +579,12 @@ class Tensor(ArrayMethods, Value):
     def __rpow__(self, y: Any) -> Any:
         return power(y if type(y) in WEAK else _operand(y), self)
 
+    def __divmod__(self, y: Any) -> Any:
+        return self // y, self % y
+
+    def __rdivmod__(self, y: Any) -> Any:
+        return y // self, y % self
+
     def __matmul__(self, y: Any) -> Any:
         return matmul(self, y if type(y) is Tensor else _operand(y))
 
@@ -572,9 +603,6 @@ def install_protocols(load: Callable[[], Any]) -> None:
     """Say how to load what answers NumPy's dispatch protocols. Called once, when the package is assembled."""
     global _protocols
     _protocols = ft.cache(load)
-
-
-_STORES = dis.opmap["STORE_SUBSCR"]
 
 
 class Hook:
@@ -604,7 +632,7 @@ def _operand(y: Any) -> Any:
     """The other operand of an operator: numbers as they are, arrays shared and watched, the rest converted."""
     if state.ruling and isinstance(y, np.ndarray):
         return y  # a raw array that a rule computes with
-    if type(y) is np.ndarray and y.dtype.itemsize != 2:
+    if type(y) is np.ndarray and y.dtype.kind in "fiubc" and y.dtype.itemsize != 2:
         borrowed.register(y)
         return y
     if isinstance(y, np.generic | complex) and not isinstance(y, np.float16):

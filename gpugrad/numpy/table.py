@@ -50,7 +50,7 @@ _SAME = """
     nanpercentile nanquantile nonzero outer partition percentile ptp quantile real repeat roll rot90 round searchsorted
     sinc sort split squeeze swapaxes take take_along_axis tensordot tile transpose trapezoid tril triu trim_zeros
     unique_all unique_counts unique_inverse unique_values unstack
-    linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
+    linalg.cholesky linalg.cond linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
     linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.norm linalg.outer linalg.qr
     linalg.slogdet linalg.solve linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
     fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
