@@ -323,6 +323,33 @@ def test_triangle_that_is_read(rng: Any) -> None:
     close((u * s) @ vh, a)
 
 
+def test_factors_beyond_the_reduced_form(rng: Any) -> None:
+    """They are orthonormal, give the matrix back, and have a derivative where their choice does not matter."""
+    a = rng.normal(size=(2, 4, 3))
+    u, s, vh = la.svd(a)
+    close(u.mT @ u, np.broadcast_to(np.eye(4), (2, 4, 4)))
+    close((u[..., :3] * s[:, None]) @ vh, a)
+    q, r = la.qr(a, mode="complete")
+    close(q.mT @ q, np.broadcast_to(np.eye(4), (2, 4, 4)))
+    close(q @ r, a)
+    assert r.shape == (2, 4, 3)
+
+    a = rng.normal(size=(4, 2))
+    for columns in (lambda x: la.svd(x).U[:, 2:], lambda x: la.qr(x, mode="complete").Q[:, 2:]):
+        gg.grad(lambda x, columns=columns: gg.sum((columns(x) @ columns(x).mT) ** 3))(a)
+        with pytest.raises(la.LinAlgError, match="a complete basis"):
+            gg.grad(lambda x, columns=columns: columns(x)[0, 0])(a)
+    # the sign alone is open where there is one such column
+    gg.grad(lambda x: la.svd(x).U[0, 3] ** 2)(rng.normal(size=(4, 3)))
+
+
+def test_tolerances_of_each_matrix(rng: Any) -> None:
+    a = np.stack([np.diag([1.0, 0.1, 0.01])] * 2)
+    assert la.matrix_rank(a, rtol=[0.5, 0.05]).tolist() == [1, 2]
+    close(la.pinv(a, rtol=np.array([0.5, 0.05])), np.linalg.pinv(a, rtol=np.array([0.5, 0.05])))
+    close(gg.vmap(la.pinv)(a, np.array([0.5, 0.05])), np.linalg.pinv(a, rtol=np.array([0.5, 0.05])))
+
+
 # ---- large, badly scaled --------------------------------------------------------------------------------------------
 
 

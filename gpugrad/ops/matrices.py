@@ -589,7 +589,7 @@ def tolerance(x: Any, rtol: Any) -> Any:
     """Below which share of the largest singular value of ``x`` one counts as 0: a number, or one for each matrix."""
     if rtol is None:
         return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps)
-    return float(rtol) if shape_of(rtol) == () else rtol
+    return float(rtol) if isinstance(rtol, int | float) else rtol
 
 
 __all__: list[str] = []
