@@ -77,7 +77,7 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bo
     )
     if device is not None:
         out = out.to(device)
-    if dtype is not None:
+    if dtype is not None and out.dtype != dtypes.dtype(dtype):
         out = out.astype(dtype)
     return out.again() if copy and out is data else out
 
