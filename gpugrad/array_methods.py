@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from gpugrad.ops import arithmetic, gathering, linear, ordering, rearranging, reductions, sequences
+from gpugrad import errors
+from gpugrad.ops import arithmetic, linear, ordering, rearranging
 from gpugrad.shapes import axes_of
 
 
@@ -21,92 +22,147 @@ _SUMMED = frozenset(map(np.dtype, ("float64", "float32")))
 Axis = int | Sequence[int] | None
 
 
+def _of_numpy(function: Any) -> Callable[..., Any]:
+    """A method that is NumPy's function of that name: they have the same parameters, after the array."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.__array_function__(function, (), (self, *args), kwargs)
+
+    method.__name__ = method.__qualname__ = function.__name__
+    method.__doc__ = f"NumPy's ``{function.__name__}`` of the tensor."
+    return method
+
+
 class ArrayMethods:
-    """Mixed into Tensor: each method is the operation of the same name, where its parameters are described."""
+    """Mixed into Tensor: each method is the operation of the same name, where its parameters are described.
+
+    They have the parameters of NumPy's methods, in NumPy's order; what few calls need (``out=``, ``where=``,
+    ``initial=``) is served by NumPy's function of the name.
+    """
 
     __slots__ = ()
 
     # ---- reductions -----------------------------------------------------------------------------------------------
 
-    def sum(self: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    def sum(
+        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
+    ) -> Any:
         """The sum over axes."""
-        if axis is None and dtype is None and not keepdims and self.dtype in _SUMMED:
+        if axis is None and dtype is None and out is None and not keepdims and not more and self.dtype in _SUMMED:
             return self._trace.apply(linear.reduce_sum, self, {"axis": axes_of(None, self.shape, "sum")})
-        return reductions.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
+        return self.__array_function__(np.sum, (), (self, axis, dtype, out, keepdims), more)
 
-    def mean(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-        """The mean over axes."""
-        return reductions.mean(self, axis=axis, keepdims=keepdims)
-
-    def prod(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    def prod(
+        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
+    ) -> Any:
         """The product over axes."""
-        return reductions.prod(self, axis=axis, keepdims=keepdims)
+        return self.__array_function__(np.prod, (), (self, axis, dtype, out, keepdims), more)
 
-    def max(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    def mean(
+        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
+    ) -> Any:
+        """The mean over axes."""
+        return self.__array_function__(np.mean, (), (self, axis, dtype, out, keepdims), more)
+
+    def max(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """The maximum over axes; ties share the gradient."""
-        return reductions.max(self, axis=axis, keepdims=keepdims)
+        return self.__array_function__(np.max, (), (self, axis, out, keepdims), more)
 
-    def min(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    def min(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """The minimum over axes; ties share the gradient."""
-        return reductions.min(self, axis=axis, keepdims=keepdims)
+        return self.__array_function__(np.min, (), (self, axis, out, keepdims), more)
 
-    def var(self: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
-        """The variance over axes."""
-        return reductions.var(self, axis=axis, correction=ddof, keepdims=keepdims)
-
-    def std(self: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
-        """The standard deviation over axes."""
-        return reductions.std(self, axis=axis, correction=ddof, keepdims=keepdims)
-
-    def all(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    def all(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """Whether all elements are true."""
-        return reductions.all(self, axis=axis, keepdims=keepdims)
+        return self.__array_function__(np.all, (), (self, axis, out, keepdims), more)
 
-    def any(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    def any(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """Whether any element is true."""
-        return reductions.any(self, axis=axis, keepdims=keepdims)
+        return self.__array_function__(np.any, (), (self, axis, out, keepdims), more)
 
-    def argmax(self: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    def var(
+        self: Any,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **more: Any,
+    ) -> Any:
+        """The variance over axes."""
+        return self.__array_function__(np.var, (), (self, axis, dtype, out, ddof, keepdims), more)
+
+    def std(
+        self: Any,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **more: Any,
+    ) -> Any:
+        """The standard deviation over axes."""
+        return self.__array_function__(np.std, (), (self, axis, dtype, out, ddof, keepdims), more)
+
+    def argmax(self: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
         """The index of the first maximum."""
-        return reductions.argmax(self, axis=axis, keepdims=keepdims)
+        return self.__array_function__(np.argmax, (), (self, axis, out), {"keepdims": keepdims})
 
-    def argmin(self: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    def argmin(self: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
         """The index of the first minimum."""
-        return reductions.argmin(self, axis=axis, keepdims=keepdims)
+        return self.__array_function__(np.argmin, (), (self, axis, out), {"keepdims": keepdims})
 
-    def cumsum(self: Any, axis: int | None = None) -> Any:
+    def cumsum(self: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
         """The running sum along an axis."""
-        return sequences.cumsum(self, axis=axis)
+        return self.__array_function__(np.cumsum, (), (self, axis, dtype, out), {})
 
-    def cumprod(self: Any, axis: int | None = None) -> Any:
+    def cumprod(self: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
         """The running product along an axis."""
-        return reductions.cumprod(self, axis=axis)
+        return self.__array_function__(np.cumprod, (), (self, axis, dtype, out), {})
 
     # ---- order --------------------------------------------------------------------------------------------------------
 
-    def sort(self: Any, axis: int = -1, descending: bool = False) -> Any:
-        """The elements in order along an axis, as a new tensor."""
-        return ordering.sort(self, axis=axis, descending=descending)
+    def sort(self: Any, axis: int = -1, kind: Any = None, order: Any = None, *, descending: bool = False) -> None:
+        """Put the elements in order along an axis; rebinds the tensor, as NumPy sorts in place. ``gg.sort`` returns another."""
+        if order is not None:
+            raise errors.UnsupportedError(f"sort: order={order!r}; a tensor has no fields")
+        self._rebind(ordering.sort(self, axis=axis, descending=descending), "t.sort()")
 
-    def argsort(self: Any, axis: int = -1, descending: bool = False) -> Any:
+    def partition(self: Any, kth: Any, axis: int = -1) -> None:
+        """Put the elements that belong at the places ``kth`` there, smaller ones before; rebinds the tensor."""
+        self._rebind(self.__array_function__(np.partition, (), (self, kth, axis), {}), "t.partition()")
+
+    def argsort(self: Any, axis: int = -1, kind: Any = None, order: Any = None, *, descending: bool = False) -> Any:
         """The indices that sort along an axis."""
+        if order is not None:
+            raise errors.UnsupportedError(f"argsort: order={order!r}; a tensor has no fields")
         return ordering.argsort(self, axis=axis, descending=descending)
 
     # ---- shape ----------------------------------------------------------------------------------------------------------
 
-    def reshape(self: Any, *shape: Any) -> Any:
-        """The same elements in another shape; one size may be -1."""
-        return another(
-            self, rearranging.reshape(self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
-        )
+    def reshape(self: Any, *shape: Any, order: str = "C") -> Any:
+        """The same elements in another shape; one size may be -1; ``order="F"`` runs through the first axis fastest."""
+        to = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        if order != "C":
+            return self.__array_function__(np.reshape, (), (self, to, order), {})
+        return another(self, rearranging.reshape(self, to))
 
-    def ravel(self: Any) -> Any:
-        """All elements along one axis."""
-        return another(self, rearranging.reshape(self, (-1,)))
+    def ravel(self: Any, order: str = "C") -> Any:
+        """All elements along one axis; column by column with ``order="F"``."""
+        return self.reshape(-1, order="F" if order == "F" else "C")
 
-    def flatten(self: Any) -> Any:
-        """All elements along one axis."""
-        return another(self, rearranging.reshape(self, (-1,)))
+    def flatten(self: Any, order: str = "C") -> Any:
+        """All elements along one axis; column by column with ``order="F"``."""
+        return self.ravel(order)
+
+    @property
+    def flat(self: Any) -> Flat:
+        """The elements one after another, to be read, written and iterated over."""
+        return Flat(self)
+
+    @flat.setter
+    def flat(self: Any, v: Any) -> None:
+        Flat(self)[:] = v
 
     def transpose(self: Any, *axes: Any) -> Any:
         """The axes in another order; reversed if none is given."""
@@ -149,13 +205,27 @@ class ArrayMethods:
         """Each element repeated."""
         return another(self, rearranging.repeat(self, repeats, axis))
 
-    def diagonal(self: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-        """The diagonal of two axes."""
-        return rearranging.diagonal(self, offset, axis1, axis2)
+    diagonal = _of_numpy(np.diagonal)
+    take = _of_numpy(np.take)
+    trace = _of_numpy(np.trace)
+    dot = _of_numpy(np.dot)
+    nonzero = _of_numpy(np.nonzero)
+    searchsorted = _of_numpy(np.searchsorted)
+    choose = _of_numpy(np.choose)
+    argpartition = _of_numpy(np.argpartition)
+    put = _of_numpy(np.put)
 
-    def take(self: Any, indices: Any, axis: int | None = None) -> Any:
-        """Elements at indices along an axis."""
-        return gathering.take(self, indices, axis=axis)
+    def compress(self: Any, condition: Any, axis: int | None = None, out: Any = None) -> Any:
+        """The slices along ``axis`` for which the condition holds."""
+        return self.__array_function__(np.compress, (), (condition, self, axis, out), {})
+
+    def fill(self: Any, v: Any) -> None:
+        """Become an array of one number, differentiably."""
+        self[...] = v
+
+    def copy(self: Any, order: str = "C") -> Any:
+        """The same values as another tensor: writing into one leaves the other alone."""
+        return self.again()
 
     # ---- elementwise ----------------------------------------------------------------------------------------------------
 
@@ -163,13 +233,17 @@ class ArrayMethods:
         """The magnitude of each element."""
         return arithmetic.abs(self)
 
-    def clip(self: Any, min: Any = None, max: Any = None) -> Any:
+    def clip(self: Any, min: Any = None, max: Any = None, out: Any = None) -> Any:
         """Each element limited to [min, max]."""
-        return another(self, arithmetic.clip(self, min, max))
+        return another(self, self.__array_function__(np.clip, (), (self, min, max, out), {}))
 
-    def round(self: Any, decimals: int = 0) -> Any:
+    def round(self: Any, decimals: int = 0, out: Any = None) -> Any:
         """Each element rounded."""
-        return another(self, arithmetic.round(self, decimals))
+        return another(self, self.__array_function__(np.round, (), (self, decimals, out), {}))
+
+    def conjugate(self: Any) -> Any:
+        """The complex conjugate."""
+        return self.conj()
 
     def conj(self: Any) -> Any:
         """The complex conjugate."""
@@ -184,3 +258,28 @@ class ArrayMethods:
     def imag(self: Any) -> Any:
         """The imaginary part."""
         return linear.imag(self) if self.dtype.kind == "c" else self * 0
+
+
+class Flat:
+    """The elements of a tensor, one after another: what ``t.flat`` is. Writing rebinds the tensor."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Any) -> None:
+        self._of = of
+
+    def __len__(self) -> int:
+        size: int = self._of.size
+        return size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._of.ravel())
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._of.ravel()[key]
+
+    def __setitem__(self, key: Any, v: Any) -> None:
+        t = self._of
+        elements = t.ravel()
+        elements[key] = v
+        t._rebind(elements.reshape(t.shape), "t.flat[i] = v")

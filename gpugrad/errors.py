@@ -8,6 +8,7 @@ GpugradError
 ├── TraceError(TypeError)       a traced value used where Python needs a number
 ├── UnsupportedError(TypeError) a NumPy function without a rule
 ├── MissingExtraError(ImportError)   an optional package that is not installed
+├── CopyError(ValueError)       copy=False where the memory cannot be shared
 └── FormatError(ValueError)     a file that is not what it should be
 
 A message says what happened (operation, shapes, dtypes, devices), what was expected, and the way out.
@@ -17,8 +18,12 @@ from __future__ import annotations
 
 import os
 import sys
+from types import FrameType
+
+import numpy as np
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__))
 
 
 class GpugradError(Exception):
@@ -57,6 +62,10 @@ class MissingExtraError(GpugradError, ImportError):
     """An optional package is not installed."""
 
 
+class CopyError(GpugradError, ValueError):
+    """A copy that was ruled out (``copy=False``) cannot be avoided."""
+
+
 class FormatError(GpugradError, ValueError):
     """A file is truncated, foreign or otherwise not what it should be."""
 
@@ -69,11 +78,22 @@ class GradientWarning(UserWarning):
     """Something about a gradient that is legal and seldom meant."""
 
 
-def user_site() -> str:
-    """``file:line`` of the nearest caller outside this package: where the user stands."""
+def is_numpys(frame: FrameType) -> bool:
+    """Whether a frame runs code of NumPy's own."""
+    return frame.f_code.co_filename.startswith(_NUMPY)
+
+
+def user_frame() -> FrameType:
+    """The nearest caller outside this package and NumPy: where the user stands."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((_HERE, _NUMPY)):
         frame = frame.f_back
+    return frame
+
+
+def user_site() -> str:
+    """``file:line`` of that caller."""
+    frame = user_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 

@@ -6,16 +6,15 @@ other tensor changes because of it.
 
 from __future__ import annotations
 
-import dis
 import functools as ft
+import math
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from gpugrad import dtypes, errors, trace
+from gpugrad import conversions, dtypes, errors, trace
 from gpugrad.array_methods import ArrayMethods, another
 from gpugrad.backends import select
 from gpugrad.ops import elementwise as ew
@@ -26,7 +25,7 @@ from gpugrad.ops.linear import cast, conj
 from gpugrad.ops.promotion import WEAK
 from gpugrad.trace import Value, state, value
 from gpugrad.transforms import borrowed
-from gpugrad.transforms.lift import as_value, raised, raw
+from gpugrad.transforms.lift import as_value, raised, raw, tracked
 from gpugrad.transforms.modes import enable_grad
 from gpugrad.transforms.tape import EAGER, NO_PARAMS, Leaf, Node, binary, extra, sweep
 
@@ -295,14 +294,12 @@ class Tensor(ArrayMethods, Value):
         return self.__array__()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self._trace.batched:
-            raise _under_vmap("a NumPy array", self._mark)
-        if self.requires_grad or self._trace is not EAGER:
-            kind = errors.GraphError if self._trace.records else errors.TraceError
-            raise kind(
-                f"cannot make a NumPy array of a tensor of shape {self.shape} that is part of a derivative at {errors.user_site()}: the result would be detached. Use NumPy's functions on the tensor itself, write into gg.zeros or np.zeros_like(t) instead of a NumPy buffer, or say that it is meant: t.detach()"
-            )
+        marked = tracked(self)
+        if marked is not None:
+            raise marked._leaving()
         data = self._data
+        while type(data) is Tensor:
+            data = data._data
         backend = select.of(data)
         if backend.device_kind != "cpu":
             raise errors.DeviceError(
@@ -315,8 +312,18 @@ class Tensor(ArrayMethods, Value):
         out.flags.writeable = False
         return out
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self._shared("__dlpack__")(**kwargs)
+    @property
+    def _mask(self) -> Any:
+        """What ``numpy.ma`` asks of an operand, and nothing else does: it would take the raw array and leave the rest."""
+        raise errors.DtypeError(
+            f"a function of numpy.ma on a tensor of shape {self.shape} would detach it; keep the mask beside it: gg.where(~mask, t, 0.0)"
+        )
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        asked = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self._shared("__dlpack__")(**{name: v for name, v in asked.items() if v is not None})
 
     def __dlpack_device__(self) -> Any:
         return self._shared("__dlpack_device__")()
@@ -340,15 +347,11 @@ class Tensor(ArrayMethods, Value):
         v: Any = self
         while type(v) is Tensor:
             if v._trace.batched:
-                raise _under_vmap(what, v._mark)
+                raise errors.TraceError(
+                    f"{what} of a value under vmap: it stands for {v._mark} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function"
+                )
             if v._mark is not None and what != "bool()":
                 v._trace.cut(f"{what} at {errors.user_site()}")
-            if v._trace is not EAGER and what in ("float()", "complex()"):
-                warnings.warn(
-                    f"{what} at {errors.user_site()} of a value that is being differentiated: what is computed from the number is constant. Use gpugrad's or NumPy's functions on the value (gg.sin for math.sin), or t.item() to say that it is meant",
-                    errors.GradientWarning,
-                    stacklevel=3,
-                )
             v = v._data
         if self.size != 1:
             raise errors.ShapeError(
@@ -357,20 +360,23 @@ class Tensor(ArrayMethods, Value):
             )
         return select.of(v).to_numpy(v)
 
-    def _not_stored(self) -> None:
-        """Refuse to be the value of ``buffer[i] = t`` for a NumPy buffer and a tracked ``t``.
+    def _leaving(self) -> errors.GpugradError:
+        """The error for what would detach a derivative unsaid: it names the place, the call, and the way out."""
+        kind = errors.GraphError if self._trace.records else errors.TraceError
+        what = f"{self._mark} items under vmap" if self._trace.batched else "part of a derivative"
+        return kind(conversions.message(errors.user_frame(), self.shape, what))
 
-        NumPy asks for ``float(t)`` there, as a user may; the caller's instruction tells the two apart.
-        """
-        if self._mark is not None and not self._trace.batched:
-            caller = sys._getframe(2)
-            if caller.f_code.co_code[caller.f_lasti] == _STORES:
-                raise errors.GraphError(
-                    f"buffer[i] = t at {errors.user_site()}: the buffer is not a tensor, so the value would be detached from its derivative. Make the buffer with gg.zeros(shape) or np.zeros_like(t); or say that it is meant: buffer[i] = float(t)"
-                )
+    def _said(self) -> None:
+        """Refuse ``math.sin(t)`` and, for a NumPy buffer, ``buffer[i] = t``: they ask for ``float(t)`` as a user may."""
+        if self._mark is not None and conversions.unsaid(sys._getframe(2)):
+            raise self._leaving()
 
-    def item(self) -> Any:
-        """The one element as a Python number."""
+    def item(self, *at: Any) -> Any:
+        """The one element, or that at an index (into the flattened tensor, or along each axis), as a Python number."""
+        if at:
+            return (
+                self[at if len(at) > 1 else at[0]] if type(at[0]) is tuple or len(at) > 1 else self.flat[at[0]]
+            ).item()
         return self._concrete("item()").item()
 
     def tolist(self) -> Any:
@@ -381,16 +387,31 @@ class Tensor(ArrayMethods, Value):
         return bool(self._concrete("bool()"))
 
     def __float__(self) -> float:
-        self._not_stored()
+        self._said()
         return float(self._concrete("float()").item())
 
     def __int__(self) -> int:
-        self._not_stored()
+        self._said()
         return int(self._concrete("int()").item())
 
     def __complex__(self) -> complex:
-        self._not_stored()
+        self._said()
         return complex(self._concrete("complex()").item())
+
+    def __trunc__(self) -> int:
+        whole: int = math.trunc(self.item())
+        return whole
+
+    def __floor__(self) -> int:
+        whole: int = math.floor(self.item())
+        return whole
+
+    def __ceil__(self) -> int:
+        whole: int = math.ceil(self.item())
+        return whole
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return int(self.round().item()) if digits is None else self.round(digits)
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
@@ -424,6 +445,12 @@ class Tensor(ArrayMethods, Value):
             raise errors.TraceError("to() on a traced value: move the arguments before the transform")
         moved = select.on(target).asarray(select.of(self._data).to_numpy(self._data))
         return _made(moved, EAGER, Leaf(self.shape, self.dtype) if isinstance(self._mark, Leaf) else None)
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
+        """:meth:`to`, by the name of the array API standard. Work is ordered for you: ``stream`` must be None."""
+        if stream is not None:
+            raise errors.DeviceError(f"to_device with stream={stream!r}: expected None; gpugrad orders its own work")
+        return self.to(device)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf or self._trace is not EAGER:
@@ -554,15 +581,6 @@ class Tensor(ArrayMethods, Value):
     def __rtruediv__(self, y: Any) -> Any:
         return divided(y if type(y) in WEAK else _operand(y), self)
 
-    def __divmod__(self, y: Any) -> Any:
-        return self // y, self % y
-
-    def __rdivmod__(self, y: Any) -> Any:
-        return y // self, y % self
-
-    def __round__(self, ndigits: int | None = None) -> Any:
-        return self.round(ndigits or 0)
-
     def __neg__(self) -> Any:
         return self._trace.apply(ew.negative, self, NO_PARAMS)
 
@@ -580,6 +598,12 @@ class Tensor(ArrayMethods, Value):
 
     def __rpow__(self, y: Any) -> Any:
         return power(y if type(y) in WEAK else _operand(y), self)
+
+    def __divmod__(self, y: Any) -> Any:
+        return self // y, self % y
+
+    def __rdivmod__(self, y: Any) -> Any:
+        return y // self, y % self
 
     def __matmul__(self, y: Any) -> Any:
         return matmul(self, y if type(y) is Tensor else _operand(y))
@@ -599,9 +623,6 @@ def install_protocols(load: Callable[[], Any]) -> None:
     """Say how to load what answers NumPy's dispatch protocols. Called once, when the package is assembled."""
     global _protocols
     _protocols = ft.cache(load)
-
-
-_STORES = dis.opmap["STORE_SUBSCR"]
 
 
 def _from_hook(changed: Any, g: Any) -> Any:
@@ -648,7 +669,7 @@ def _operand(y: Any) -> Any:
     """The other operand of an operator: numbers as they are, arrays shared and watched, the rest converted."""
     if state.ruling and isinstance(y, np.ndarray):
         return y  # a raw array that a rule computes with
-    if type(y) is np.ndarray and y.dtype.itemsize != 2:
+    if type(y) is np.ndarray and y.dtype.kind in "fiubc" and y.dtype.itemsize != 2:
         borrowed.register(y)
         return y
     if isinstance(y, np.generic | complex) and not isinstance(y, np.float16):
@@ -661,12 +682,6 @@ def _plain(x: Any) -> Any:
     if type(x) is Tensor:
         x = x._data if x._mark is None and x._trace is EAGER else None
     return x if isinstance(x, int | float | slice | np.ndarray | np.generic) or x is Ellipsis else None
-
-
-def _under_vmap(what: str, size: int) -> errors.TraceError:
-    return errors.TraceError(
-        f"{what} of a value under vmap: it stands for {size} items at once. Use gg.where instead of `if`, gg.while_loop instead of `while`, or take it out of the mapped function"
-    )
 
 
 def _made(data: Any, owner: trace.Trace, mark: Any) -> Tensor:

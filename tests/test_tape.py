@@ -274,8 +274,8 @@ def test_the_work_of_a_chain_is_linear():
             nonlocal count
             count += event in ("call", "c_call")
 
-        gc.collect()
-        gc.disable()  # what it would call is not ours
+        gc.collect()  # so that what others left behind does not die, and call back, while we count
+        gc.disable()
         sys.setprofile(counted)
         try:
             for _ in range(n):

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from gpugrad import errors
-from gpugrad.numpy.results import delivered
+from gpugrad.numpy.results import delivered, in_dtype
+from gpugrad.transforms.lift import as_value
 
 Function = Callable[..., Any]
 
@@ -92,7 +93,7 @@ class Adapted:
                 raise errors.UnsupportedError(
                     f"np.{self.path}: initial= is not supported on tensors; join it to the result"
                 )
-            result = self.join(result, initial)
+            result = self.join(result, in_dtype(as_value(initial), result.dtype, f"np.{self.path}: initial="))
         return delivered(result, out, f"np.{self.path}")
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:

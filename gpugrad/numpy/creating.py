@@ -11,26 +11,13 @@ from typing import Any
 import numpy as np
 
 from gpugrad import array_api, creation, dtypes, errors
-from gpugrad.ops.joining import stack
+from gpugrad.ops.elementwise import floor
 from gpugrad.ops.rearranging import broadcast_to, moveaxis, reshape
 from gpugrad.public import fresh
 from gpugrad.tensor import Tensor
-from gpugrad.transforms.lift import as_value
+from gpugrad.transforms.lift import as_value, holds_tensor
 
 Size = int | Sequence[int]
-
-
-def _holds_tensor(x: Any) -> bool:
-    return type(x) is Tensor or (isinstance(x, list | tuple) and any(map(_holds_tensor, x)))
-
-
-def gathered(x: Any) -> Any:
-    """A tensor of nested lists that hold tensors: they are stacked, differentiably."""
-    if type(x) is Tensor:
-        return x
-    if not _holds_tensor(x):
-        return as_value(x)
-    return stack([gathered(e) for e in x])
 
 
 def array(
@@ -50,12 +37,7 @@ def array(
     >>> gg.grad(lambda x: gnp.array([x, 2.0 * x]).sum())(1.0)
     tensor(3.)
     """
-    if _holds_tensor(object):
-        out = gathered(object)
-    elif copy:
-        out = creation.tensor(object)
-    else:
-        out = creation.asarray(object)
+    out = as_value(object) if not copy or holds_tensor(object) else creation.tensor(object)
     if dtype is not None:
         out = out.astype(dtype)
     if len(out.shape) < ndmin:
@@ -237,14 +219,14 @@ def linspace(
     """
     n = num.__index__()
     out = creation.linspace(
-        gathered(start) if _holds_tensor(start) else start,
-        gathered(stop) if _holds_tensor(stop) else stop,
+        as_value(start) if isinstance(start, list | tuple) else start,
+        as_value(stop) if isinstance(stop, list | tuple) else stop,
         n,
         endpoint=endpoint,
         device=device,
     )
     if dtype is not None:
-        out = out.astype(dtype)
+        out = (out if dtypes.is_inexact(dtypes.dtype(dtype)) else floor(out)).astype(dtype)
     if axis != 0:
         out = moveaxis(out, 0, axis)
     if not retstep:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes, errors
-from gpugrad.numpy.results import delivered
+from gpugrad.numpy.results import averaged_in, cast_as, delivered
 from gpugrad.ops import arithmetic, contraction, elementwise, joining, linalg, padding, rearranging, reductions
 from gpugrad.ops.elementwise import not_equal
 from gpugrad.ops.elementwise import where as where_of
@@ -24,7 +24,7 @@ from gpugrad.trace import Array
 from gpugrad.transforms.lift import as_value
 
 __all__ = [
-    "average", "clip", "concatenate", "cross", "diagflat", "dot", "dsplit", "einsum", "hsplit", "hstack", "inner", "mean", "meshgrid", "nanstd",
+    "average", "broadcast_arrays", "clip", "concatenate", "cross", "diagflat", "dot", "dsplit", "einsum", "hsplit", "hstack", "inner", "mean", "meshgrid", "nanstd",
     "nanvar", "pad", "ravel", "reshape", "rollaxis", "stack", "std", "trace", "var", "vdot", "vsplit", "vstack",
     "where",
 ]  # fmt: skip
@@ -41,6 +41,8 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", *, copy: boo
 
     Raises ShapeError if the number of elements differs.
     """
+    if order not in ("C", "A", "F"):
+        raise errors.UnsupportedError(f"np.reshape: order={order!r}; expected 'C' or 'F'")
     if order == "F":
         to = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
         return rearranging.transpose(rearranging.reshape(rearranging.transpose(a), to[::-1]))
@@ -97,24 +99,24 @@ def concatenate(
     arrays: Sequence[Array], axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Array:
     """Arrays one after another along ``axis``; flattened first for None."""
-    return delivered(_in(joining.concat(arrays, axis), dtype), out, "np.concatenate")
+    return delivered(cast_as(joining.concat(arrays, axis), dtype, casting, "np.concatenate"), out, "np.concatenate")
 
 
 def stack(
     arrays: Sequence[Array], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Array:
     """Arrays of one shape along a new axis."""
-    return delivered(_in(joining.stack(arrays, axis), dtype), out, "np.stack")
+    return delivered(cast_as(joining.stack(arrays, axis), dtype, casting, "np.stack"), out, "np.stack")
 
 
 def vstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Arrays one above another; vectors are rows."""
-    return _in(joining.vstack(tup), dtype)
+    return cast_as(joining.vstack(tup), dtype, casting, "np.vstack")
 
 
 def hstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Arrays side by side."""
-    return _in(joining.hstack(tup), dtype)
+    return cast_as(joining.hstack(tup), dtype, casting, "np.hstack")
 
 
 def hsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
@@ -149,6 +151,7 @@ def mean(
     where: Array | bool = True,
 ) -> Array:
     """The arithmetic mean over ``axis``, of the elements where ``where`` holds."""
+    dtype = averaged_in(dtype, a, "np.mean")
     found = reductions.mean(a, axis, dtype, keepdims) if where is True else _mean_where(a, axis, dtype, keepdims, where)
     return delivered(found, out, "np.mean")
 
@@ -190,16 +193,25 @@ def _freedom(ddof: float, correction: Any) -> float:
     return float(correction)
 
 
+def _of_variance(dtype: Any, a: Any, what: str) -> Any:
+    wanted = averaged_in(dtype, a, what)
+    if wanted is not None and dtypes.is_complex(wanted):
+        raise errors.DtypeError(
+            f"{what}: dtype={wanted.name}; a variance is real. Cast the array: t.astype({wanted.name!r})"
+        )
+    return wanted
+
+
 def _var(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
+    dtype = _of_variance(dtype, a, "np.var")
     if where is True and mean is ABSENT:
         return reductions.var(a, axis, dtype, ddof, keepdims)
     x = _in(reductions.floating(a), dtype)
     centre = mean if mean is not ABSENT else _mean_where(x, axis, None, True, where)
     d = where_of(as_value(where), x - centre, 0.0)
     squares = d * conj(d) if dtypes.is_complex(x.dtype) else d * d
-    return reductions.sum(reductions.real_like(squares), axis, keepdims=keepdims) / (
-        _counts(where, x, axis, keepdims) - ddof
-    )
+    left = elementwise.maximum(_counts(where, x, axis, keepdims) - ddof, 0.0)
+    return reductions.sum(reductions.real_like(squares), axis, keepdims=keepdims) / left
 
 
 def nanvar(
@@ -220,7 +232,7 @@ def nanstd(
 
 
 def _nanvar(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
-    x = _in(reductions.floating(a), dtype)
+    x = _in(reductions.floating(a), _of_variance(dtype, a, "np.nanvar"))
     if where is True and mean is ABSENT:
         return reductions.nanvar(x, axis, ddof, keepdims)
     held = elementwise.logical_and(as_value(where), elementwise.equal(x, x))
@@ -318,4 +330,9 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> 
 
 def meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """The coordinates of a grid, one array for each axis."""
-    return rearranging.meshgrid(*xi, indexing=indexing, sparse=sparse)
+    return tuple(rearranging.meshgrid(*xi, indexing=indexing, sparse=sparse))
+
+
+def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
+    """All arrays in the one shape that they broadcast to."""
+    return tuple(rearranging.broadcast_arrays(*args))

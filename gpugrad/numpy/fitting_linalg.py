@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import errors
+from gpugrad.numpy import fitting
 from gpugrad.numpy.results import delivered
 from gpugrad.ops import linalg
 from gpugrad.ops.elementwise import greater
@@ -17,16 +18,13 @@ from gpugrad.ops.norms import matrix_rank as rank_of
 from gpugrad.ops.rearranging import moveaxis, reshape
 from gpugrad.trace import Array
 
-__all__ = ["matrix_rank", "multi_dot", "pinv", "svd", "tensorinv", "tensorsolve"]
+__all__ = ["cross", "matrix_rank", "multi_dot", "pinv", "svd", "tensorinv", "tensorsolve"]
 
 ABSENT: Any = getattr(np, "_NoValue", None)
 
 
 def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    """(U, S, Vh) with a = U diag(S) Vh; see ``gg.linalg.svd``.
-
-    NumPy's default, ``full_matrices=True``, is for square matrices only: the further vectors have no derivative.
-    """
+    """(U, S, Vh) with a = U diag(S) Vh; see ``gg.linalg.svd``."""
     return linalg.svd(a, full_matrices, compute_uv)
 
 
@@ -40,6 +38,11 @@ def matrix_rank(A: Array, tol: float | None = None, hermitian: bool = False, *, 
     if tol is None:
         return rank_of(A, rtol)
     return count_nonzero(greater(linalg.svdvals(A), tol), -1)
+
+
+def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """The vector product in three dimensions, of vectors along ``axis`` of each."""
+    return fitting.cross(x1, x2, axis=axis)
 
 
 def multi_dot(arrays: Sequence[Array], *, out: Any = None) -> Array:

@@ -8,17 +8,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.tensor import Tensor
-from gpugrad.transforms.lift import as_value
-from gpugrad.transforms.tape import EAGER
-
-
-def tracked(x: Any) -> bool:
-    """Whether ``x`` is part of a derivative, or of a transform, at any level."""
-    while type(x) is Tensor:
-        if x._mark is not None or x._trace is not EAGER:
-            return True
-        x = x._data
-    return False
+from gpugrad.transforms.lift import as_value, tracked
 
 
 def delivered(result: Any, out: Any, what: str) -> Any:
@@ -32,7 +22,7 @@ def delivered(result: Any, out: Any, what: str) -> Any:
         return out._rebind(result, f"{what}(out=)")
     if not isinstance(out, np.ndarray):
         raise errors.DtypeError(f"{what}: out={type(out).__name__}; expected a tensor, or None")
-    if tracked(result):
+    if tracked(result) is not None:
         raise errors.GraphError(
             f"{what}: out= is a NumPy array, which would detach a result that is part of a derivative. Leave it out, or hand over a tensor: gg.zeros(shape), np.zeros_like(t)"
         )
@@ -56,5 +46,30 @@ def in_dtype(x: Any, dtype: Any, what: str) -> Any:
     if not np.can_cast(have, wanted, "same_kind") and not (dtypes.is_float(have) and dtypes.is_float(wanted)):
         raise errors.DtypeError(
             f"{what}: dtype={wanted.name} for an operand of dtype {have.name}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})"
+        )
+    return x.astype(wanted)
+
+
+def averaged_in(dtype: Any, x: Any, what: str) -> Any:
+    """The dtype in which to average ``x``, None for its own. DtypeError for one that would cut off what a mean has."""
+    if dtype is None:
+        return None
+    wanted = dtypes.dtype(dtype)
+    have = as_value(x).dtype
+    if not dtypes.is_inexact(wanted) or (dtypes.is_complex(have) and not dtypes.is_complex(wanted)):
+        raise errors.DtypeError(
+            f"{what}: dtype={wanted.name} for an array of dtype {have.name}; expected a floating-point dtype that holds it. Cast the result: t.astype({wanted.name!r})"
+        )
+    return wanted
+
+
+def cast_as(x: Any, dtype: Any, casting: str, what: str) -> Any:
+    """``x`` in the dtype that was asked for, if ``casting`` allows it; DtypeError if not."""
+    if dtype is None:
+        return x
+    wanted = dtypes.dtype(dtype)
+    if casting != "unsafe" and not np.can_cast(x.dtype, wanted, casting):  # type: ignore[arg-type]
+        raise errors.DtypeError(
+            f"{what}: dtype={wanted.name} for a result of dtype {x.dtype.name} with casting={casting!r}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})"
         )
     return x.astype(wanted)

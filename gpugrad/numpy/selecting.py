@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import creation, dtypes, errors
-from gpugrad.numpy.creating import gathered
+from gpugrad.numpy.results import delivered
 from gpugrad.ops.elementwise import isnan, logical_and, where
 from gpugrad.ops.gathering import nonzero, searchsorted, take, take_along_axis
 from gpugrad.ops.indexing import scatter_add
@@ -60,7 +60,7 @@ def extract(condition: Array, arr: Array) -> Array:
 
 def compress(condition: Any, a: Array, axis: int | None = None, out: Any = None) -> Array:
     """The slices along ``axis`` for which the condition holds (of the flattened array for None)."""
-    return take(a, np.flatnonzero(_host(condition)), axis=axis)
+    return delivered(take(a, np.flatnonzero(_host(condition)), axis=axis), out, "np.compress")
 
 
 def flatnonzero(a: Array) -> Array:
@@ -144,36 +144,58 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
 
 def choose(a: Array, choices: Sequence[Array], out: Any = None, mode: str = "raise") -> Array:
     """For each element of ``a``, an index, the element of that choice."""
+    if mode not in ("raise", "wrap", "clip"):
+        raise errors.ShapeError(f"np.choose: mode={mode!r}; expected 'raise', 'wrap' or 'clip'")
     parts = broadcast_arrays(a, *choices)
     n = len(parts) - 1
     index = parts[0] % n if mode == "wrap" else parts[0]
     if mode == "clip":
         index = where(index < 0, 0, where(index >= n, n - 1, index))
-    return take_along_axis(stack(parts[1:]), index[None], 0)[0]
+    return delivered(take_along_axis(stack(parts[1:]), index[None], 0)[0], out, "np.choose")
 
 
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
     """A function given by pieces: each is called with the elements for which its condition holds."""
-    conditions = [
-        _host(c)
-        for c in (
-            condlist
-            if isinstance(condlist, list | tuple) and np.ndim(_host(condlist[0])) == len(x.shape)
-            else [condlist]
-        )
-    ]
+    lists = isinstance(condlist, list | tuple)
+    several = len(_shape(condlist[0])) == len(x.shape) if lists else len(_shape(condlist)) > len(x.shape)
+    conditions = list(condlist) if several else [condlist]
     n = len(conditions)
-    if len(funclist) == n + 1:
-        conditions.append(~np.any(conditions, axis=0))
-    elif len(funclist) != n:
+    if len(funclist) not in (n, n + 1):
         raise errors.ShapeError(
             f"np.piecewise: {n} conditions and {len(funclist)} functions; expected as many, or one more"
         )
+    if any(map(_batched, (x, *conditions))):
+        return _everywhere(x, conditions, funclist, args, kw)
+    held = [_host(c) for c in conditions]
+    if len(funclist) == n + 1:
+        held.append(~np.any(held, axis=0))
     out = creation.zeros_like(x)
-    for held, f in zip(conditions, funclist, strict=True):
-        if held.any():
-            out[held] = f(x[held], *args, **kw) if callable(f) else f
+    for mask, f in zip(held, funclist, strict=True):
+        if mask.any():
+            out[mask] = f(x[mask], *args, **kw) if callable(f) else f
     return out
+
+
+def _batched(x: Any) -> bool:
+    """Whether ``x`` stands for several items, in any of the transforms that it is in."""
+    while type(x) is Tensor:
+        if x._trace.batched:
+            return True
+        x = x._data
+    return False
+
+
+def _everywhere(x: Any, conditions: Sequence[Any], funclist: Sequence[Any], args: Any, kw: Any) -> Any:
+    """Under vmap, where the elements for which a condition holds cannot be picked: each function of all, and a choice."""
+    values = [f(x, *args, **kw) if callable(f) else f for f in funclist]
+    out = creation.zeros_like(x) + (values.pop() if len(values) > len(conditions) else 0.0)
+    for held, v in zip(conditions, values, strict=True):
+        out = where(as_value(held), v, out)  # the last condition that holds counts, as it writes last
+    return out
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
 # ---- functions along axes -----------------------------------------------------------------------------------------------
@@ -185,7 +207,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Array, *args: A
     x = moveaxis(arr, axis, -1)
     batch = x.shape[:-1]
     rows = reshape(x, to=(math.prod(batch), x.shape[-1]), rank=len(x.shape))
-    found = stack([gathered(func1d(rows[k], *args, **kwargs)) for k in range(rows.shape[0])])
+    found = stack([as_value(func1d(rows[k], *args, **kwargs)) for k in range(rows.shape[0])])
     inner = found.shape[1:]
     found = reshape(found, to=(*batch, *inner), rank=len(found.shape))
     n = len(inner)
@@ -208,6 +230,8 @@ def apply_over_axes(func: Callable[..., Any], a: Array, axes: int | Sequence[int
 
 def argpartition(a: Array, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Array:
     """The indices of ``partition``: those of a full sort."""
+    if order is not None:
+        raise errors.UnsupportedError(f"np.argpartition: order={order!r} is not supported; a tensor has no fields")
     return argsort(_flat(a) if axis is None else a, axis=-1 if axis is None else axis)
 
 
@@ -240,7 +264,7 @@ def digitize(x: Array, bins: Array, right: bool = False) -> Array:
     return searchsorted(bins, x, side="left" if right else "right")
 
 
-def _without_nan(a: Any, fill: float, name: str) -> Any:
+def _without_nan(a: Any, fill: float) -> Any:
     if not dtypes.is_inexact(a.dtype):
         return a
     return where(isnan(a), fill, a)
@@ -249,13 +273,13 @@ def _without_nan(a: Any, fill: float, name: str) -> Any:
 def nanargmax(a: Array, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Array:
     """The index of the first largest element along ``axis`` that is not NaN. Raises ShapeError where all are."""
     _some(a, axis, "np.nanargmax")
-    return argmax(_without_nan(a, -math.inf, "nanargmax"), axis, keepdims)
+    return delivered(argmax(_without_nan(a, -math.inf), axis, keepdims), out, "np.nanargmax")
 
 
 def nanargmin(a: Array, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Array:
     """The index of the first smallest element along ``axis`` that is not NaN. Raises ShapeError where all are."""
     _some(a, axis, "np.nanargmin")
-    return argmin(_without_nan(a, math.inf, "nanargmin"), axis, keepdims)
+    return delivered(argmin(_without_nan(a, math.inf), axis, keepdims), out, "np.nanargmin")
 
 
 def _some(a: Any, axis: int | None, what: str) -> None:
@@ -288,8 +312,14 @@ def triu_indices_from(arr: Array, k: int = 0) -> tuple[Array, ...]:
     return np.triu_indices(arr.shape[-2], k, arr.shape[-1])
 
 
+def _known_order(order: str, what: str) -> None:
+    if order not in ("C", "F"):
+        raise errors.ShapeError(f"{what}: order={order!r}; expected 'C' or 'F'")
+
+
 def unravel_index(indices: Array, shape: Sequence[int], order: str = "C") -> tuple[Array, ...]:
     """Indices into the flattened array as indices along each axis."""
+    _known_order(order, "np.unravel_index")
     sizes = tuple(shape) if order == "C" else tuple(reversed(shape))
     out = []
     for n in reversed(sizes):
@@ -306,6 +336,7 @@ def ravel_multi_index(
         raise errors.UnsupportedError(
             "np.ravel_multi_index: mode= is not supported on tensors; take the indices modulo the sizes first"
         )
+    _known_order(order, "np.ravel_multi_index")
     for i, n in zip(multi_index, dims, strict=True):
         held = _host(all_of(logical_and(i >= 0, i < n)))
         if not held:

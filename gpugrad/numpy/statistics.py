@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from gpugrad import dtypes, errors
+from gpugrad.numpy.results import averaged_in, delivered
 from gpugrad.ops.elementwise import abs as abs_of
 from gpugrad.ops.elementwise import floor, isnan, less, where
 from gpugrad.ops.joining import concat
@@ -37,6 +38,7 @@ def cov(
     x = _rows(m, rowvar)
     if y is not None:
         x = concat([x, _rows(y, rowvar)])
+    dtype = averaged_in(dtype, x, "np.cov")
     x = floating(x if dtype is None else x.astype(dtype))
     ddof = (0 if bias else 1) if ddof is None else ddof
     w: Any = None
@@ -78,12 +80,16 @@ def corrcoef(x: Array, y: Array | None = None, rowvar: bool = True, *, dtype: An
 
 def nancumsum(a: Array, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
     """The running sum with NaN counted as 0."""
-    return cumsum(where(isnan(a), 0.0, a) if dtypes.is_inexact(a.dtype) else a, axis, dtype)
+    return delivered(
+        cumsum(where(isnan(a), 0.0, a) if dtypes.is_inexact(a.dtype) else a, axis, dtype), out, "np.nancumsum"
+    )
 
 
 def nancumprod(a: Array, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
     """The running product with NaN counted as 1."""
-    return cumprod(where(isnan(a), 1.0, a) if dtypes.is_inexact(a.dtype) else a, axis, dtype)
+    return delivered(
+        cumprod(where(isnan(a), 1.0, a) if dtypes.is_inexact(a.dtype) else a, axis, dtype), out, "np.nancumprod"
+    )
 
 
 def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: float = 2.0 * math.pi) -> Array:

@@ -44,13 +44,13 @@ def found(path: str) -> Any:
 
 _SAME = """
     allclose angle append argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
-    broadcast_arrays broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
+    broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
     cumulative_sum delete diag diagonal diff dstack ediff1d expand_dims flip fliplr flipud gradient insert
     imag interp isclose isneginf isposinf kron matrix_transpose median moveaxis nan_to_num nanmean nanmedian
     nanpercentile nanquantile nonzero outer partition percentile ptp quantile real repeat roll rot90 round searchsorted
     sinc sort split squeeze swapaxes take take_along_axis tensordot tile transpose trapezoid tril triu trim_zeros
     unique_all unique_counts unique_inverse unique_values unstack
-    linalg.cholesky linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
+    linalg.cholesky linalg.cond linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
     linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.norm linalg.outer linalg.qr
     linalg.slogdet linalg.solve linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
     fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft

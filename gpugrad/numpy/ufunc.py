@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes, errors
+from gpugrad.creation import zeros_like
+from gpugrad.numpy import ufunc_methods as folds
 from gpugrad.numpy.results import delivered, in_dtype
+from gpugrad.ops.elementwise import not_equal
 from gpugrad.tensor import Tensor
-from gpugrad.transforms.lift import as_value
+from gpugrad.transforms.lift import as_value, tracked
 
 Function = Callable[..., Any]
 
@@ -32,6 +35,7 @@ class Ufunc:
         nout: int = 1,
         methods: Mapping[str, Function] | None = None,
         select: Function | None = None,
+        identity: Any = None,
     ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__doc__ = function.__doc__
@@ -40,6 +44,8 @@ class Ufunc:
         self.nout = nout
         self.methods = methods or {}
         self.select = select
+        self.identity = identity
+        """What a reduction may be given in place of an element that ``where`` leaves out."""
 
     def __repr__(self) -> str:
         return f"<ufunc {self.__name__!r} on tensors>"
@@ -71,11 +77,14 @@ class Ufunc:
         if dtype is not None:
             args = tuple(in_dtype(x, dtype, what) for x in args)
         if where is not True:
-            args = tuple(self._kept(where, x, 1) for x in args)  # no NaN, and no warning, from what is left out
+            ones = (True if is_boolean(x) else 1 for x in args)  # no NaN, and no warning, from what is left out
+            args = tuple(self._kept(where, x, one) for x, one in zip(args, ones, strict=True))
         result = self.function(*args)
         results = result if self.nout > 1 else (result,)
         if where is not True:
-            results = tuple(self._kept(where, r, 0 if o is None else o) for r, o in zip(results, outs, strict=True))
+            results = tuple(
+                self._kept(where, r, zeros_like(r) if o is None else o) for r, o in zip(results, outs, strict=True)
+            )
         results = tuple(delivered(r, o, what) for r, o in zip(results, outs, strict=True))
         return results if self.nout > 1 else results[0]
 
@@ -86,41 +95,53 @@ class Ufunc:
             )
         return self.select(where, x, other)
 
-    def _method(self, method: str) -> Function:
-        if method not in self.methods:
-            has = ", ".join(self.methods) or "no method"
+    def _operand(self, array: Any, dtype: Any, what: str) -> Any:
+        x = in_dtype(array if type(array) is Tensor else as_value(array), dtype, what)
+        return not_equal(x, 0) if self.__name__.startswith("logical") and dtypes.of(x).kind != "b" else x
+
+    def _folds(self, method: str) -> None:
+        """UnsupportedError for a function that is not elementwise, of two numbers, and of their kind."""
+        if self.nin != 2 or self.nout != 1 or self.select is None or self.__name__ in _COMPARISONS:
             raise errors.UnsupportedError(
-                f"np.{self.__name__}.{method} is not supported on tensors: np.{self.__name__} has {has} there. Compose it of other functions of gg"
+                f"np.{self.__name__}.{method} is not supported on tensors; expected an elementwise operation of two numbers that gives one of their kind"
             )
-        return self.methods[method]
 
     def reduce(
         self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False,
         initial: Any = None, where: Any = True,
     ) -> Any:  # fmt: skip
         """The operation between all elements along ``axis``, which goes."""
-        call = self._method("reduce")
         what = f"np.{self.__name__}.reduce"
-        x = in_dtype(array if type(array) is Tensor else as_value(array), dtype, what)
+        call = self.methods.get("reduce")
+        if call is None:
+            self._folds("reduce")
+        x = self._operand(array, dtype, what)
         given = None if initial is None or isinstance(initial, type(np._NoValue)) else initial
         if where is not True:
-            neutral = NEUTRAL.get(self.__name__, given)
+            neutral = given if given is not None and self.__name__ in _EXTREMA else self.identity
             if neutral is None:
                 raise errors.ShapeError(
-                    f"{what}: where= needs initial=, as there is no number that {self.__name__} leaves alone"
+                    f"{what}: where= is not supported on tensors where no number leaves the result alone"
+                    + (" without initial=" if self.__name__ in _EXTREMA else "; select the elements first: t[mask]")
                 )
             x = self._kept(where, x, neutral)
-        result = call(x, axis=axis, keepdims=keepdims)
-        if given is not None:
-            result = self.function(result, given)
-        return delivered(result, out[0] if isinstance(out, tuple) else out, what)
+        if call is None:
+            reorderable = self.identity is not None or self.__name__ in _EXTREMA
+            result = folds.reduced(self.function, x, axis, keepdims, given, what, reorderable)
+        else:
+            result = call(x, axis=axis, keepdims=keepdims)
+            result = result if given is None else self.function(result, given)
+        return delivered(result, _only(out), what)
 
     def accumulate(self, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
         """What ``reduce`` gives of the elements up to each one along ``axis``."""
-        call = self._method("accumulate")
         what = f"np.{self.__name__}.accumulate"
-        x = in_dtype(array if type(array) is Tensor else as_value(array), dtype, what)
-        return delivered(call(x, axis=axis), out[0] if isinstance(out, tuple) else out, what)
+        x = self._operand(array, dtype, what)
+        call = self.methods.get("accumulate")
+        if call is None:
+            self._folds("accumulate")
+            return delivered(folds.accumulated(self.function, x, axis, what), _only(out), what)
+        return delivered(call(x, axis=axis), _only(out), what)
 
     def outer(self, a: Any, b: Any, **kwargs: Any) -> Any:
         """The operation between every element of ``a`` and every one of ``b``; shape ``a.shape + b.shape``."""
@@ -131,20 +152,43 @@ class Ufunc:
 
     def at(self, a: Any, indices: Any, b: Any = None) -> None:
         """``a[indices] = op(a[indices], b)``, once for every occurrence of an index; rebinds the tensor ``a``."""
-        call = self._method("at")
-        if type(a) is not Tensor:
-            raise errors.GraphError(
-                f"np.{self.__name__}.at on a {type(a).__name__} would detach what is written into it; use a tensor as the buffer: gg.zeros(shape)"
+        what = f"np.{self.__name__}.at"
+        if self.nout != 1 or self.select is None or self.nin > 2 or (b is None) != (self.nin == 1):
+            raise errors.UnsupportedError(
+                f"{what} is not supported on tensors with {1 if b is None else 2} operands; expected an elementwise operation of one or two numbers, and an operand b for two"
             )
-        a._rebind(call(a, indices, b), f"np.{self.__name__}.at")
+        if type(a) is not Tensor:
+            self._at_numpy(a, indices, b, what)
+            return
+        call = self.methods.get("at")
+        if call is not None:
+            a._rebind(call(a, indices, b), what)
+        else:
+            values = [] if b is None else [b if type(b) is Tensor else np.asarray(b)]
+            a._rebind(folds.written_at(self.function, a, indices, values), what)
 
-    def reduceat(self, *args: Any, **kwargs: Any) -> Any:
-        """Not supported."""
-        return self._method("reduceat")(*args, **kwargs)
+    def _at_numpy(self, a: Any, indices: Any, b: Any, what: str) -> None:
+        if tracked(b) is not None:
+            raise errors.GraphError(
+                f"{what} on a {type(a).__name__} would detach what is written into it; use a tensor as the buffer: gg.zeros(shape), np.zeros_like(t)"
+            )
+        plain = [] if b is None else [b.numpy() if type(b) is Tensor else b]
+        getattr(np, self.__name__).at(a, indices.numpy() if type(indices) is Tensor else indices, *plain)
+
+    def reduceat(self, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        """The reductions of the segments that begin at ``indices``; of one element where the next index is not larger."""
+        what = f"np.{self.__name__}.reduceat"
+        x = in_dtype(array if type(array) is Tensor else as_value(array), dtype, what)
+        return delivered(folds.by_segments(self.reduce, x, indices, axis, what), _only(out), what)
 
 
-NEUTRAL: dict[str, Any] = {"add": 0, "multiply": 1, "logical_and": True, "logical_or": False, "logical_xor": False}
-"""What a reduction may be given in place of an element that ``where`` leaves out."""
+_COMPARISONS = frozenset({"equal", "greater", "greater_equal", "less", "less_equal", "not_equal"})
+_EXTREMA = frozenset({"fmax", "fmin", "maximum", "minimum"})
+"""What may be repeated with one number without a change, but has no number that always leaves it alone."""
+
+
+def _only(out: Any) -> Any:
+    return out[0] if isinstance(out, tuple) else out
 
 
 def is_boolean(x: Any) -> bool:

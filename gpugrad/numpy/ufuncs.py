@@ -29,6 +29,7 @@ _METHODS = {
     "minimum": {"reduce": "min", "accumulate": "cummin"},
     "logical_and": {"reduce": "all"},
     "logical_or": {"reduce": "any"},
+    "logaddexp": {"reduce": "logsumexp"},
 }
 _CONTRACTIONS = frozenset({"matmul", "matvec", "vecdot", "vecmat"})
 """Not elementwise: no ``where=``."""
@@ -45,6 +46,7 @@ def _ufunc(name: str, ours: str) -> Ufunc:
         nout=nout,
         methods=methods,
         select=None if name in _CONTRACTIONS else OPERATIONS["where"],
+        identity=getattr(theirs, "identity", None),
     )
 
 

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from gpugrad import errors
-from gpugrad.numpy.results import tracked
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.gathering import put_along_axis as _put_along_axis
 from gpugrad.ops.indexing import setitem
 from gpugrad.ops.linear import broadcast_to, reshape
 from gpugrad.tensor import Tensor
-from gpugrad.transforms.lift import as_value
+from gpugrad.transforms.lift import as_value, tracked
 
 __all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"]
 
@@ -25,7 +24,7 @@ def _buffer(x: Any, what: str, *values: Any) -> bool:
     """Whether ``x`` is a tensor; False for an array into which these values may go. GraphError for one that may not."""
     if type(x) is Tensor:
         return True
-    if any(tracked(v) for v in values):
+    if any(tracked(v) is not None for v in values):
         raise errors.GraphError(
             f"{what} into a {type(x).__name__} would detach the values that are part of a derivative; make the buffer with gg.zeros(shape) or np.zeros_like(t)"
         )

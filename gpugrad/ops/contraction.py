@@ -11,6 +11,8 @@ import math
 from collections.abc import Container, Hashable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import mm, mT, shape_of
 from gpugrad.ops.elementwise import multiply
@@ -132,19 +134,31 @@ def _path(operands: tuple[Labels, ...], result: Labels, shapes: tuple[Shape, ...
     """Which operands to contract, step by step; what comes out goes to the end of the list."""
     if len(operands) <= 2:
         return [(0, 1)] if len(operands) == 2 else []
+    names: dict[Label, int] = {}
+    for labels in operands:
+        for k in labels:
+            names.setdefault(k, len(names))
+    path: list[tuple[int, ...]]
     try:
         import opt_einsum
     except ImportError:
-        raise errors.missing_extra("opt_einsum", "train", "einsum of three operands or more") from None
-    names: dict[Label, str] = {}
-    for labels in operands:
-        for k in labels:
-            names.setdefault(k, opt_einsum.get_symbol(len(names)))
-    terms = ["".join(names[k] for k in labels) for labels in (*operands, result)]
-    path: list[tuple[int, ...]] = opt_einsum.contract_path(
-        f"{','.join(terms[:-1])}->{terms[-1]}", *shapes, shapes=True
-    )[0]
+        if len(names) > 52:
+            raise errors.missing_extra(
+                "opt_einsum", "train", "einsum of three operands or more with over 52 labels"
+            ) from None
+        given = [
+            v for labels, s in zip(operands, shapes, strict=True) for v in (_hollow(s), [names[k] for k in labels])
+        ]
+        path = np.einsum_path(*given, [names[k] for k in result], optimize="greedy")[0][1:]
+        return path
+    terms = ["".join(opt_einsum.get_symbol(names[k]) for k in labels) for labels in (*operands, result)]
+    path = opt_einsum.contract_path(f"{','.join(terms[:-1])}->{terms[-1]}", *shapes, shapes=True)[0]
     return path
+
+
+def _hollow(shape: Shape) -> Any:
+    """An array of that shape, of one element in memory."""
+    return np.broadcast_to(np.zeros(()), shape)
 
 
 def _squeezed(x: Any, labels: Labels, sizes: dict[Label, int]) -> tuple[Any, Labels]:
@@ -165,8 +179,8 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     the ellipsis, the letters that occur once, in alphabetical order. A letter that occurs twice in one operand takes
     its diagonal.
 
-    Operands are contracted two at a time, each step a matrix product; for three or more opt_einsum (extra ``train``)
-    finds an order that is cheap (MissingExtraError without it). Raises ShapeError for subscripts that do not fit.
+    Operands are contracted two at a time, each step a matrix product; for three or more opt_einsum (extra ``train``),
+    or NumPy where it is not installed, finds an order that is cheap. Raises ShapeError for subscripts that do not fit.
 
     >>> import gpugrad as gg
     >>> gg.einsum("ij,j->i", gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 1.0]))

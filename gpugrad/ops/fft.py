@@ -80,6 +80,9 @@ def _weighted(x: Any, n: int, axis: int, weight: float) -> Any:
     return x * reshape(weights, to=(m, *(1,) * (-axis - 1)), rank=1)
 
 
+_OF_COMPLEX = {"rfft": "fft", "rfft2": "fft2", "rfftn": "fftn", "ihfft": "ifft"}
+"""For each transform of real numbers the one that takes complex ones."""
+
 # ---- what they share --------------------------------------------------------------------------------------------------
 
 
@@ -90,7 +93,7 @@ def _numbers(x: Any, name: str, real: bool = False) -> Any:
     if dtypes.is_half(d):
         raise errors.DtypeError(f"{name} of {d.name}: there is no complex dtype to match; cast it: x.astype('float32')")
     if real and dtypes.is_complex(d):
-        raise errors.DtypeError(f"{name} of {d.name}; expected real numbers. Use gg.fft.{name.replace('r', '', 1)}")
+        raise errors.DtypeError(f"{name} of {d.name}; expected real numbers. Use gg.fft.{_OF_COMPLEX[name]}")
     return x if real or dtypes.is_complex(d) else to_complex(x)
 
 
@@ -168,7 +171,7 @@ def rfft(x: Array, n: int | None = None, axis: int = -1, norm: str | None = "bac
     >>> gg.fft.rfft([1.0, 0.0, 0.0, 0.0])
     tensor([1.+0.j, 1.+0.j, 1.+0.j])
     """
-    return rfftn(x, None if n is None else (n,), (axis,), norm)
+    return _many_real(x, None if n is None else (n,), (axis,), norm, "rfft")
 
 
 def irfft(x: Array, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Array:
@@ -178,10 +181,12 @@ def irfft(x: Array, n: int | None = None, axis: int = -1, norm: str | None = "ba
     >>> gg.fft.irfft([4.0, 0.0, 0.0])
     tensor([1., 1., 1., 1.])
     """
-    return irfftn(x, None if n is None else (n,), (axis,), norm)
+    return _real_of_many(x, None if n is None else (n,), (axis,), norm, "irfft")
 
 
-_SWAPPED = {"forward": "backward", "ortho": "ortho"}
+def _swapped(norm: str | None) -> str | None:
+    """The normalisation of the inverse; what is none stays as it is, to be refused."""
+    return {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
 
 
 def hfft(x: Array, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Array:
@@ -191,7 +196,8 @@ def hfft(x: Array, n: int | None = None, axis: int = -1, norm: str | None = "bac
     >>> gg.fft.hfft([1.0, 0.0, 0.0])
     tensor([1., 1., 1., 1.])
     """
-    return irfft(conj(_numbers(x, "hfft")), n, axis, _SWAPPED.get(norm or "", "forward"))
+    s = None if n is None else (n,)
+    return _real_of_many(conj(_numbers(x, "hfft")), s, (axis,), _swapped(norm), "hfft")
 
 
 def ihfft(x: Array, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Array:
@@ -201,7 +207,7 @@ def ihfft(x: Array, n: int | None = None, axis: int = -1, norm: str | None = "ba
     >>> gg.fft.ihfft([4.0, 0.0, 0.0, 0.0])
     tensor([1.-0.j, 1.-0.j, 1.-0.j])
     """
-    return conj(rfft(x, n, axis, _SWAPPED.get(norm or "", "forward")))
+    return conj(_many_real(x, None if n is None else (n,), (axis,), _swapped(norm), "ihfft"))
 
 
 # ---- along several axes -------------------------------------------------------------------------------------------------
@@ -236,15 +242,19 @@ def rfftn(x: Array, s: Sequence[int] | None = None, axes: Axes = None, norm: str
     tensor([[4.+0.j, 0.+0.j],
             [0.+0.j, 0.+0.j]])
     """
-    sizes, which = _shape_and_axes(x, s, axes, "rfftn")
-    x = _numbers(x, "rfftn", real=True)
+    return _many_real(x, s, axes, norm, "rfftn")
+
+
+def _many_real(x: Any, s: Sequence[int] | None, axes: Axes, norm: str | None, name: str) -> Any:
+    sizes, which = _shape_and_axes(x, s, axes, name)
+    x = _numbers(x, name, real=True)
     if not which:
-        raise errors.ShapeError(f"rfftn: no axes of shape {x.shape}; expected at least one")
+        raise errors.ShapeError(f"{name}: no axes of shape {x.shape}; expected at least one")
     for n, a in zip(sizes, which, strict=True):
-        x = _fitted(x, n, a, "rfftn")
+        x = _fitted(x, n, a, name)
     out = rdft(x, axis=which[-1])
     out = dft(out, axes=which[:-1], inverse=False) if which[:-1] else out
-    return _scaled(out, math.prod(sizes), norm, False, "rfftn")
+    return _scaled(out, math.prod(sizes), norm, False, name)
 
 
 def irfftn(x: Array, s: Sequence[int] | None = None, axes: Axes = None, norm: str | None = "backward") -> Array:
@@ -254,16 +264,20 @@ def irfftn(x: Array, s: Sequence[int] | None = None, axes: Axes = None, norm: st
     >>> gg.fft.irfftn(gg.ones((1, 2)))
     tensor([[1., 0.]])
     """
-    sizes, which = _shape_and_axes(x, s, axes, "irfftn")
-    x = _numbers(x, "irfftn")
+    return _real_of_many(x, s, axes, norm, "irfftn")
+
+
+def _real_of_many(x: Any, s: Sequence[int] | None, axes: Axes, norm: str | None, name: str) -> Any:
+    sizes, which = _shape_and_axes(x, s, axes, name)
+    x = _numbers(x, name)
     if not which:
-        raise errors.ShapeError(f"irfftn: no axes of shape {x.shape}; expected at least one")
+        raise errors.ShapeError(f"{name}: no axes of shape {x.shape}; expected at least one")
     last = which[-1]
     n = sizes[-1] if s is not None and s[-1] not in (None, -1) else 2 * (x.shape[last] - 1)
     for size, a in zip((*sizes[:-1], n // 2 + 1 if n > 0 else n), which, strict=True):
-        x = _fitted(x, size, a, "irfftn")
+        x = _fitted(x, size, a, name)
     x = dft(x, axes=which[:-1], inverse=True) if which[:-1] else x
-    return _scaled(irdft(x, axis=last, n=n), math.prod(sizes[:-1]) * n, norm, True, "irfftn")
+    return _scaled(irdft(x, axis=last, n=n), math.prod(sizes[:-1]) * n, norm, True, name)
 
 
 def fft2(x: Array, s: Sequence[int] | None = None, axes: Axes = (-2, -1), norm: str | None = "backward") -> Array:
@@ -293,7 +307,7 @@ def rfft2(x: Array, s: Sequence[int] | None = None, axes: Axes = (-2, -1), norm:
     >>> gg.fft.rfft2(gg.ones((1, 2)))
     tensor([[2.+0.j, 0.+0.j]])
     """
-    return rfftn(x, s, axes, norm)
+    return _many_real(x, s, axes, norm, "rfft2")
 
 
 def irfft2(x: Array, s: Sequence[int] | None = None, axes: Axes = (-2, -1), norm: str | None = "backward") -> Array:
@@ -303,7 +317,7 @@ def irfft2(x: Array, s: Sequence[int] | None = None, axes: Axes = (-2, -1), norm
     >>> gg.fft.irfft2(gg.ones((1, 2)))
     tensor([[1., 0.]])
     """
-    return irfftn(x, s, axes, norm)
+    return _real_of_many(x, s, axes, norm, "irfft2")
 
 
 # ---- the order of frequencies -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
 
 from __future__ import annotations
 
+import itertools as it
 import math
 import warnings
 from collections.abc import Callable
@@ -21,12 +22,14 @@ from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import mm, mT, shape_of
 from gpugrad.ops.elementwise import abs, multiply
 from gpugrad.ops.linear import (
+    concat,
     conj,
     constant,
     diag_embed,
     diagonal,
     expand,
     imag,
+    part,
     real,
     reduce_sum,
     slice_,
@@ -332,29 +335,37 @@ over_change: Primitive = linearized(
 )
 
 
+Divisor = tuple[Any, Any]
+"""The second and the third operand of ``over``: what to divide by, and up to where that counts as 0; both real."""
+
+
+def _divided(x: Any, by: Divisor, name: str) -> Any:
+    """``over`` of what moves and real numbers, which are made complex where it is: a cotangent for them is then real."""
+    values, noise = by
+    return over(x, to_complex(values) if dtypes.is_complex(x.dtype) else values, noise, name=name, pulls=False)
+
+
 def _noise(values: Any, to: Shape) -> Any:
     """What cannot be told from 0 among ``values`` (the last axis), in a shape that has the axes ``to`` in its place."""
     noise = _largest(values) * (8.0 * values.shape[-1] * float(dtypes.finfo(dtypes.of(values)).eps))
     return expand(noise, axis=tuple(range(-len(to), 0)), sizes=to)
 
 
-def _over_pairs(x: Any, values: Any, sign: float, name: str) -> Any:
-    """``x`` divided by v_j + sign * v_i for all pairs. Its diagonal counts for complex vectors alone: as their phases."""
+def _pairs(values: Any, sign: float, like: Any) -> Divisor:
+    """v_j + sign * v_i for all pairs. On the diagonal are the phases of complex vectors, and for real ones infinity."""
     n = values.shape[-1]
     across = expand(values, axis=(-2,), sizes=(n,))
     apart = across + sign * mT(across)
     noise = _noise(values, (n, n))
     infinite = diag_embed(constant(values, to=values.shape, fill=math.inf), n, n)
-    if not dtypes.is_complex(x.dtype):
-        apart = apart + infinite
-    elif sign < 0:
-        noise = noise + infinite
-    return _over_values(x, apart, noise, name)
+    if not dtypes.is_complex(like.dtype):
+        return apart + infinite, noise
+    return (apart, noise + infinite) if sign < 0 else (apart, noise)
 
 
-def _over_values(x: Any, values: Any, noise: Any, name: str) -> Any:
-    """``over`` of what moves and real values, which are made complex where it is: a cotangent for them is then real."""
-    return over(x, to_complex(values) if dtypes.is_complex(x.dtype) else values, noise, name=name, pulls=False)
+def _per_column(values: Any, rows: int) -> Divisor:
+    """Values for each column of a matrix of so many rows."""
+    return expand(values, axis=(-2,), sizes=(rows,)), _noise(values, (rows, values.shape[-1]))
 
 
 def _turning(x: Any, like: Any) -> Any:
@@ -372,7 +383,7 @@ def _largest(values: Any) -> Any:
 def _eigh_map(t: Any, out: Any) -> Any:
     w, v = out
     r = mm(H(v), mm(hermitian(t, v), v))
-    turn = _over_pairs(_turning(r, v), w, -1.0, "eigh")
+    turn = _divided(_turning(r, v), _pairs(w, -1.0, v), "eigh")
     return real_part(diagonal(r), v), mm(v, _turning(turn, v))
 
 
@@ -403,23 +414,31 @@ eigvalsh: Primitive = linearized(
 
 
 def _svd_map(t: Any, out: Any) -> Any:
-    """With r = Uᴴ t V: dS is its diagonal; its Hermitian part turns U and V together, the rest turns them apart."""
+    """With r = Uᴴ t V: dS is its diagonal; its Hermitian part turns U and V together, the rest turns them apart.
+
+    What U and V take from outside the columns that they have comes last. All is divided at once, so that ``over`` sees
+    what matters beside what does not.
+    """
     u, s, vh = out
-    k = s.shape[-1]
+    k, rows, cols = s.shape[-1], u.shape[-2], vh.shape[-1]
     tv = mm(t, H(vh))
     r = mm(H(u), tv)
-    together = _turning(_over_pairs(_turning(r + H(r, u), u), s, -1.0, "svd"), u) * 0.5
-    apart = _turning(_over_pairs(r - H(r, u), s, 1.0, "svd"), u) * 0.5
-    du = mm(u, together + apart)
-    dvh = mm(H(together - apart, u), vh)
-    rows, cols = u.shape[-2], vh.shape[-1]
+    parts = [(_turning(r + H(r, u), u), _pairs(s, -1.0, u)), (r - H(r, u), _pairs(s, 1.0, u))]
     if rows > k:
-        du = du + _over_values(tv - mm(u, r), expand(s, axis=(-2,), sizes=(rows,)), _noise(s, (rows, k)), "svd")
+        parts.append((tv - mm(u, r), _per_column(s, rows)))
     if cols > k:
-        dvh = dvh + _over_values(
-            mm(H(u), t) - mm(r, vh), expand(s, axis=(-1,), sizes=(cols,)), _noise(s, (k, cols)), "svd"
-        )
-    return du, real_part(diagonal(r), u), dvh
+        parts.append((H(mm(H(u), t) - mm(r, vh), u), _per_column(s, cols)))
+    bounds = (0, *it.accumulate(x.shape[-2] for x, _ in parts))
+    whole = [concat(*column, axis=-2, bounds=bounds) for column in zip(*[(x, *by) for x, by in parts], strict=True)]
+    turned = _divided(whole[0], (whole[1], whole[2]), "svd")
+    together, apart, *outside = [part(turned, -2, i, j) for i, j in it.pairwise(bounds)]
+    together, apart = _turning(together, u) * 0.5, _turning(apart, u) * 0.5
+    du, dv = mm(u, together + apart), mm(H(vh), together - apart)
+    if rows > k:
+        du = du + outside[0]
+    if cols > k:
+        dv = dv + outside[-1]
+    return du, real_part(diagonal(r), u), H(dv, u)
 
 
 def _svd_shape(s: Shape) -> tuple[Shape, Shape, Shape]:
@@ -483,14 +502,47 @@ qr: Primitive = linearized(
     doc="The reduced QR decomposition.",
 )
 
+# ---- columns that complete a basis: any will do, so that only what does not depend on their choice has a derivative ------
+
+
+def _complement(xp: Any, x: Any) -> Any:
+    q, _ = xp.linalg.qr(x, mode="complete")
+    return q[..., x.shape[-1] :]
+
+
+def _complement_map(t: Any, x: Any, out: Any) -> Any:
+    """They turn to stay orthogonal to x, by -x tᴴ out, and among themselves by nothing: ``over`` sees whether that matters."""
+    k, c = x.shape[-1], out.shape[-1]
+
+    def stacked(upper: Any, lower: float, like: Any) -> Any:
+        return concat(upper, filled(like, c, lower), axis=-2, bounds=(0, k, k + c))
+
+    def filled(like: Any, rows: int, number: float) -> Any:
+        return constant(like, to=(*out.shape[:-2], rows, c), fill=number)
+
+    size = real_part(out, out)
+    free = stacked(filled(size, k, 1.0), 0.0, size), stacked(filled(size, k, 0.0), math.inf, size)
+    turn = _divided(stacked(-mm(H(t, x), out), 0.0, out), free, "a complete basis")
+    own = part(turn, -2, k, k + c)
+    return mm(x, part(turn, -2, 0, k)) + mm(out, (own - H(own, x)) * 0.5)
+
+
+complement: Primitive = linearized(
+    "complement",
+    _complement_map,
+    forward=_complement,
+    shape=lambda s: (*s[:-1], s[-2] - s[-1]),
+    doc="Orthonormal columns that complete those of ``x``, which are orthonormal, to a basis.",
+)
+
 # ---- pseudo-inverse -------------------------------------------------------------------------------------------------
 
 
-def _pinv(xp: Any, x: Any, *, rtol: float) -> Any:
+def _pinv(xp: Any, x: Any, rtol: Any) -> Any:
     if 0 in x.shape[-2:]:
         return xp.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), dtype=x.dtype)
     u, s, vh = _attempt("pinv", "finite numbers", xp.linalg.svd, x, full_matrices=False)
-    there = s > rtol * xp.max(s, axis=-1, keepdims=True)
+    there = s > xp.max(s, axis=-1, keepdims=True) * (rtol if isinstance(rtol, float) else rtol[..., None])
     inverse = xp.where(there, 1.0 / xp.where(there, s, xp.ones_like(s)), xp.zeros_like(s))
     return xp.matmul(_adjoint(xp, vh), inverse[..., None] * _adjoint(xp, u))
 
@@ -505,8 +557,11 @@ def _pinv_map(t: Any, x: Any, out: Any) -> Any:
 pinv: Primitive = linearized(
     "pinv",
     _pinv_map,
+    None,
     forward=_pinv,
-    shape=lambda s, *, rtol: (*s[:-2], s[-1], s[-2]),
+    shape=lambda s, _: (*s[:-2], s[-1], s[-2]),
+    operands="x rtol",
+    batch=Core((2, 0)),
     doc="The pseudo-inverse, with singular values of at most ``rtol`` times the largest taken as 0.",
 )
 
@@ -530,9 +585,11 @@ def square_of(x: Any, name: str) -> Any:
     return x
 
 
-def tolerance(x: Any, rtol: float | None) -> float:
-    """Below which share of the largest singular value of ``x`` one counts as 0."""
-    return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps) if rtol is None else float(rtol)
+def tolerance(x: Any, rtol: Any) -> Any:
+    """Below which share of the largest singular value of ``x`` one counts as 0: a number, or one for each matrix."""
+    if rtol is None:
+        return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps)
+    return float(rtol) if isinstance(rtol, int | float) else rtol
 
 
 __all__: list[str] = []

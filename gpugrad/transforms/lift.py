@@ -8,6 +8,8 @@ import numpy as np
 
 from gpugrad import dtypes, errors, trace
 from gpugrad.backends import select
+from gpugrad.ops.joining import stack
+from gpugrad.ops.promotion import WEAK
 from gpugrad.trace import value
 from gpugrad.transforms import borrowed
 from gpugrad.transforms.tape import EAGER
@@ -34,6 +36,10 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
         return raw(x, dtype, copy=copy, device=device)
     else:
         backend = select.on(device or select.default_device())
+    if isinstance(x, np.matrix):
+        raise errors.DtypeError(
+            "a matrix multiplies as matrices do, a tensor element by element; pass np.asarray(m), and write @ for products"
+        )
     if isinstance(x, np.ndarray) and type(x).__module__.startswith("numpy.ma"):
         raise errors.DtypeError(
             "a masked array would lose its mask in a tensor; fill it first: a.filled(value), or keep the mask beside it: gg.where(~mask, a.data, 0.0)"
@@ -47,11 +53,9 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
             f"cannot make a tensor from {type(x).__name__}: {str(error).splitlines()[0]}"
         ) from error
     if dtypes.of(out).kind not in "biufcV" or dtypes.of(out).names is not None:
-        what = (
-            " (a sequence that holds tensors: gg.stack them; a container of your own: gg.pytree.register it)"
-            if dtypes.of(out).kind == "O"
-            else ""
-        )
+        what = " (a sequence that holds tensors: gg.stack them)" if isinstance(x, list | tuple) else ""
+        if not what and dtypes.of(out).kind == "O":
+            what = " (a container of your own: gg.pytree.register it)"
         raise errors.DtypeError(
             f"cannot make a tensor of dtype {out.dtype} from {type(x).__name__}{what}; expected booleans or numbers"
         )
@@ -74,14 +78,34 @@ def _from_dlpack(x: Any) -> Any:
     )
 
 
+def holds_tensor(x: Any) -> bool:
+    """Whether nested lists and tuples hold a tensor."""
+    return type(x) is trace.Tensor or (isinstance(x, list | tuple) and any(map(holds_tensor, x)))
+
+
 def as_value(x: Any, dtype: Any = None) -> Any:
-    """A tensor of anything array-like; a tensor as it is. The memory of an array is shared, and watched."""
+    """A tensor of anything array-like; a tensor as it is. The memory of an array is shared, and watched.
+
+    Nested lists that hold tensors are stacked, differentiably.
+    """
     if type(x) is trace.Tensor:
         return x
+    if isinstance(x, list | tuple) and holds_tensor(x):
+        out = stack([e if type(e) in WEAK else as_value(e) for e in x])
+        return out if dtype is None else out.astype(dtype)
     out = raw(x, dtype)
     if out is x or getattr(out, "base", None) is not None:
         borrowed.register(out)
     return value(out, EAGER, None)
+
+
+def tracked(x: Any) -> Any:
+    """The outermost value within ``x`` that is part of a derivative, or stands for many items; None for a constant."""
+    while type(x) is trace.Tensor:
+        if x._mark is not None:
+            return x
+        x = x._data
+    return None
 
 
 def lowered(x: Any) -> Any:
