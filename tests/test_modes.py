@@ -123,3 +123,17 @@ def test_no_grad_is_for_reverse_mode():
 
     assert gg.grad(f)(3.0).item() == 9.0
     np.testing.assert_allclose(gg.jvp(f, (3.0,), (1.0,))[1].item(), 27.0)
+
+
+def test_values_of_operations_with_several_outputs_are_kept():
+    a = leaf([[2.0, 1.0], [1.0, 3.0]])
+    with gg.keep_values():
+        w, v = gg.linalg.eigh(gg.checkpoint(lambda x: x + x)(a))
+        y = gg.sum(w * w)
+    y.backward()
+    assert w.grad_fn.name == "item" and w.grad_fn.inputs[0].name == "eigh"
+    np.testing.assert_array_equal(w.grad_fn.value, w.detach().numpy())
+    np.testing.assert_allclose(w.grad_fn.adjoint, 2.0 * w.detach().numpy())
+    checkpointed = w.grad_fn.inputs[0].inputs[0]
+    np.testing.assert_array_equal(checkpointed.value, 2.0 * a.detach().numpy())
+    assert checkpointed.inputs[0].inputs[0].name == "leaf"

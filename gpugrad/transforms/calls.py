@@ -22,7 +22,7 @@ from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import fitting, function_name
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.linear_program import transposes
-from gpugrad.transforms.tape import CALL, EAGER, ITEM, LinearTape, Node, Tape, sweep, watch
+from gpugrad.transforms.tape import CALL, EAGER, LinearTape, Node, Tape, sweep
 
 Values = list[Any]
 Call = Callable[[Values], Values]
@@ -112,9 +112,7 @@ def _recorded(
 ) -> Values:
     """The results ``outs`` (data of the tape) as outputs of one node."""
     node = Node(CALL, {"pull": pull, "name": name}, parents, saved, tuple(o.shape for o in outs))
-    if trace.watching:
-        watch(node, tuple(outs))
-    return [value(o, tape, Node(ITEM, {"i": i}, (node,), (), o.shape)) for i, o in enumerate(outs)]
+    return list(tape.items(node, outs))
 
 
 def _flat(f: Callable[..., Any], args: Any) -> tuple[Call, Values, list[pytree.Tree]]:

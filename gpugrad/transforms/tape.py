@@ -224,14 +224,19 @@ class Tape(Trace):
         for k in dropped_by(prim, tracked, len(data)) if dropped is None else dropped:
             saved[k] = None
         if prim.outputs:
-            node = Node(prim, params, parents, saved, tuple(o.shape for o in out))
-            if trace.watching:
-                watch(node, out)
-            return tuple(value(o, self, Node(ITEM, {"i": i}, (node,), (), o.shape)) for i, o in enumerate(out))
+            return self.items(Node(prim, params, parents, saved, tuple(o.shape for o in out)), out)
         node = Node(prim, params, parents, saved, out.shape)
         if trace.watching:
             watch(node, out)
         return value(out, self, node)
+
+    def items(self, node: Node, outs: Sequence[Any]) -> tuple[Any, ...]:
+        """The outputs of an operation with several, each a value with a node that marks it."""
+        nodes = [Node(ITEM, {"i": i}, (node,), (), o.shape) for i, o in enumerate(outs)]
+        if trace.watching:
+            for made, out in zip((node, *nodes), (outs, *outs), strict=True):
+                watch(made, out)
+        return tuple(value(o, self, made) for o, made in zip(outs, nodes, strict=True))
 
 
 EAGER = Tape()
@@ -520,7 +525,8 @@ def _at_marker(
         _arrive(parent, ct, heap, waiting)
     if not retain:
         node.saved = None
-        node.parents = ()
+        if node.extra is None or not node.extra.keep:
+            node.parents = ()
 
 
 def _arrive(node: Node, g: Any, heap: list[int], waiting: dict[int, list[Any]]) -> None:
