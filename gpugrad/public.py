@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools as ft
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from gpugrad import errors
@@ -289,7 +289,7 @@ def _of_arrays(function: Function, places: Sequence[Place], star: Place | None) 
                     break
         out = function(*args, **kwargs)
         if type(out) is Tensor:
-            return fresh(out) if any(out is a for a in args) else out
+            return fresh(out) if _handed(out, args) or (kwargs and _handed(out, kwargs.values())) else out
         return _result(out, args)
 
     return call
@@ -323,6 +323,11 @@ def _tensors(args: Sequence[Any]) -> list[Any]:
     return out
 
 
+def _handed(out: Any, args: Iterable[Any]) -> bool:
+    """Whether an operation returned one of its arguments, or of the arrays in one that is a sequence."""
+    return any(out is a or (type(a) is list and any(out is e for e in a)) for a in args)
+
+
 def _result(out: Any, args: Sequence[Any]) -> Any:
     """What an operation returned, with raw arrays made tensors, in tuples and lists too."""
     if isinstance(out, tuple):
@@ -331,7 +336,7 @@ def _result(out: Any, args: Sequence[Any]) -> Any:
     if type(out) is list:
         return [_result(x, args) for x in out]
     if type(out) is Tensor:
-        return fresh(out) if any(out is a for a in args) else out
+        return fresh(out) if _handed(out, args) else out
     return as_value(out) if select.is_array(out) else out
 
 

@@ -516,14 +516,15 @@ class Tensor(ArrayMethods, Value):
         where = tuple(_plain(k) for k in key) if type(key) is tuple else _plain(key)
         if new is None or where is None or (type(where) is tuple and None in where):
             return False
+        if _holders(self) > _ALONE:
+            return False
         data = self._data
         fits = (
             new.dtype == data.dtype
             if isinstance(new, np.ndarray | np.generic)
             else type(new) is int or data.dtype.kind in "fc"
         )
-        # Counted here: the tensor's slot, this variable, and the argument of getrefcount.
-        if not fits or sys.getrefcount(data) > 3 or not data.flags.owndata or not data.flags.writeable:
+        if not fits or not data.flags.owndata or not data.flags.writeable:
             return False
         try:
             data[where] = new
@@ -716,6 +717,12 @@ def _rebuilt(array: Any, requires_grad: bool) -> Any:
     return value(data, EAGER, Leaf(data.shape, data.dtype) if requires_grad else None)
 
 
+def _holders(t: Tensor) -> int:
+    """How many hold the memory of a tensor, with a surplus that depends on the interpreter."""
+    data = t._data
+    return sys.getrefcount(data)
+
+
 def _install_operators() -> None:
     """Comparisons, bits and the in-place forms, which differ only in the primitive."""
 
@@ -788,3 +795,5 @@ def _install_operators() -> None:
 
 _install_operators()
 trace.install(Tensor)
+_ALONE = _holders(_made(np.zeros(1), EAGER, None))
+"""What :func:`_holders` says where the tensor is the only one."""

@@ -53,6 +53,10 @@ def test_assignment_does_not_reach_the_array_it_came_from_nor_the_one_handed_out
         lambda x: x.real,
         lambda x: gg.moveaxis(x, 0, 0),
         lambda x: gg.clip(x),
+        lambda x: gg.concat([x]),
+        lambda x: gg.concat(xs=[x]),
+        lambda x: gg.broadcast_arrays(x, x)[0],
+        lambda x: gg.stop_gradient(x),
     ],
 )
 def test_what_returns_the_same_value_is_still_another_tensor(same):
@@ -279,3 +283,7 @@ def test_a_buffer_nobody_else_holds_is_written_in_place():
     seen = x.detach()
     x[0] = 99.0
     assert x._data.ctypes.data != memory and seen[0].item() == 0.0
+    assert gg.broadcast_to(x, (3, 1000))[1, 0].item() == 99.0
+    wide = gg.broadcast_to(x, (3, 1000))
+    x[0] = 7.0
+    assert wide[0, 0].item() == 99.0
