@@ -71,7 +71,10 @@ def test_dtypes() -> None:
         pytest.param(lambda: gg.fft.fft(np.ones(3), 0), errors.ShapeError, ["fft", "0 points", "(3,)"], id="no points"),
         pytest.param(lambda: gg.fft.fft(np.ones(3), axis=1), errors.AxisError, ["axis 1", "(3,)"], id="axis"),
         pytest.param(
-            lambda: gg.fft.rfft(np.ones(3) * 1j), errors.DtypeError, ["rfft of", "complex128", "gg.fft.fft"], id="complex"
+            lambda: gg.fft.rfft(np.ones(3) * 1j),
+            errors.DtypeError,
+            ["rfft of", "complex128", "gg.fft.fft"],
+            id="complex",
         ),
         pytest.param(lambda: gg.fft.fftn(np.ones((2, 2)), s=(2,), axes=(0, 1)), errors.ShapeError, ["s=(2,)"], id="s"),
         pytest.param(

@@ -96,8 +96,10 @@ def _batched(
         out = f(*pytree.unflatten(tree, values), **kwargs)
 
     def front(v: Any) -> Any:
-        if type(v) is trace.Tensor and v._trace is batch:
-            return raised(v._data)
+        if type(v) is trace.Tensor:
+            if v._trace is batch:
+                return raised(v._data)
+            batch.check_result(v, name)
         return raised(repeated(lowered(v), size))
 
     return _placed(pytree.map(front, out), out_axes, name)
