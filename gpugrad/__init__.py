@@ -45,6 +45,7 @@ from gpugrad.ops import (
 from gpugrad.public import all_public
 from gpugrad.tensor import Tensor, install_protocols, stop_gradient
 from gpugrad.transforms.calls import checkpoint, custom_jvp, custom_vjp
+from gpugrad.transforms.control_flow import cond, fori_loop, scan, while_loop
 from gpugrad.transforms.derived import hessian, hvp, jacfwd, jacobian, jacrev
 from gpugrad.transforms.functional import grad, jvp, value_and_grad, vjp
 from gpugrad.transforms.linear_program import linearize
@@ -80,7 +81,7 @@ install_protocols(lambda: importlib.import_module("gpugrad.numpy.protocol"))
 
 __all__ = sorted({
     *_creation, *_operations, *_standard,
-    "Tensor", "__version__", "checkpoint", "custom_jvp", "custom_vjp", "device", "devices", "enable_grad", "errors", "grad",
+    "Tensor", "__version__", "checkpoint", "cond", "custom_jvp", "custom_vjp", "device", "devices", "enable_grad", "errors", "fori_loop", "grad",
     "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jvp", "keep_values", "linearize", "no_grad",
-    "pytree", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap",
+    "pytree", "scan", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap", "while_loop",
 })  # fmt: skip

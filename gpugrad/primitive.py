@@ -78,6 +78,13 @@ class Core:
     ranks: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Crossing:
+    """Batching of a primitive that is about the batch axis itself: ``process(batch, prim, args, params)`` is all of it."""
+
+    process: Callable[..., Any]
+
+
 def rewritten(_prim: Any, _args: Sequence[Any], _params: dict[str, Any], error: Exception) -> Any:
     """Stands for the backends' rescue until one is installed: the error as it came."""
     raise error
@@ -146,7 +153,7 @@ class Primitive:
         self.dtype = dtype
         """``dtype(*dtypes, **params)``; None: the dtype of the operand that leads."""
         self.batch = batch
-        """How vmap feeds it: "elementwise", "leading", a :class:`Core`, or a function of its own."""
+        """How vmap feeds it: "elementwise", "leading", a :class:`Core`, a :class:`Crossing`, or a function of its own."""
         self.body = body
         """An elementwise primitive as a formula of others; None: a leaf of the kernel language."""
         self.same = same
@@ -355,6 +362,7 @@ def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
 
 __all__ = [
     "Core",
+    "Crossing",
     "Linear",
     "Primitive",
     "Rule",

@@ -289,7 +289,9 @@ def _of_arrays(function: Function, places: Sequence[Place], star: Place | None) 
                     break
         out = function(*args, **kwargs)
         if type(out) is Tensor:
-            return fresh(out) if _handed(out, args) or (kwargs and _handed(out, kwargs.values())) else out
+            return (
+                fresh(out) if _handed(out, args) or (kwargs and _handed(out, [kwargs.get(n) for n in by_name])) else out
+            )
         return _result(out, args)
 
     return call

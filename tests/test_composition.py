@@ -84,9 +84,15 @@ TRANSFORMS = [
     Transform("checkpoint of a closure", lambda f: lambda x: gg.checkpoint(lambda d: f(x + d))(0.0)),
     Transform("custom_vjp", with_vjp_rule),
     Transform("custom_jvp", with_jvp_rule),
+    Transform("cond", lambda f: lambda x: gg.cond(x > X, f, lambda x: f(x), x)),
+    Transform("while_loop", lambda f: lambda x: f(gg.while_loop(lambda c: c[0] < 2.0 * c[1] + 1.0, lambda c: (c[0] + 1.0, c[1]), (0.0 * x, x))[1])),
+    Transform("scan", lambda f: lambda x: gg.scan(lambda c, sw: (c + sw[1] * f(x + sw[0]), None), 0.0 * x, (SHIFTS, WEIGHTS))[0], shifted=True),
 ]  # fmt: skip
 PAIRS = list(it.product(TRANSFORMS, repeat=2))
-TRIPLES = [t for t in it.product(TRANSFORMS, repeat=3) if sum(s.order for s in t) <= 4]
+FLOW = {"cond", "while_loop", "scan"}
+TRIPLES = [
+    t for t in it.product(TRANSFORMS, repeat=3) if sum(s.order for s in t) <= 4 and sum(s.name in FLOW for s in t) <= 1
+]
 
 chains = lambda which: pytest.mark.parametrize("chain", which, ids=lambda chain: " of ".join(s.name for s in chain))
 

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning"
 PRIMITIVES = tuple(registry.values())
 """Those that gpugrad declares; tests declare more while they run."""
 
-MARKERS = frozenset({"leaf", "item", "call"})
-"""Of the tape: never applied."""
+MARKERS = frozenset({"leaf", "item", "call", "enter", "leave"})
+"""Of the tape: never applied; and of vmap, which applies them itself (test_control_flow.py)."""
 
 Arrays = Sequence[Any]
 

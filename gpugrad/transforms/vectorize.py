@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import errors, pytree
+from gpugrad import errors, pytree, trace
 from gpugrad.ops.joining import concat
 from gpugrad.ops.rearranging import moveaxis
 from gpugrad.trace import value
@@ -120,8 +120,11 @@ def _together(column: Sequence[Any], batches: Sequence[Batch], axis: int | None,
             raise errors.AxisError(
                 f"vmap of {name}: out_axes=None for a result that differs from item to item; expected an axis, None only for what all items share"
             )
+        for v, batch in zip(column, batches, strict=True):
+            if type(v) is trace.Tensor:
+                batch.check_result(v, name)
         return raised(lowered(column[0]))
-    fronts = [_front(v, batch) for v, batch in zip(column, batches, strict=True)]
+    fronts = [_front(v, batch, name) for v, batch in zip(column, batches, strict=True)]
     whole = fronts[0] if len(fronts) == 1 else concat(fronts, axis=0)
     if not -len(whole.shape) <= axis < len(whole.shape):
         raise errors.AxisError(
@@ -130,6 +133,10 @@ def _together(column: Sequence[Any], batches: Sequence[Batch], axis: int | None,
     return whole if axis == 0 else moveaxis(whole, 0, axis)
 
 
-def _front(v: Any, batch: Batch) -> Any:
+def _front(v: Any, batch: Batch, name: str) -> Any:
     """A value of the trace, or one that all items share, with the items along the leading axis."""
-    return raised(v._data if batch.mark(v) is not None else repeated(lowered(v), batch.size))
+    if batch.mark(v) is not None:
+        return raised(v._data)
+    if type(v) is trace.Tensor:
+        batch.check_result(v, name)
+    return raised(repeated(lowered(v), batch.size))
