@@ -175,10 +175,13 @@ class Tensor(ArrayMethods, Value):
 
         ``gradient`` is the cotangent to start from, of this tensor's shape; it may be left out for one number. The
         graph is released on the way unless ``retain_graph``; with ``create_graph`` the gradients can themselves be
-        differentiated. Time and memory are linear in the number of recorded operations.
+        differentiated, inside ``gg.no_grad()`` too. Such a gradient leads back to the leaf that holds it: when done,
+        set ``x.grad = None``, or the memory waits for the garbage collector. Time and memory are linear in the number of
+        recorded operations.
 
         Raises ShapeError without ``gradient`` for a tensor that is not one number, DtypeError for a complex one,
-        GraphError if nothing was recorded or the graph was released. After an error no ``.grad`` has changed.
+        GraphError if nothing was recorded or the graph was released, DeviceError for a cotangent on another device.
+        After an error no ``.grad`` has changed; what was passed of the graph is released.
 
         >>> import gpugrad as gg
         >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
