@@ -46,6 +46,8 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
             EAGER.cut(f"gg.tensor() at {errors.user_site()}")
         data = data._data
         device = device or select.of(data).device_of(data)
+    if device is None and select.redirected:
+        device = select.default_device()
     out = raw(data, dtype, copy=True, device=None if device is None else select.resolve(device))
     if not requires_grad:
         return value(out, EAGER, None)
@@ -221,9 +223,11 @@ def _called(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def _made(array: Any, dtype: Any, device: str | None) -> Any:
+    """A tensor of an array that NumPy has just made, which nobody else can write to."""
     if dtype is None and array.dtype == np.float64:
         dtype = dtypes.default()
-    return asarray(array if dtype is None else array.astype(dtypes.dtype(dtype)), device=device)
+    made = raw(array if dtype is None else array.astype(dtypes.dtype(dtype), copy=False))
+    return value(made, EAGER, None).to(device or select.default_device())
 
 
 def arange(

@@ -136,3 +136,29 @@ def test_a_cotangent_without_a_device_goes_where_the_tensor_is():
     x = gg.asarray([1.0, 2.0], device="strict").requires_grad_()
     (x * 2.0).backward([1.0, 3.0])
     assert x.grad.device == "strict" and x.grad.to("cpu").tolist() == [2.0, 6.0]
+
+
+def test_all_that_is_new_is_made_where_the_block_says():
+    with gg.device("strict"):
+        made = [
+            gg.ones(2), gg.tensor([1.0]), gg.tensor(np.ones(2)), gg.asarray([1.0]), gg.arange(3.0), gg.linspace(0.0, 1.0, 3),
+            gg.logspace(0.0, 1.0, 3), gg.geomspace(1.0, 2.0, 3), gg.eye(2), gg.tri(2), gg.random.key(0), gg.random.normal((2,)),
+        ]  # fmt: skip
+    assert {t.device for t in made} == {"strict"}
+    with gg.device("strict"):
+        assert gg.asarray(np.ones(2)).device == "cpu"  # shares memory, so it is not new
+
+
+def test_what_is_made_here_is_not_watched_for_changes_by_others():
+    from gpugrad import trace
+
+    before = trace.watching
+    made = [
+        gg.arange(3.0),
+        gg.linspace(0.0, 1.0, 3),
+        gg.eye(2),
+        gg.tri(2),
+        gg.tensor(np.ones(2)),
+        gg.random.normal((2,)),
+    ]
+    assert len(made) == 6 and trace.watching == before

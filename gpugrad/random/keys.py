@@ -31,7 +31,7 @@ def number(x: Any, what: str) -> int:
 def packed(n: int, device: str | None = None) -> Any:
     """A 64-bit number as a key: a tensor of its two words, the low one first."""
     words = np.array([n & 0xFFFFFFFF, n >> 32], np.uint32)
-    target = select.resolve(device) if device is not None else "cpu"
+    target = select.resolve(device or select.default_device())
     return value(words if target == "cpu" else select.on(target).asarray(words), EAGER, None)
 
 
