@@ -121,3 +121,12 @@ def test_logsumexp_at_infinity() -> None:
 def test_derivatives_of_a_recurrence_do_not_divide() -> None:
     with np.errstate(all="raise"):
         gg.grad(lambda x: gg.cumprod(x).sum() + gg.prod(x))(np.zeros(5))
+
+
+def test_linearize_through_several_outputs() -> None:
+    """A split is linear, with several outputs; ``linearize`` records those of a tangent."""
+    f = lambda x: [gg.sin(part) * k for k, part in enumerate(gg.split(x * x, 2), 1)]
+    x, t = np.array([0.3, -0.7]), np.array([1.0, 2.0])
+    _, push = gg.linearize(f, x)
+    for got, wanted in zip(push(t), gg.jvp(f, (x,), (t,))[1], strict=True):
+        np.testing.assert_allclose(got.numpy(), wanted.numpy())

@@ -607,7 +607,10 @@ class LinearTape(Trace):
         first = next(d.dtype for d in data if type(d) is Aval)
         dtype = first if prim.dtype is None else prim.dtype(*[getattr(d, "dtype", None) for d in data], **params)
         saved = [None if type(d) is Aval else d for d in data]
-        return value(Aval(shape, dtype), self, Node(prim, params, parents, [*saved, None], shape))
+        node = Node(prim, params, parents, [*saved, None], shape)
+        if prim.outputs:
+            return tuple(value(Aval(s, dtype), self, Node(ITEM, {"i": i}, (node,), (), s)) for i, s in enumerate(shape))
+        return value(Aval(shape, dtype), self, node)
 
 
 def _reads_constants(pull: Pull | None, parents: Sequence[Node | None]) -> bool:
