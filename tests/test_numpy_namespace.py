@@ -157,7 +157,7 @@ SPECIAL: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", gsp.special.__all__)
+@pytest.mark.parametrize("name", list(SPECIAL))
 def test_special(name: str) -> None:
     args = SPECIAL[name]
     if args is None:
