@@ -7,6 +7,10 @@ Each benchmark checks the gradient first; within a group the medians are to be r
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from peers import autograd, torch
@@ -116,3 +120,12 @@ def test_chain(benchmark, call):
 def test_hessian(benchmark, call):
     np.testing.assert_allclose(np.asarray(call()), HESSIAN, atol=1e-12)
     benchmark(call)
+
+
+@pytest.mark.benchmark(group="import beside NumPy's")
+@pytest.mark.parametrize("module", ["gpugrad", "autograd", "torch", "numpy"])
+def test_import(benchmark, module):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+    run = [sys.executable, "-c", f"import numpy, {module}"]
+    benchmark.pedantic(subprocess.run, (run,), {"check": True}, rounds=7, warmup_rounds=2)

@@ -7,7 +7,7 @@ The names of operations are the table's own; those of this module complete the n
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -115,14 +115,27 @@ def isdtype(dtype: Any, kind: Any) -> Any:
     return d == dtypes.dtype(kind)
 
 
-def finfo(type: Any, /) -> Any:
+class FloatInfo(NamedTuple):
+    """The limits of a floating-point dtype (of its parts, if it is complex)."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: Any
+
+
+def finfo(type: Any, /) -> FloatInfo:
     """The limits of a floating-point dtype: ``bits``, ``eps``, ``max``, ``min``, ``smallest_normal``, ``dtype``.
 
     >>> import gpugrad as gg
-    >>> float(gg.finfo("float32").eps)
+    >>> gg.finfo("float32").eps
     1.1920928955078125e-07
     """
-    return dtypes.finfo(_dtype_of(type))
+    found = dtypes.finfo(_dtype_of(type))
+    eps, largest, least = float(found.eps), float(found.max), float(found.min)
+    return FloatInfo(found.bits, eps, largest, least, float(found.smallest_normal), np.dtype(found.dtype))
 
 
 def iinfo(type: Any, /) -> Any:
@@ -172,7 +185,8 @@ class _Info:
 
     def dtypes(self, *, device: str | None = None, kind: Any = None) -> dict[str, Any]:
         """The dtypes of a kind (all of them for None), by name."""
-        return {name: np.dtype(name) for name in _NAMES if kind is None or isdtype(np.dtype(name), kind)}
+        names = [name for name in _NAMES if name != "float16"]  # which the standard does not know
+        return {name: np.dtype(name) for name in names if kind is None or isdtype(np.dtype(name), kind)}
 
 
 def __array_namespace_info__() -> _Info:  # noqa: N807  (the standard's name)

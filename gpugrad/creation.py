@@ -56,34 +56,61 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
 
 
 def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Any:
-    """A tensor of ``data`` that shares its memory where it can (``copy=None``); a tensor as it is.
+    """A tensor of ``data`` that shares its memory where it can (``copy=None``); a tensor as it is, with its history.
 
     An array that is shared and changed after an operation saved it is detected when its derivative is taken.
+    ``copy=True`` never shares; ``copy=False`` raises CopyError for a list, a number, another dtype or another device.
 
     >>> import gpugrad as gg
     >>> gg.asarray([1, 2])
     tensor([1, 2])
     """
-    if copy:
+    if copy and type(data) is not trace.Tensor:
         return tensor(data, dtype=dtype, device=device)
+    if copy is False:
+        _check_shared(data, dtype, device)
+    given = None if type(data) is trace.Tensor or select.is_array(data) else dtype  # of lists, which have none yet
     out = (
-        as_value(data)
+        as_value(data, given)
         if device is None or type(data) is trace.Tensor
-        else value(raw(data, device=select.resolve(device)), EAGER, None)
+        else value(raw(data, given, device=select.resolve(device)), EAGER, None)
     )
     if device is not None:
         out = out.to(device)
-    return out if dtype is None else out.astype(dtype)
+    if dtype is not None and out.dtype != dtypes.dtype(dtype):
+        out = out.astype(dtype)
+    return out.again() if copy and out is data else out
 
 
-def from_dlpack(x: Any) -> Any:
+def _check_shared(data: Any, dtype: Any, device: str | None) -> None:
+    """CopyError unless a tensor of ``data`` can have its memory."""
+    if not (select.is_array(data) or hasattr(data, "__dlpack__")):
+        raise errors.CopyError(
+            f"asarray: copy=False for data of type {type(data).__name__}, which has no memory to share; leave copy out"
+        )
+    have = as_value(data)
+    for what, is_, wanted in (
+        ("dtype", have.dtype, None if dtype is None else dtypes.dtype(dtype)),
+        ("device", have.device, None if device is None else select.resolve(device)),
+    ):
+        if wanted is not None and wanted != is_:
+            raise errors.CopyError(f"asarray: copy=False for data of {what} {is_} as {what} {wanted}; leave copy out")
+
+
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Any:
     """A tensor that shares the memory of an array of another library, through DLPack.
+
+    ``device`` and ``copy`` as for :func:`asarray`. Raises DtypeError for what does not speak DLPack.
 
     >>> import gpugrad as gg, numpy as np
     >>> gg.from_dlpack(np.arange(3.0))
     tensor([0., 1., 2.])
     """
-    return as_value(x)
+    if not hasattr(x, "__dlpack__"):
+        raise errors.DtypeError(
+            f"from_dlpack: {type(x).__name__} has no __dlpack__; expected an array of some library. Use gg.asarray"
+        )
+    return asarray(x, device=device, copy=copy)
 
 
 def _shape(shape: Size) -> tuple[int, ...]:
@@ -192,13 +219,13 @@ def _made(array: Any, dtype: Any, device: str | None) -> Any:
 def arange(
     start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: str | None = None
 ) -> Any:
-    """Numbers from ``start`` (0 if only one is given) up to, not including, ``stop``.
+    """Numbers from ``start`` up to, not including, ``stop``; from 0 to ``start`` if that is the only one given.
 
     >>> import gpugrad as gg
     >>> gg.arange(3)
     tensor([0, 1, 2])
     """
-    return _made(np.arange(start, stop, step) if stop is not None else np.arange(start), dtype, device)
+    return _made(np.arange(0, start, step) if stop is None else np.arange(start, stop, step), dtype, device)
 
 
 def linspace(

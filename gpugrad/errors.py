@@ -8,6 +8,7 @@ GpugradError
 ├── TraceError(TypeError)       a traced value used where Python needs a number
 ├── UnsupportedError(TypeError) a NumPy function without a rule
 ├── MissingExtraError(ImportError)   an optional package that is not installed
+├── CopyError(ValueError)       copy=False where the memory cannot be shared
 └── FormatError(ValueError)     a file that is not what it should be
 
 A message says what happened (operation, shapes, dtypes, devices), what was expected, and the way out.
@@ -60,6 +61,10 @@ class UnsupportedError(GpugradError, TypeError):
 
 class MissingExtraError(GpugradError, ImportError):
     """An optional package is not installed."""
+
+
+class CopyError(GpugradError, ValueError):
+    """A copy that was ruled out (``copy=False``) cannot be avoided."""
 
 
 class FormatError(GpugradError, ValueError):

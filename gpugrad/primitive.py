@@ -30,7 +30,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gpugrad import errors
+from gpugrad import errors, trace
 from gpugrad.trace import Tensor, bind
 
 Shape = tuple[int, ...]
@@ -109,7 +109,7 @@ class Primitive:
     """One operation. Calling it binds it: ``prim(*arrays, **params)``; arrays positional, metadata keyword."""
 
     __slots__ = (
-        "batch", "body", "doc", "drops", "dtype", "forward", "impl", "keeps", "kind", "leads", "mask", "name", "operands", "outputs",
+        "batch", "body", "doc", "drops", "dtype", "forward", "impl", "joint", "keeps", "kind", "leads", "mask", "name", "operands", "outputs",
         "pulls", "pushes", "rules", "same", "shape", "simple", "variadic",
     )  # fmt: skip
 
@@ -129,6 +129,7 @@ class Primitive:
         leads: int = 0,
         outputs: int = 0,
         variadic: bool = False,
+        joint: bool = False,
         doc: str = "",
     ) -> None:
         self.kind: Final = kind
@@ -153,6 +154,8 @@ class Primitive:
         """Number of outputs; 0 for one that is not in a tuple."""
         self.variadic = variadic
         """Any number of operands, all under the first rule, which may ask for its position ``i``."""
+        self.joint: Final = joint
+        """Linear in its operands together, not in each with the others held: forward mode is the operation itself."""
         self.simple: Final = not outputs and not variadic
         """One output, a fixed number of operands."""
         self.doc = doc
@@ -168,6 +171,14 @@ class Primitive:
         registry[name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        if len(args) == 1:  # what rules do most, so without another call
+            x = args[0]
+            if type(x) is trace.Tensor:
+                return x._trace.apply(self, x, params)
+            try:
+                return self.impl[type(x)](x, **params) if params else self.impl[type(x)](x)
+            except Exception as error:
+                return self.rescue(args, params, error)
         return bind(self, args, params)
 
     def __repr__(self) -> str:
@@ -220,7 +231,8 @@ def compiled(
     names = names_of(rule)[1 if first else 0 :]
     given = [f"s[{places[n]}]" if n in places else n if n in ("shape", "i") else f"params[{n!r}]" for n in names]
     text = given[0] if isinstance(rule, str) else f"rule({', '.join([first] * bool(first) + given)})"
-    call = eval(f"lambda g, s, shape, i, params: {template.format(text)}", {"rule": rule, **helpers})
+    written = compile(f"lambda g, s, shape, i, params: {template.format(text)}", __file__, "eval")
+    call = eval(written, {"rule": rule, **helpers})
     return call, frozenset(places[n] for n in names if n in places)
 
 

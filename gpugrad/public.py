@@ -28,6 +28,9 @@ SCALARS = frozenset({bool, int, float, complex})
 NOWHERE = 1 << 30
 """The position of a parameter that has none."""
 
+_ABSENT = object()
+"""Stands for an argument that was not given by position."""
+
 Function = Callable[..., Any]
 
 
@@ -230,16 +233,17 @@ def _of_one_array(function: Function, place: Place) -> Function:
     name = place.name
 
     @ft.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if args:
-            if type(args[0]) is not Tensor:
-                args = (_tensor(args[0], place), *args[1:])
-        elif name in kwargs:
-            kwargs[name] = _tensor(kwargs[name], place)
-        out = function(*args, **kwargs)
+    def call(x: Any = _ABSENT, /, *args: Any, **kwargs: Any) -> Any:
+        if x is _ABSENT:
+            if name not in kwargs:
+                return function(**kwargs)  # which says what is missing
+            x = kwargs.pop(name)
+        if type(x) is not Tensor:
+            x = _tensor(x, place)
+        out = function(x, *args, **kwargs)
         if type(out) is Tensor:
-            return fresh(out) if args and out is args[0] else out
-        return _result(out, args)
+            return out if out is not x else fresh(out)
+        return _result(out, (x,))
 
     return call
 

@@ -305,8 +305,11 @@ class Tensor(ArrayMethods, Value):
             f"a function of numpy.ma on a tensor of shape {self.shape} would detach it; keep the mask beside it: gg.where(~mask, t, 0.0)"
         )
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self._shared("__dlpack__")(**kwargs)
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        asked = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self._shared("__dlpack__")(**{name: v for name, v in asked.items() if v is not None})
 
     def __dlpack_device__(self) -> Any:
         return self._shared("__dlpack_device__")()
@@ -426,6 +429,12 @@ class Tensor(ArrayMethods, Value):
             raise errors.TraceError("to() on a traced value: move the arguments before the transform")
         moved = select.on(target).asarray(select.of(self._data).to_numpy(self._data))
         return _made(moved, EAGER, Leaf(self.shape, self.dtype) if isinstance(self._mark, Leaf) else None)
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
+        """:meth:`to`, by the name of the array API standard. Work is ordered for you: ``stream`` must be None."""
+        if stream is not None:
+            raise errors.DeviceError(f"to_device with stream={stream!r}: expected None; gpugrad orders its own work")
+        return self.to(device)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf or self._trace is not EAGER:

@@ -340,6 +340,22 @@ FUNCTION_CALLS: dict[str, list[Call]] = {
     "linalg.tensordot": [lambda np, a: np.linalg.tensordot(a.m, a.n, axes=1)],
     "linalg.trace": [lambda np, a: np.linalg.trace(a.t, offset=1)],
     "linalg.vecdot": [lambda np, a: np.linalg.vecdot(a.m, a.v), lambda np, a: np.linalg.vecdot(a.m, a.k, axis=0)],
+    "fft.fft": [lambda np, a: np.fft.fft(a.m), lambda np, a: np.fft.fft(a.m, 5, axis=0, norm="ortho")],
+    "fft.ifft": [lambda np, a: np.fft.ifft(a.m), lambda np, a: np.fft.ifft(a.m, n=2, norm="forward")],
+    "fft.rfft": [lambda np, a: np.fft.rfft(a.m), lambda np, a: np.fft.rfft(a.m, 7, 0)],
+    "fft.irfft": [lambda np, a: np.fft.irfft(a.m), lambda np, a: np.fft.irfft(a.m, n=3, norm="ortho")],
+    "fft.hfft": [lambda np, a: np.fft.hfft(a.m), lambda np, a: np.fft.hfft(a.m, n=5, norm="forward")],
+    "fft.ihfft": [lambda np, a: np.fft.ihfft(a.m), lambda np, a: np.fft.ihfft(a.m, n=5, norm="ortho")],
+    "fft.fft2": [lambda np, a: np.fft.fft2(a.t)],
+    "fft.ifft2": [lambda np, a: np.fft.ifft2(a.t, s=(2, 5), axes=(0, -1))],
+    "fft.rfft2": [lambda np, a: np.fft.rfft2(a.t)],
+    "fft.irfft2": [lambda np, a: np.fft.irfft2(a.t, norm="ortho")],
+    "fft.fftn": [lambda np, a: np.fft.fftn(a.t), lambda np, a: np.fft.fftn(a.t, axes=(0, 2), norm="forward")],
+    "fft.ifftn": [lambda np, a: np.fft.ifftn(a.t, axes=(1,))],
+    "fft.rfftn": [lambda np, a: np.fft.rfftn(a.t), lambda np, a: np.fft.rfftn(a.t, s=(3, 2), axes=(2, 0))],
+    "fft.irfftn": [lambda np, a: np.fft.irfftn(a.t), lambda np, a: np.fft.irfftn(a.t, s=(3, 5), axes=(2, 0))],
+    "fft.fftshift": [lambda np, a: np.fft.fftshift(a.m), lambda np, a: np.fft.fftshift(a.m, axes=1)],
+    "fft.ifftshift": [lambda np, a: np.fft.ifftshift(a.m), lambda np, a: np.fft.ifftshift(a.m, axes=(0,))],
 }  # fmt: skip
 """Functions that dispatch by `__array_function__`."""
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+import pytest
 
 import gpugrad as gg
+
+torch = pytest.importorskip("torch", reason="PyTorch, the witness, is not installed")
 
 Shape = tuple[int, ...]
 Params = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
@@ -16,11 +17,11 @@ def test_heavy_packages_are_imported_when_first_used():
     assert run(f"import sys, gpugrad; print([m for m in {heavy} if m in sys.modules])") == "[]"
 
 
-def test_import_adds_little_to_numpys():
-    code = "import time, numpy; s = time.process_time(); import gpugrad; print(time.process_time() - s)"
-    assert (
-        min(float(run(code)) for _ in range(3)) < 0.25
-    )  # 0.12 s of CPU time when it was written; other machines get room
+def test_import_brings_little_beside_numpy():
+    """Its time is a benchmark (benchmarks/test_overhead.py); here, what it is made of."""
+    code = "import sys, numpy; b = set(sys.modules); import gpugrad; print([m for m in sys.modules if m not in b])"
+    added = {name.partition(".")[0] for name in ast.literal_eval(run(code))} - {"gpugrad"}
+    assert added <= set(sys.stdlib_module_names)
 
 
 def test_kernels_are_found_and_are_no_top_level_module():

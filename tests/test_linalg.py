@@ -192,7 +192,7 @@ def test_complex_norm_at_zero() -> None:
 
 
 def by_svd(a: Any) -> Any:
-    u, s, vh = la.svd(a)
+    u, s, vh = la.svd(a, full_matrices=False)
     return gg.sum((gg.matmul(u * s, vh)) ** 2)
 
 
@@ -200,6 +200,8 @@ def by_eigh(a: Any) -> Any:
     w, v = la.eigh(a)
     return gg.sum(gg.matmul(v * w, la.matrix_transpose(v)) ** 2)
 
+
+vectors_at_equal_values = pytest.mark.filterwarnings("ignore:(eigh|svd). a derivative of its vectors")
 
 Q = quarter_turn(3)
 EQUAL = [
@@ -212,6 +214,7 @@ EQUAL = [
 ]
 
 
+@vectors_at_equal_values
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("a", EQUAL)
 @pytest.mark.parametrize("f", [by_svd, by_eigh])
@@ -224,9 +227,58 @@ def test_gradient_at_equal_values_is_twice_the_matrix(f: Callable[[Any], Any], a
     close(gg.jvp(f, (a,), (t,))[1], (2 * a * t).sum(), 1e-10 if dtype == np.float64 else 1e-4)
 
 
+@vectors_at_equal_values
 def test_rectangles_with_equal_singular_values() -> None:
     for a in (np.eye(3, 2), np.eye(2, 4) * 3.0, np.ones((3, 2))):
         close(gg.grad(by_svd)(a), 2 * a, 1e-12)
+
+
+def exp_by_eigh(a: Any) -> Any:
+    w, v = la.eigh(a)
+    return gg.matmul(v * gg.exp(w), la.matrix_transpose(v))
+
+
+@pytest.mark.parametrize(
+    ("f", "a"),
+    [
+        pytest.param(lambda a: exp_by_eigh(a)[0, 1], np.eye(3), id="how the values part"),
+        pytest.param(lambda a: la.eigh(a).eigenvectors[0, 1], np.diag([1.0, 1.0, 3.0]), id="the choice of a vector"),
+        pytest.param(lambda a: la.svd(a).U[0, 1], np.eye(3), id="singular vectors"),
+        pytest.param(
+            lambda a: gg.sum(la.svd(a, full_matrices=False).U[:, 1] ** 3),
+            np.ones((3, 2)),
+            id="a vector of the singular value 0",
+        ),
+        pytest.param(
+            lambda a: gg.imag(la.eigh(a + 0j).eigenvectors[0, 0]), np.array([[1.0, 1j], [-1j, 3.0]]), id="a phase"
+        ),
+    ],
+)
+def test_functions_that_the_factors_do_not_determine_are_refused(f: Callable[[Any], Any], a: Any) -> None:
+    with pytest.raises(la.LinAlgError, match=r"(eigh|svd|basis): a derivative of its vectors.*test_linalg.*the choice"):
+        gg.grad(f)(a)
+
+
+def test_what_cannot_be_told_is_warned_of() -> None:
+    a, t = np.eye(3), np.ones((3, 3))
+    for f in (by_eigh, by_svd):
+        with pytest.warns(errors.GradientWarning, match=r"equal to rounding.*test_linalg.*cannot be told from others"):
+            gg.grad(f)(a)
+        with pytest.warns(errors.GradientWarning, match=r"equal to rounding"):
+            gg.jvp(f, (a,), (t,))
+    gg.grad(by_eigh)(np.diag([1.0, 2.0, 3.0]))  # without a warning, as all that values alone determine:
+    gg.jvp(la.eigh, (a,), (np.diag([1.0, 2.0, 3.0]),))
+    gg.grad(lambda a: gg.sum(la.eigh(a).eigenvalues))(a)
+
+
+@vectors_at_equal_values
+@pytest.mark.parametrize("f", [by_eigh, lambda a: gg.sum(la.eigvalsh(a) ** 2), by_svd])
+def test_second_derivatives_at_equal_values_are_refused(f: Callable[[Any], Any]) -> None:
+    if f in (by_eigh, by_svd):
+        with pytest.raises(la.LinAlgError, match=r"(eigh|svd): a derivative of its vectors"):
+            gg.hessian(f)(np.eye(2))
+    with pytest.raises(la.LinAlgError, match=r"(eigh|svd): a derivative of its vectors"):
+        gg.grad(lambda a: gg.sum(gg.grad(f)(a) * np.array([[1.0, 2.0], [2.0, 3.0]])))(np.eye(2))
 
 
 def test_sum_of_eigenvalues_is_the_trace() -> None:
@@ -245,7 +297,7 @@ def test_complex_functions_that_do_not_see_the_phases(rng: Any) -> None:
         return gg.sum(gg.real((v * w) @ gg.conj(la.matrix_transpose(v)) * b))
 
     def svd_back(x: Any) -> Any:
-        u, s, vh = la.svd(x)
+        u, s, vh = la.svd(x, full_matrices=False)
         return gg.sum(gg.real((u * s) @ vh * b))
 
     wanted = gg.grad(lambda h: gg.sum(gg.real((h + gg.conj(la.matrix_transpose(h))) / 2.0 * b)))(h)
@@ -269,6 +321,33 @@ def test_triangle_that_is_read(rng: Any) -> None:
         close(la.eigh(a, UPLO=uplo).eigenvalues, np.linalg.eigh(a, UPLO=uplo).eigenvalues)
     u, s, vh = la.svd(a, full_matrices=True)
     close((u * s) @ vh, a)
+
+
+def test_factors_beyond_the_reduced_form(rng: Any) -> None:
+    """They are orthonormal, give the matrix back, and have a derivative where their choice does not matter."""
+    a = rng.normal(size=(2, 4, 3))
+    u, s, vh = la.svd(a)
+    close(u.mT @ u, np.broadcast_to(np.eye(4), (2, 4, 4)))
+    close((u[..., :3] * s[:, None]) @ vh, a)
+    q, r = la.qr(a, mode="complete")
+    close(q.mT @ q, np.broadcast_to(np.eye(4), (2, 4, 4)))
+    close(q @ r, a)
+    assert r.shape == (2, 4, 3)
+
+    a = rng.normal(size=(4, 2))
+    for columns in (lambda x: la.svd(x).U[:, 2:], lambda x: la.qr(x, mode="complete").Q[:, 2:]):
+        gg.grad(lambda x, columns=columns: gg.sum((columns(x) @ columns(x).mT) ** 3))(a)
+        with pytest.raises(la.LinAlgError, match="a complete basis"):
+            gg.grad(lambda x, columns=columns: columns(x)[0, 0])(a)
+    # the sign alone is open where there is one such column
+    gg.grad(lambda x: la.svd(x).U[0, 3] ** 2)(rng.normal(size=(4, 3)))
+
+
+def test_tolerances_of_each_matrix(rng: Any) -> None:
+    a = np.stack([np.diag([1.0, 0.1, 0.01])] * 2)
+    assert la.matrix_rank(a, rtol=[0.5, 0.05]).tolist() == [1, 2]
+    close(la.pinv(a, rtol=np.array([0.5, 0.05])), np.linalg.pinv(a, rtol=np.array([0.5, 0.05])))
+    close(gg.vmap(la.pinv)(a, np.array([0.5, 0.05])), np.linalg.pinv(a, rtol=np.array([0.5, 0.05])))
 
 
 # ---- large, badly scaled --------------------------------------------------------------------------------------------
@@ -364,8 +443,7 @@ def test_failure_of_the_algorithm(call: Callable[[], Any], words: list[str]) -> 
         pytest.param(lambda: la.det(2.0), ["det", "()", "matrices"], id="a number"),
         pytest.param(lambda: la.solve(np.eye(2), np.ones(3)), ["solve", "(2, 2)", "(3,)"], id="solve"),
         pytest.param(lambda: la.solve(np.ones((3, 2, 2)), np.ones((2, 2, 1))), ["solve", "broadcast"], id="batches"),
-        pytest.param(lambda: la.svd(np.ones((2, 3)), full_matrices=True), ["svd", "full_matrices"], id="full svd"),
-        pytest.param(lambda: la.qr(np.eye(2), mode="complete"), ["qr", "complete", "reduced"], id="complete qr"),
+        pytest.param(lambda: la.qr(np.eye(2), mode="full"), ["qr", "full", "reduced", "complete"], id="mode of qr"),
         pytest.param(lambda: la.eigh(np.eye(2), UPLO="x"), ["eigh", "UPLO"], id="UPLO"),
         pytest.param(lambda: la.norm(np.ones((2, 2, 2)), 2), ["norm", "(2, 2, 2)", "axis"], id="norm of three axes"),
         pytest.param(lambda: la.norm(np.ones((2, 2)), 3), ["norm", "ord=3"], id="matrix norm 3"),
@@ -441,8 +519,16 @@ TORCH: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any], tuple[in
         lambda t, x: t.linalg.eigh(x + x.mT)[1] ** 2,
         (2, 3, 3),
     ),
-    "svd": (lambda x: la.svd(x)[0] ** 2, lambda t, x: t.linalg.svd(x, full_matrices=False)[0] ** 2, (4, 3)),
-    "svd, rows": (lambda x: la.svd(x)[2] ** 2, lambda t, x: t.linalg.svd(x, full_matrices=False)[2] ** 2, (3, 5)),
+    "svd": (
+        lambda x: la.svd(x, full_matrices=False)[0] ** 2,
+        lambda t, x: t.linalg.svd(x, full_matrices=False)[0] ** 2,
+        (4, 3),
+    ),
+    "svd, rows": (
+        lambda x: la.svd(x, full_matrices=False)[2] ** 2,
+        lambda t, x: t.linalg.svd(x, full_matrices=False)[2] ** 2,
+        (3, 5),
+    ),
     "svdvals": (la.svdvals, lambda t, x: t.linalg.svdvals(x), (2, 4, 3)),
     "qr": (lambda x: la.qr(x)[0] + la.qr(x)[1], lambda t, x: sum(t.linalg.qr(x)), (2, 3, 3)),
     "qr, wide": (lambda x: la.qr(x)[1], lambda t, x: t.linalg.qr(x)[1], (3, 5)),

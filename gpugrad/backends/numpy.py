@@ -14,11 +14,21 @@ from gpugrad.backends.reference import ReferenceBackend
 from gpugrad.kernels import normal_quantile, philox_numpy
 from gpugrad.primitive import Primitive
 
-_SCALAR_OPERATORS: dict[str, Callable[..., Any]] = {
+
+def _expand_number(x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
+    """A read-only view of one number with stride 0 along every axis: where the gradient of every sum begins."""
+    shape = sizes if len(axis) == 1 else tuple(n for _, n in sorted(zip(axis, sizes, strict=True)))
+    if 0 in shape:
+        return np.broadcast_to(x, shape)
+    return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
+
+
+_ON_NUMBERS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
     "negative": operator.neg,
+    "expand": _expand_number,
 }
 """On NumPy's scalars Python's operators are ten times as fast as the ufuncs, and give the same."""
 
@@ -55,24 +65,21 @@ class NumpyBackend(ReferenceBackend):
         }
 
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
-        if array_type in (np.float64, np.float32) and prim.name in _SCALAR_OPERATORS:
-            return _SCALAR_OPERATORS[prim.name]
+        if array_type in (np.float64, np.float32) and prim.name in _ON_NUMBERS:
+            return _ON_NUMBERS[prim.name]
         if issubclass(array_type, HalfArray) and prim.name in _MOVES:
             return self.overrides[prim.name]  # moves data, computes nothing
         return super().implementation(prim, array_type)
 
 
 def _reduce_sum(x: Any, *, axis: tuple[int, ...]) -> Any:
-    return np.add.reduce(x, axis) if x.dtype.kind in "fc" else np.add.reduce(x, axis, x.dtype)
+    return np.add.reduce(x, axis, x.dtype)
 
 
 def _expand(x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
     """A view with stride 0 along the new axes; ``np.broadcast_to`` gives the same at several times the cost."""
     if type(x) is not np.ndarray:
         x = np.asanyarray(x)
-    if not x.shape and 0 not in sizes:
-        shape = sizes if len(axis) == 1 else [n for _, n in sorted(zip(axis, sizes, strict=True))]
-        return np.ndarray.__new__(type(x), shape, x.dtype, x, 0, (0,) * len(sizes))
     shape, strides = list(x.shape), list(x.strides)
     rank = len(shape) + len(axis)
     for a, n in sorted((a + rank, n) for a, n in zip(axis, sizes, strict=True)):

@@ -201,11 +201,11 @@ _ones: dict[Any, Any] = {}
 
 def one(like: Any) -> Any:
     """The number 1 as a raw array of shape (), of the dtype and device of a raw array; the seed of a reverse sweep."""
-    found = _ones.get(like.dtype) if type(like) in _HOST else None
+    if type(like) not in _HOST:
+        return of(like).full((), 1, like.dtype)
+    found = _ones.get(like.dtype)
     if found is None:
-        found = of(like).full((), 1, like.dtype)
-        if type(like) in _HOST:
-            _ones[like.dtype] = found
+        found = _ones[like.dtype] = like.dtype.type(1)  # a NumPy scalar, which computes quicker than an array does
     return found
 
 
@@ -245,7 +245,7 @@ def _by_other_operands(prim: Primitive, args: Sequence[Any], params: dict[str, A
 
 def _rescue(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Any:
     """After a failed call: once more with promoted operands, or the error in the words of section "Errors"."""
-    if isinstance(error, errors.GpugradError):
+    if isinstance(error, errors.GpugradError | Warning):
         raise error
     promoted = promotion.promote(prim, args) if prim.same else None
     if promoted is not None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as _np
 
-from gpugrad.numpy import linalg, protocol, random
+from gpugrad.numpy import fft, linalg, protocol, random
 from gpugrad.numpy.table import FUNCTIONS, UFUNCS
 from gpugrad.tensor import Tensor
 
@@ -56,6 +56,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "fft",
     "linalg",
     "ndarray",
     "random",

@@ -24,7 +24,7 @@ from gpugrad.trace import Array
 from gpugrad.transforms.lift import as_value
 
 __all__ = [
-    "average", "clip", "concatenate", "cross", "diagflat", "dot", "dsplit", "einsum", "hsplit", "hstack", "inner", "mean", "meshgrid", "nanstd",
+    "average", "broadcast_arrays", "clip", "concatenate", "cross", "diagflat", "dot", "dsplit", "einsum", "hsplit", "hstack", "inner", "mean", "meshgrid", "nanstd",
     "nanvar", "pad", "ravel", "reshape", "rollaxis", "stack", "std", "trace", "var", "vdot", "vsplit", "vstack",
     "where",
 ]  # fmt: skip
@@ -330,4 +330,9 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> 
 
 def meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """The coordinates of a grid, one array for each axis."""
-    return rearranging.meshgrid(*xi, indexing=indexing, sparse=sparse)
+    return tuple(rearranging.meshgrid(*xi, indexing=indexing, sparse=sparse))
+
+
+def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
+    """All arrays in the one shape that they broadcast to."""
+    return tuple(rearranging.broadcast_arrays(*args))

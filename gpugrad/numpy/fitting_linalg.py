@@ -24,10 +24,7 @@ ABSENT: Any = getattr(np, "_NoValue", None)
 
 
 def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    """(U, S, Vh) with a = U diag(S) Vh; see ``gg.linalg.svd``.
-
-    NumPy's default, ``full_matrices=True``, is for square matrices only: the further vectors have no derivative.
-    """
+    """(U, S, Vh) with a = U diag(S) Vh; see ``gg.linalg.svd``."""
     return linalg.svd(a, full_matrices, compute_uv)
 
 

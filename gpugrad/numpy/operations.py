@@ -12,6 +12,7 @@ from gpugrad.ops import (
     bilinear,
     contraction,
     elementwise,
+    fft,
     gathering,
     indexing,
     joining,
@@ -32,9 +33,10 @@ _MODULES: tuple[ModuleType, ...] = (
 )  # fmt: skip
 
 OPERATIONS: dict[str, Callable[..., Any]] = all_public(elementwise.__all__, vars(elementwise))
-"""Name -> function; those of linear algebra are ``"linalg.solve"`` and so on."""
+"""Name -> function; those of linear algebra and Fourier transforms are ``"linalg.solve"``, ``"fft.rfft"`` and so on."""
 
 OPERATIONS |= all_public(["conj", "imag", "real"], vars(linear))
 for _module in _MODULES:
     OPERATIONS |= all_public(_module.__all__, vars(_module))
 OPERATIONS |= {f"linalg.{name}": f for name, f in all_public(linalg.__all__, vars(linalg), "gpugrad.linalg").items()}
+OPERATIONS |= {f"fft.{name}": f for name, f in all_public(fft.__all__, vars(fft), "gpugrad.fft").items()}

@@ -44,7 +44,7 @@ def found(path: str) -> Any:
 
 _SAME = """
     allclose angle append argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
-    broadcast_arrays broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
+    broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
     cumulative_sum delete diag diagonal diff dstack ediff1d expand_dims flip fliplr flipud gradient insert
     imag interp isclose isneginf isposinf kron matrix_transpose median moveaxis nan_to_num nanmean nanmedian
     nanpercentile nanquantile nonzero outer partition percentile ptp quantile real repeat roll rot90 round searchsorted
@@ -53,6 +53,8 @@ _SAME = """
     linalg.cholesky linalg.cond linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv
     linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.norm linalg.outer linalg.qr
     linalg.slogdet linalg.solve linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
+    fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
+    fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
 """
 _ROWS = {
     "around": Row("round"),

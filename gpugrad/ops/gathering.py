@@ -31,7 +31,6 @@ from gpugrad.ops.linear import (
     expand,
     head,
     iota,
-    joint,
     moved,
     reduce_sum,
     reshape,
@@ -273,21 +272,20 @@ def _lasting_part(g: Any, index: Any, axis: int) -> Any:
     return where(stays, gather(g, index, axis=axis), 0.0)
 
 
-put: Primitive = joint(
-    Primitive(
-        "linear",
-        "put",
-        [
-            Linear(lambda g, index, axis: put(g, zeros(g, _span(g.shape, index.shape, axis)), index, axis=axis)),
-            Linear(_lasting_part),
-            None,
-        ],
-        operands=("x", "v", "index"),
-        forward=_put,
-        shape=lambda s, v, index, *, axis: s,
-        batch=_put_batch,
-        doc="``x`` with ``v`` written at positions along an axis; of several values for one position the last stays.",
-    )
+put: Primitive = Primitive(
+    "linear",
+    "put",
+    [
+        Linear(lambda g, index, axis: put(g, zeros(g, _span(g.shape, index.shape, axis)), index, axis=axis)),
+        Linear(_lasting_part),
+        None,
+    ],
+    operands=("x", "v", "index"),
+    forward=_put,
+    shape=lambda s, v, index, *, axis: s,
+    batch=_put_batch,
+    doc="``x`` with ``v`` written at positions along an axis; of several values for one position the last stays.",
+    joint=True,
 )
 
 

@@ -268,8 +268,13 @@ def _rank(item: Any) -> int:
     return len(item.shape) if dtypes.of(item).kind == "b" else 1
 
 
+def _fits(mask: Shape, sizes: Shape) -> bool:
+    """Whether a boolean index that selects nothing may have this shape, as NumPy has it."""
+    return all(m in (0, n) for m, n in zip(mask, sizes, strict=True))
+
+
 def _mask(mask: Any, sizes: Shape, axis: int) -> Any:
-    if mask.shape != sizes:
+    if mask.shape != sizes and not (len(mask.shape) == len(sizes) and 0 in mask.shape and _fits(mask.shape, sizes)):
         raise errors.AxisError(
             f"{NAME}: a boolean index of shape {mask.shape} for axes {axis} to {axis + len(mask.shape) - 1}, "
             f"which have sizes {sizes}; expected the same shape"

@@ -16,7 +16,7 @@ from gpugrad.ops.arithmetic import abs as absolute
 from gpugrad.ops.bilinear import matmul, mm, shape_of
 from gpugrad.ops.contraction import tensordot, vecdot
 from gpugrad.ops.elementwise import multiply, subtract
-from gpugrad.ops.linear import constant, reduce_sum, reshape, slice_
+from gpugrad.ops.linear import constant, reduce_sum, reshape, slice_, unslice
 from gpugrad.ops.matrices import H, matrix_of, scaled_identity, square_of, tolerance
 from gpugrad.ops.norms import cond, count_above, matrix_norm, matrix_rank, norm, vector_norm
 from gpugrad.ops.rearranging import matrix_transpose
@@ -115,10 +115,10 @@ def inv(x: Array) -> Array:
     return m.inv(square_of(x, "inv"))
 
 
-def pinv(x: Array, rtol: float | None = None) -> Array:
+def pinv(x: Array, rtol: float | Array | None = None) -> Array:
     """The pseudo-inverse of any matrices, by singular values; those of at most ``rtol`` times the largest count as 0.
 
-    ``rtol`` is max(rows, columns) · eps unless given. The derivative is that among matrices of the same rank.
+    ``rtol``, a number or one for each matrix, is max(rows, columns) · eps unless given. The derivative is that among matrices of the same rank.
 
     >>> import gpugrad as gg
     >>> gg.linalg.pinv(gg.tensor([[2.0, 0.0], [0.0, 0.0]]))
@@ -126,7 +126,7 @@ def pinv(x: Array, rtol: float | None = None) -> Array:
             [0. , 0. ]])
     """
     x = matrix_of(x, "pinv")
-    return m.pinv(x, rtol=tolerance(x, rtol))
+    return m.pinv(x, tolerance(x, rtol))
 
 
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Array, Array]:
@@ -150,7 +150,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     y = floating(b)
     tol = tolerance(x, rcond)
     s = m.svdvals(x)
-    out = matmul(m.pinv(x, rtol=tol), y)
+    out = matmul(m.pinv(x, tol), y)
     rest = absolute(subtract(matmul(x, out), y))
     rank = count_above(s, tol)
     if x.shape[0] > x.shape[1] and _is_full(rank, x.shape[1]):
@@ -231,10 +231,10 @@ def eigh(x: Array, UPLO: str = "L") -> EighResult:
     determined up to sign (phase, if complex), and up to a rotation where eigenvalues are equal: a derivative is
     meaningful for what does not depend on that choice.
 
-    Where eigenvalues are equal to rounding, the part of the derivative that divides by their difference is taken as 0.
-    First derivatives are right there for functions to which that part does not contribute, as sums of eigenvalues, or
-    of squares of V diag(w) Vᴴ. Those of others, such as one element of V diag(exp(w)) Vᴴ, and second derivatives, are
-    not: what they divide cannot be told from w and V alone.
+    Where eigenvalues are equal to rounding, the part of the vectors' derivative that divides by their difference is
+    taken as 0, with a GradientWarning: w and V alone cannot tell whether it matters. It does not in sums of eigenvalues,
+    which do not warn, or of squares of V diag(w) Vᴴ. A function that is seen to depend on it, or on the phases of
+    complex vectors, raises LinAlgError in reverse mode, and so do second derivatives.
 
     >>> import gpugrad as gg
     >>> gg.linalg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
@@ -253,12 +253,12 @@ def eigvalsh(x: Array, UPLO: str = "L") -> Array:
     return m.eigvalsh(_read(x, UPLO, "eigvalsh"))
 
 
-def svd(x: Array, full_matrices: bool = False, compute_uv: bool = True) -> Any:
+def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """(U, S, Vh) with x = U diag(S) Vh: orthonormal columns of U and rows of Vh, singular values S falling.
 
-    Of min(rows, columns) columns and rows, the reduced form; ``full_matrices=True`` is for square matrices only, where
-    both are one. ``compute_uv=False`` gives S alone. What :func:`eigh` says of equal eigenvalues holds for equal
-    singular values, and for singular values of 0. Raises ShapeError.
+    U and Vh are bases, unless ``full_matrices=False`` leaves them min(rows, columns) columns and rows; what depends on
+    how they are completed is refused in reverse mode, with LinAlgError. ``compute_uv=False`` gives S alone. What :func:`eigh`
+    says of equal eigenvalues holds for equal singular values, and for singular values of 0.
 
     >>> import gpugrad as gg
     >>> gg.linalg.svd(gg.tensor([[0.0, 2.0], [1.0, 0.0]])).S
@@ -267,11 +267,16 @@ def svd(x: Array, full_matrices: bool = False, compute_uv: bool = True) -> Any:
     x = matrix_of(x, "svd")
     if not compute_uv:
         return m.svdvals(x)
-    if full_matrices and x.shape[-1] != x.shape[-2]:
-        raise errors.ShapeError(
-            f"svd: full_matrices=True for shape {x.shape}; the vectors beyond the reduced form are arbitrary and have no derivative. Pass full_matrices=False"
-        )
-    return SVDResult(*m.svd(x))
+    u, s, vh = m.svd(x)
+    if full_matrices:
+        u, vh = _completed(u), H(_completed(H(vh)))
+    return SVDResult(u, s, vh)
+
+
+def _completed(x: Any) -> Any:
+    """Orthonormal columns with those added that make them a basis."""
+    n, k = x.shape[-2:]
+    return x if n == k else lin.concat(x, m.complement(x), axis=-1, bounds=(0, k, n))
 
 
 def svdvals(x: Array) -> Array:
@@ -287,17 +292,21 @@ def svdvals(x: Array) -> Array:
 def qr(x: Array, mode: str = "reduced") -> Any:
     """(Q, R) with x = Q @ R, of min(rows, columns) columns and rows; R alone with ``mode="r"``.
 
-    The derivative needs the first min(rows, columns) columns of ``x`` to be independent: LinAlgError otherwise. Raises
-    ShapeError for another mode: the columns of a complete Q beyond these have no derivative.
+    ``mode="complete"`` completes Q to a basis, and R with rows of zeros; what depends on how is refused in reverse mode,
+    with LinAlgError. The derivative needs the first min(rows, columns) columns of ``x`` to be independent: LinAlgError
+    otherwise. Raises ShapeError for another mode.
 
     >>> import gpugrad as gg
     >>> q, r = gg.linalg.qr(gg.tensor([[3.0, 1.0], [4.0, 2.0]]))
     >>> bool(gg.allclose(q @ r, gg.tensor([[3.0, 1.0], [4.0, 2.0]])))
     True
     """
-    if mode not in ("reduced", "r"):
-        raise errors.ShapeError(f"qr: mode={mode!r}; expected 'reduced' or 'r'")
+    if mode not in ("reduced", "r", "complete"):
+        raise errors.ShapeError(f"qr: mode={mode!r}; expected 'reduced', 'complete' or 'r'")
     q, r = m.qr(matrix_of(x, "qr"))
+    if mode == "complete":
+        rows, cols = x.shape[-2:]
+        q, r = _completed(q), unslice(r, spec=((0, r.shape[-2], 1), (0, cols, 1)), sizes=(rows, cols))
     return r if mode == "r" else QRResult(q, r)
 
 

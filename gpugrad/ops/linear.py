@@ -149,7 +149,7 @@ expand: Primitive = linear(
 )
 reduce_sum: Primitive = linear(
     "reduce_sum",
-    lambda g, shape, axis: expand(g, axis=axis, sizes=tuple(shape[a] for a in axis)),
+    lambda g, shape, axis: expand(g, axis=axis, sizes=tuple([shape[a] for a in axis])),
     forward=lambda xp, x, *, axis: xp.sum(x, axis=axis, dtype=x.dtype),
     shape=lambda s, *, axis: tuple(n for i, n in enumerate(s) if i - len(s) not in axis),
     doc="The sum over the axes, which go.",
@@ -261,36 +261,21 @@ unslice: Primitive = linear(
 # ---- linear in several operands together ------------------------------------------------------------------------------
 
 
-def joint(prim: Primitive) -> Primitive:
-    """The forward mode of a primitive that is linear in its operands together, not in each with the others held.
-
-    The tangent of one operand passes with zeros in place of the other operands.
-    """
-
-    def push(t: Any, saved: Sequence[Any], _shape: Shape, i: int, params: dict[str, Any]) -> Any:
-        args = [t if k == i else s if prim.rule(k) is None else zeros(s, s.shape) for k, s in enumerate(saved[:-1])]
-        return prim(*args, **params)
-
-    prim.pushes = [push] * len(prim.rules)
-    return prim
-
-
 def along(axis: int, start: int, stop: int, shape: Shape) -> Spec:
     """The spec of the part of an array of this shape from ``start`` to ``stop`` along one axis."""
     return ((start, stop, 1) if stop > start else (0, 0, 1), *((0, n, 1) for n in tail(shape, -axis - 1)))
 
 
-concat: Primitive = joint(
-    Primitive(
-        "linear",
-        "concat",
-        [Linear(lambda g, shape, i, axis, bounds: slice_(g, spec=along(axis, bounds[i], bounds[i + 1], shape)))],
-        operands=("x",),
-        forward=lambda xp, *xs, axis, bounds: xp.concat(xs, axis=axis),
-        shape=lambda *shapes, axis, bounds: _resized(shapes[0], axis, bounds[-1]),
-        variadic=True,
-        doc="Arrays of one dtype, one after another along an axis; operand i lies between bounds[i] and bounds[i + 1].",
-    )
+concat: Primitive = Primitive(
+    "linear",
+    "concat",
+    [Linear(lambda g, shape, i, axis, bounds: slice_(g, spec=along(axis, bounds[i], bounds[i + 1], shape)))],
+    operands=("x",),
+    forward=lambda xp, *xs, axis, bounds: xp.concat(xs, axis=axis),
+    shape=lambda *shapes, axis, bounds: _resized(shapes[0], axis, bounds[-1]),
+    variadic=True,
+    doc="Arrays of one dtype, one after another along an axis; operand i lies between bounds[i] and bounds[i + 1].",
+    joint=True,
 )
 
 
@@ -332,19 +317,18 @@ def _slice_update(xp: Any, x: Any, v: Any, *, spec: Spec) -> Any:
     return out
 
 
-slice_update: Primitive = joint(
-    Primitive(
-        "linear",
-        "slice_update",
-        [
-            Linear(lambda g, spec: slice_update(g, zeros(g, head(g.shape, len(spec)) + sizes_of(spec)), spec=spec)),
-            Linear(lambda g, spec: slice_(g, spec=spec)),
-        ],
-        operands=("x", "v"),
-        forward=_slice_update,
-        shape=lambda s, _, *, spec: s,
-        doc="``x`` with the part that ``spec`` names replaced by ``v``, which has the shape of that part.",
-    )
+slice_update: Primitive = Primitive(
+    "linear",
+    "slice_update",
+    [
+        Linear(lambda g, spec: slice_update(g, zeros(g, head(g.shape, len(spec)) + sizes_of(spec)), spec=spec)),
+        Linear(lambda g, spec: slice_(g, spec=spec)),
+    ],
+    operands=("x", "v"),
+    forward=_slice_update,
+    shape=lambda s, _, *, spec: s,
+    doc="``x`` with the part that ``spec`` names replaced by ``v``, which has the shape of that part.",
+    joint=True,
 )
 
 # ---- sums along an axis, triangles, diagonals -------------------------------------------------------------------------

@@ -1,9 +1,8 @@
 """Primitives of linear algebra: solving, inverses, determinants and factorizations, on the last two axes.
 
 Their derivatives are linear maps ``t -> tangent``, written out for each below. Where a factorization is not unique, at
-equal eigenvalues or singular values, the part of the map that divides by their difference is left out: what does not
-depend on the choice of the factors keeps its derivative if that part does not contribute to it, as in a sum of squares
-of the product of the factors.
+equal eigenvalues or singular values, the part of the map that divides by their difference is left out, with a warning,
+or refused where the function is seen to depend on it: see ``over``.
 
 Sources: M. Giles, Collected matrix derivative results for forward and reverse mode (2008); for the pseudo-inverse
 G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
@@ -11,6 +10,9 @@ G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
 
 from __future__ import annotations
 
+import itertools as it
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +20,16 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import mm, mT, shape_of
-from gpugrad.ops.elementwise import abs, less_equal, multiply, reciprocal, where
+from gpugrad.ops.elementwise import abs, multiply
 from gpugrad.ops.linear import (
+    concat,
     conj,
+    constant,
     diag_embed,
     diagonal,
     expand,
     imag,
+    part,
     real,
     reduce_sum,
     slice_,
@@ -265,19 +270,110 @@ cholesky: Primitive = linearized(
 # ---- eigenvalues of Hermitian matrices, singular values -------------------------------------------------------------
 
 
-def _inverses(d: Any, scale: Any, n: int) -> Any:
-    """1 / d, and 0 where d is within rounding of 0 for values as large as ``scale`` (which is one axis short of d)."""
-    noise = scale * (8.0 * n * float(dtypes.finfo(dtypes.of(d)).eps))
-    near = less_equal(abs(d), expand(noise, axis=(-1,), sizes=d.shape[-1:]))
-    return where(near, 0.0, reciprocal(where(near, 1.0, d)))
+def _over(xp: Any, x: Any, y: Any, z: Any, *, name: str, pulls: bool) -> Any:
+    near = xp.abs(y) <= z
+    if not bool(xp.any(near)):
+        return x / y
+    size = xp.abs(x)
+    lost = float(xp.max(xp.where(near, size, xp.zeros_like(size))))
+    matters = lost > 1e3 * x.shape[-1] * float(dtypes.finfo(dtypes.of(x)).eps) * float(xp.max(size))
+    if matters and pulls:
+        raise LinAlgError(f"{_TOLD.format(name=name, site=errors.user_site())}: {_UNDEFINED}")
+    if (matters or pulls) and bool(xp.any(near & xp.isfinite(z))):
+        warnings.warn(
+            f"{_TOLD.format(name=name, site=errors.user_site())}: {_TRUSTED}", errors.GradientWarning, stacklevel=2
+        )
+    return xp.where(near, xp.zeros_like(x), x / xp.where(near, xp.ones_like(y), y))
 
 
-def _pairs(values: Any, sign: float) -> Any:
-    """1 / (v_j + sign * v_i) for all pairs, 0 where that cannot be told from 0."""
+def _over_change(xp: Any, x: Any, y: Any, z: Any, w: Any, *, name: str) -> Any:
+    near = xp.abs(z) <= w
+    if bool(xp.any(near & xp.isfinite(w) & (x != 0))):
+        raise LinAlgError(f"{_TOLD.format(name=name, site=errors.user_site())}: {_TWICE}")
+    z = xp.where(near, xp.ones_like(z), z)
+    return xp.where(near, xp.zeros_like(x), -(x / z) * (y / z))
+
+
+_TOLD = "{name}: a derivative of its vectors, at values that are equal to rounding (or zero), at {site}"
+_TRUSTED = (
+    "it is right for a function in which the choice of these vectors and how their values part do not matter, such as "
+    "a sum of squares of the product of the factors, and cannot be told from others. For functions of a matrix use "
+    "products, solve, inv, det or cholesky"
+)
+_UNDEFINED = (
+    "the function depends on the choice of these vectors, or on how their values part, so the factors alone do not "
+    "give it. Use eigvalsh or svdvals for values, products, solve, inv, det or cholesky for functions of a matrix, or "
+    "add to the matrix what sets the values apart"
+)
+_TWICE = "second derivatives are not known there. Add to the matrix what sets the values apart"
+
+over: Primitive = linearized(
+    "over",
+    Linear(lambda g, y, z, name, pulls: over(g, y, z, name=name, pulls=not pulls)),
+    lambda t, x, y, z, name: over_change(t, x, y, z, name=name),
+    None,
+    forward=_over,
+    shape=lambda *shapes, **_: broadcast_shapes("over", shapes),
+    batch="elementwise",
+    doc="""x / y, and 0 where \\|y\\| is at most z, for the derivatives of factorizations: says when that is not right.
+
+    What is divided by 0 there is, in forward mode, a turn of vectors that are not determined, and in reverse mode
+    (``pulls``) how the function changes with it: a function to which the turn matters is refused. An infinite z marks
+    the phases of complex vectors, which are never determined.""",
+)
+over_change: Primitive = linearized(
+    "over_change",
+    Linear(lambda g, y, z, w, name: over_change(g, y, z, w, name=name)),
+    Linear(lambda g, x, z, w, name: over_change(x, g, z, w, name=name)),
+    lambda t, x, y, z, w, name: over_change(x, y, z, w, name=name) * (-2.0 * over(t, z, w, name=name, pulls=False)),
+    None,
+    forward=_over_change,
+    shape=lambda *shapes, **_: broadcast_shapes("over_change", shapes),
+    batch="elementwise",
+    operands="x y z w",
+    doc="How ``over(y, z, w)`` changes with its divisor, along ``x``.",
+)
+
+
+Divisor = tuple[Any, Any]
+"""The second and the third operand of ``over``: what to divide by, and up to where that counts as 0; both real."""
+
+
+def _divided(x: Any, by: Divisor, name: str) -> Any:
+    """``over`` of what moves and real numbers, which are made complex where it is: a cotangent for them is then real."""
+    values, noise = by
+    return over(x, to_complex(values) if dtypes.is_complex(x.dtype) else values, noise, name=name, pulls=False)
+
+
+def _noise(values: Any, to: Shape) -> Any:
+    """What cannot be told from 0 among ``values`` (the last axis), in a shape that has the axes ``to`` in its place."""
+    noise = _largest(values) * (8.0 * values.shape[-1] * float(dtypes.finfo(dtypes.of(values)).eps))
+    return expand(noise, axis=tuple(range(-len(to), 0)), sizes=to)
+
+
+def _pairs(values: Any, sign: float, like: Any) -> Divisor:
+    """v_j + sign * v_i for all pairs. On the diagonal are the phases of complex vectors, and for real ones infinity."""
     n = values.shape[-1]
     across = expand(values, axis=(-2,), sizes=(n,))
-    scale = expand(_largest(values), axis=(-1,), sizes=(n,))
-    return _inverses(across + sign * mT(across), scale, n)
+    apart = across + sign * mT(across)
+    noise = _noise(values, (n, n))
+    infinite = diag_embed(constant(values, to=values.shape, fill=math.inf), n, n)
+    if not dtypes.is_complex(like.dtype):
+        return apart + infinite, noise
+    return (apart, noise + infinite) if sign < 0 else (apart, noise)
+
+
+def _per_column(values: Any, rows: int) -> Divisor:
+    """Values for each column of a matrix of so many rows."""
+    return expand(values, axis=(-2,), sizes=(rows,)), _noise(values, (rows, values.shape[-1]))
+
+
+def _turning(x: Any, like: Any) -> Any:
+    """``x`` without the real part of its diagonal, which turns no vector, if ``like`` is complex."""
+    if not dtypes.is_complex(like.dtype):
+        return x
+    n = x.shape[-1]
+    return x - diag_embed(to_complex(real(diagonal(x))), n, n)
 
 
 def _largest(values: Any) -> Any:
@@ -287,7 +383,8 @@ def _largest(values: Any) -> Any:
 def _eigh_map(t: Any, out: Any) -> Any:
     w, v = out
     r = mm(H(v), mm(hermitian(t, v), v))
-    return real_part(diagonal(r), v), mm(v, multiply(r, _pairs(w, -1.0)))
+    turn = _divided(_turning(r, v), _pairs(w, -1.0, v), "eigh")
+    return real_part(diagonal(r), v), mm(v, _turning(turn, v))
 
 
 eigh: Primitive = linearized(
@@ -317,21 +414,31 @@ eigvalsh: Primitive = linearized(
 
 
 def _svd_map(t: Any, out: Any) -> Any:
-    """With r = Uᴴ t V: dS is its diagonal; its Hermitian part turns U and V together, the rest turns them apart."""
+    """With r = Uᴴ t V: dS is its diagonal; its Hermitian part turns U and V together, the rest turns them apart.
+
+    What U and V take from outside the columns that they have comes last. All is divided at once, so that ``over`` sees
+    what matters beside what does not.
+    """
     u, s, vh = out
-    k = s.shape[-1]
+    k, rows, cols = s.shape[-1], u.shape[-2], vh.shape[-1]
     tv = mm(t, H(vh))
     r = mm(H(u), tv)
-    together = multiply(r + H(r, u), _pairs(s, -1.0)) * 0.5
-    apart = multiply(r - H(r, u), _pairs(s, 1.0)) * 0.5
-    du = mm(u, together + apart)
-    dvh = mm(H(together - apart, u), vh)
-    inverse = _inverses(s, _largest(s), k)
-    if u.shape[-2] > k:
-        du = du + multiply(tv - mm(u, r), expand(inverse, axis=(-2,), sizes=(u.shape[-2],)))
-    if vh.shape[-1] > k:
-        dvh = dvh + multiply(mm(H(u), t) - mm(r, vh), expand(inverse, axis=(-1,), sizes=(vh.shape[-1],)))
-    return du, real_part(diagonal(r), u), dvh
+    parts = [(_turning(r + H(r, u), u), _pairs(s, -1.0, u)), (r - H(r, u), _pairs(s, 1.0, u))]
+    if rows > k:
+        parts.append((tv - mm(u, r), _per_column(s, rows)))
+    if cols > k:
+        parts.append((H(mm(H(u), t) - mm(r, vh), u), _per_column(s, cols)))
+    bounds = (0, *it.accumulate(x.shape[-2] for x, _ in parts))
+    whole = [concat(*column, axis=-2, bounds=bounds) for column in zip(*[(x, *by) for x, by in parts], strict=True)]
+    turned = _divided(whole[0], (whole[1], whole[2]), "svd")
+    together, apart, *outside = [part(turned, -2, i, j) for i, j in it.pairwise(bounds)]
+    together, apart = _turning(together, u) * 0.5, _turning(apart, u) * 0.5
+    du, dv = mm(u, together + apart), mm(H(vh), together - apart)
+    if rows > k:
+        du = du + outside[0]
+    if cols > k:
+        dv = dv + outside[-1]
+    return du, real_part(diagonal(r), u), H(dv, u)
 
 
 def _svd_shape(s: Shape) -> tuple[Shape, Shape, Shape]:
@@ -395,14 +502,47 @@ qr: Primitive = linearized(
     doc="The reduced QR decomposition.",
 )
 
+# ---- columns that complete a basis: any will do, so that only what does not depend on their choice has a derivative ------
+
+
+def _complement(xp: Any, x: Any) -> Any:
+    q, _ = xp.linalg.qr(x, mode="complete")
+    return q[..., x.shape[-1] :]
+
+
+def _complement_map(t: Any, x: Any, out: Any) -> Any:
+    """They turn to stay orthogonal to x, by -x tᴴ out, and among themselves by nothing: ``over`` sees whether that matters."""
+    k, c = x.shape[-1], out.shape[-1]
+
+    def stacked(upper: Any, lower: float, like: Any) -> Any:
+        return concat(upper, filled(like, c, lower), axis=-2, bounds=(0, k, k + c))
+
+    def filled(like: Any, rows: int, number: float) -> Any:
+        return constant(like, to=(*out.shape[:-2], rows, c), fill=number)
+
+    size = real_part(out, out)
+    free = stacked(filled(size, k, 1.0), 0.0, size), stacked(filled(size, k, 0.0), math.inf, size)
+    turn = _divided(stacked(-mm(H(t, x), out), 0.0, out), free, "a complete basis")
+    own = part(turn, -2, k, k + c)
+    return mm(x, part(turn, -2, 0, k)) + mm(out, (own - H(own, x)) * 0.5)
+
+
+complement: Primitive = linearized(
+    "complement",
+    _complement_map,
+    forward=_complement,
+    shape=lambda s: (*s[:-1], s[-2] - s[-1]),
+    doc="Orthonormal columns that complete those of ``x``, which are orthonormal, to a basis.",
+)
+
 # ---- pseudo-inverse -------------------------------------------------------------------------------------------------
 
 
-def _pinv(xp: Any, x: Any, *, rtol: float) -> Any:
+def _pinv(xp: Any, x: Any, rtol: Any) -> Any:
     if 0 in x.shape[-2:]:
         return xp.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), dtype=x.dtype)
     u, s, vh = _attempt("pinv", "finite numbers", xp.linalg.svd, x, full_matrices=False)
-    there = s > rtol * xp.max(s, axis=-1, keepdims=True)
+    there = s > xp.max(s, axis=-1, keepdims=True) * (rtol if isinstance(rtol, float) else rtol[..., None])
     inverse = xp.where(there, 1.0 / xp.where(there, s, xp.ones_like(s)), xp.zeros_like(s))
     return xp.matmul(_adjoint(xp, vh), inverse[..., None] * _adjoint(xp, u))
 
@@ -417,8 +557,11 @@ def _pinv_map(t: Any, x: Any, out: Any) -> Any:
 pinv: Primitive = linearized(
     "pinv",
     _pinv_map,
+    None,
     forward=_pinv,
-    shape=lambda s, *, rtol: (*s[:-2], s[-1], s[-2]),
+    shape=lambda s, _: (*s[:-2], s[-1], s[-2]),
+    operands="x rtol",
+    batch=Core((2, 0)),
     doc="The pseudo-inverse, with singular values of at most ``rtol`` times the largest taken as 0.",
 )
 
@@ -442,9 +585,11 @@ def square_of(x: Any, name: str) -> Any:
     return x
 
 
-def tolerance(x: Any, rtol: float | None) -> float:
-    """Below which share of the largest singular value of ``x`` one counts as 0."""
-    return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps) if rtol is None else float(rtol)
+def tolerance(x: Any, rtol: Any) -> Any:
+    """Below which share of the largest singular value of ``x`` one counts as 0: a number, or one for each matrix."""
+    if rtol is None:
+        return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps)
+    return float(rtol) if isinstance(rtol, int | float) else rtol
 
 
 __all__: list[str] = []

@@ -151,16 +151,20 @@ def cond(x: Array, p: float | str | None = None) -> Array:
     return matrix_norm(x, ord=p) * matrix_norm(m.inv(x), ord=p)
 
 
-def count_above(s: Any, rtol: float) -> Any:
-    """How many singular values are above ``rtol`` times the largest."""
-    there = greater(s, max_of(s, axis=-1, keepdims=True) * rtol) if s.shape[-1] else greater(s, 0.0)
+def count_above(s: Any, rtol: Any) -> Any:
+    """How many singular values are above ``rtol`` (a number, or one for each matrix) times the largest."""
+    if s.shape[-1]:
+        least = max_of(s, axis=-1) * rtol
+        there = greater(s, reshape(least, to=(*least.shape, 1), rank=len(least.shape)))
+    else:
+        there = greater(s, 0.0)
     return reduce_sum(cast(there, dtype=dtypes.dtype("int64"), source=dtypes.dtype("bool")), axis=(-1,))
 
 
-def matrix_rank(x: Array, rtol: float | None = None) -> Array:
+def matrix_rank(x: Array, rtol: float | Array | None = None) -> Array:
     """The number of singular values above ``rtol`` times the largest (max(rows, columns) · eps unless given).
 
-    An integer, so without a derivative.
+    ``rtol`` is a number, or one for each matrix. An integer, so without a derivative.
 
     >>> import gpugrad as gg
     >>> gg.linalg.matrix_rank(gg.tensor([[1.0, 2.0], [2.0, 4.0]]))

@@ -42,10 +42,10 @@ def reshaped(x: Any, shape: Shape) -> Any:
 # ---- shape ----------------------------------------------------------------------------------------------------------
 
 
-def reshape(x: Array, shape: int | Sequence[int]) -> Array:
+def reshape(x: Array, shape: int | Sequence[int], copy: bool | None = None) -> Array:
     """The elements of ``x``, in the same order, in another shape; one size may be -1, to be worked out.
 
-    Raises ShapeError if the numbers of elements differ.
+    A tensor is a value, so ``copy``, which the array API standard has, makes no difference that could be seen. Raises ShapeError if the numbers of elements differ.
 
     >>> import gpugrad as gg
     >>> gg.reshape(gg.tensor([1.0, 2.0, 3.0, 4.0]), (2, -1))
@@ -137,16 +137,16 @@ def broadcast_to(x: Array, shape: int | Sequence[int]) -> Array:
     return lin.broadcast_to(x, sizes)
 
 
-def broadcast_arrays(*xs: Array) -> tuple[Array, ...]:
+def broadcast_arrays(*xs: Array) -> list[Array]:
     """All arrays in the one shape that they broadcast to. Raises ShapeError if there is none.
 
     >>> import gpugrad as gg
     >>> gg.broadcast_arrays(gg.tensor([1.0, 2.0]), gg.tensor([[3.0]]))
-    (tensor([[1., 2.]]), tensor([[3., 3.]]))
+    [tensor([[1., 2.]]), tensor([[3., 3.]])]
     """
     given = arrays(xs)
     shape = broadcast_shapes("broadcast_arrays", [x.shape for x in given])
-    return tuple(lin.broadcast_to(x, shape) for x in given)
+    return [lin.broadcast_to(x, shape) for x in given]
 
 
 def at_least(x: Any, rank: int) -> Any:
@@ -391,7 +391,7 @@ def repeat(x: Array, repeats: int | Sequence[int], axis: int | None = None) -> A
     return gather(x, placed(np.repeat(np.arange(n), counts), x, "repeat"), axis=a)
 
 
-def meshgrid(*xs: Array, indexing: str = "xy", sparse: bool = False) -> tuple[Array, ...]:
+def meshgrid(*xs: Array, indexing: str = "xy", sparse: bool = False) -> list[Array]:
     """Arrays of one axis as coordinates of a grid: each repeated along the axes of the others.
 
     ``indexing="xy"`` exchanges the first two axes, as for pictures; ``"ij"`` does not. ``sparse`` leaves size 1 along
@@ -399,9 +399,9 @@ def meshgrid(*xs: Array, indexing: str = "xy", sparse: bool = False) -> tuple[Ar
 
     >>> import gpugrad as gg
     >>> gg.meshgrid(gg.tensor([1.0, 2.0]), gg.tensor([3.0]), indexing="ij")
-    (tensor([[1.],
+    [tensor([[1.],
             [2.]]), tensor([[3.],
-            [3.]]))
+            [3.]])]
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing={indexing!r}; expected 'xy' or 'ij'")
@@ -418,7 +418,7 @@ def meshgrid(*xs: Array, indexing: str = "xy", sparse: bool = False) -> tuple[Ar
     for x, k in zip(given, order, strict=True):
         sizes[k] = x.shape[0]
     lines = [reshaped(x, (*(1,) * k, x.shape[0], *(1,) * (rank - k - 1))) for x, k in zip(given, order, strict=True)]
-    return tuple(lines) if sparse else tuple(lin.broadcast_to(x, tuple(sizes)) for x in lines)
+    return lines if sparse else [lin.broadcast_to(x, tuple(sizes)) for x in lines]
 
 
 # ---- diagonals and triangles ----------------------------------------------------------------------------------------

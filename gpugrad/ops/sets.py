@@ -16,6 +16,7 @@ from gpugrad.ops.gathering import nonzero, put_along_axis, searchsorted, take
 from gpugrad.ops.joining import concat
 from gpugrad.ops.linear import cast, constant, reshape, slice_
 from gpugrad.ops.ordering import argsort, sort
+from gpugrad.ops.rearranging import arrays
 from gpugrad.ops.sequences import cumsum
 from gpugrad.trace import Array
 
@@ -125,6 +126,7 @@ def isin(x: Array, y: Array, invert: bool = False) -> Array:
     >>> gg.isin(gg.tensor([1, 2, 3]), [3, 1])
     tensor([ True, False,  True])
     """
+    x, y = arrays([x, y])
     among = sort(_flat(y))
     n = among.shape[0]
     if n == 0:

@@ -81,7 +81,7 @@ def lstsq(a: Array, b: Array, cond: float | None = None) -> tuple[Array, Array, 
 
 
 def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """(U, s, Vh) with a = U diag(s) Vh; ``full_matrices`` for square matrices only."""
+    """(U, s, Vh) with a = U diag(s) Vh; see ``gg.linalg.svd``."""
     return la.svd(a, full_matrices, compute_uv)
 
 
@@ -109,13 +109,9 @@ def _hermitian(a: Any) -> Any:
 
 
 def qr(a: Array, mode: str = "full") -> Any:
-    """(Q, R) with a = Q @ R: ``mode="economic"``, or ``"r"`` for R alone; "full" for square matrices only."""
-    if mode == "full" and a.shape[-2] != a.shape[-1]:
-        raise errors.ShapeError(
-            f"qr: mode='full' for shape {a.shape}; the further columns of Q have no derivative. Pass mode='economic'"
-        )
-    found = la.qr(a, "r" if mode == "r" else "reduced")
-    return (found,) if mode == "r" else tuple(found)
+    """(Q, R) with a = Q @ R: Q square, or not with ``mode="economic"``; R alone with ``"r"``. See ``gg.linalg.qr``."""
+    q, r = la.qr(a, "reduced" if mode == "economic" else "complete")
+    return (r,) if mode == "r" else (q, r)
 
 
 def block_diag(*arrs: Array) -> Array:

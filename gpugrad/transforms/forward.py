@@ -7,7 +7,7 @@ from typing import Any
 
 from gpugrad import trace
 from gpugrad.ops.elementwise import where
-from gpugrad.ops.linear import broadcast_to
+from gpugrad.ops.linear import broadcast_to, zeros
 from gpugrad.ops.promotion import mixed, promote
 from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Traced, compiled
 from gpugrad.trace import Trace, bind, state, value
@@ -30,16 +30,9 @@ class Forward(Trace):
             if promoted is not None:
                 return bind(prim, promoted, params)
         out = bind(prim, data, params)
-        saved = [*data, out]
-        pushes = pushes_of(prim)
-        total: Any = None
         state.ruling += 1
         try:
-            for i, t in enumerate(tangents):
-                push = pushes[0 if prim.variadic else i]
-                if t is not None and push is not None:
-                    part = push(t, saved, data[i].shape, i, params)
-                    total = part if total is None else _plus(total, part)
+            total = (_joint if prim.joint else _summed)(prim, data, tangents, out, params)
         finally:
             state.ruling -= 1
         if prim.outputs:
@@ -51,6 +44,31 @@ class Forward(Trace):
         if tangent is None:
             return primal if type(primal) is trace.Tensor else value(primal, EAGER, None)
         return value(primal, self, broadcast_to(tangent, primal.shape))
+
+
+def _summed(prim: Primitive, data: Sequence[Any], tangents: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:
+    """The output's tangent: what each operand's contributes, added up; None if none does."""
+    saved = [*data, out]
+    pushes = pushes_of(prim)
+    total: Any = None
+    for i, t in enumerate(tangents):
+        push = pushes[0 if prim.variadic else i]
+        if t is not None and push is not None:
+            part = push(t, saved, data[i].shape, i, params)
+            total = part if total is None else _plus(total, part)
+    return total
+
+
+def _joint(prim: Primitive, data: Sequence[Any], tangents: Sequence[Any], _out: Any, params: dict[str, Any]) -> Any:
+    """The operation on the tangents, zeros where there is none: once, however many operands there are."""
+    moves = [t is not None and prim.rule(i) is not None for i, t in enumerate(tangents)]
+    if not any(moves):
+        return None
+    args = [
+        t if move else x if prim.rule(i) is None else zeros(x, x.shape)
+        for i, (t, move, x) in enumerate(zip(tangents, moves, data, strict=True))
+    ]
+    return bind(prim, args, params)
 
 
 def _plus(a: Any, b: Any) -> Any:

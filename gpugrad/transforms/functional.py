@@ -93,10 +93,6 @@ def _scalar(out: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
     return out
 
 
-def _seed(data: Any) -> Any:
-    return raised(select.full((), 1, data)) if type(data) is trace.Tensor else select.one(data)
-
-
 def _detached(tape: Tape, what: str) -> None:
     """Raise if the result is off the tape because a value was cut off on the way."""
     if tape.cuts:
@@ -156,70 +152,68 @@ def value_and_grad(
     >>> gg.value_and_grad(lambda x: gg.sum(x * x))(gg.tensor([1.0, 2.0]))
     (tensor(5.), tensor([2., 4.]))
     """
-    _check_convention(convention)
+    evaluated = _evaluator(f, argnums, has_aux, holomorphic, convention)
 
     @ft.wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
-        return _evaluated(f, args, kwargs, argnums, has_aux, holomorphic, convention)
+        data, aux, gradient = evaluated(args, kwargs)
+        return (raised(data), aux) if has_aux else raised(data), gradient
 
     return run
 
 
-def _evaluated(
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    argnums: Argnums,
-    has_aux: bool,
-    holomorphic: bool,
-    convention: str,
-) -> tuple[Any, Any]:
-    """The value (with the auxiliary result, if there is one) and the gradient."""
-    tape = Tape()
-    leaves: list[Leaf] = []
-    positions: tuple[int, ...] = ()
-    state.level += 1
-    try:
-        tape.level = state.level
-        if argnums == 0 and args and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor):
-            # by far the most frequent call, kept short
-            out = f(_leaf(tape, args[0], leaves, f, 0), *args[1:], **kwargs)
-        else:
-            positions = argument_positions(f, argnums, len(args))
-            out = f(*_tracked(tape, args, positions, leaves, f), **kwargs)
-    finally:
-        state.level -= 1
-    aux = None
-    if has_aux:
-        if type(out) is not tuple or len(out) != 2:
-            raise TypeError(
-                f"{function_name(f)} with has_aux=True must return a pair (value, aux), not {type(out).__name__}"
-            )
-        out, aux = out[0], _off(tape, out[1])
-    if type(out) is not trace.Tensor or out._data.shape != () or out._data.dtype not in _PLAIN:
-        out = _scalar(out, f, holomorphic)
-    if out._trace is tape and out._mark is not None:
-        data = out._data
-        found = sweep(((out._mark, _seed(data)),), retain=False)
-    else:
-        data = lowered(out)
-        found = {}
-    primal = (raised(data), aux) if has_aux else raised(data)
-    if not positions and len(found) == 1:
-        ct = found[leaves[0]]
-        if ct.dtype in _PLAIN:
-            return primal, raised(ct)
-    positions = positions or (0,)
-    if not holomorphic and convention == "ascent":
-        found = {leaf: _conjugated(g) for leaf, g in found.items()}
-    trees = [pytree.flatten(args[p])[1] for p in positions]
-    grads = _collected(tape, found, leaves, trees, args, positions, f)
-    return primal, grads[0] if isinstance(argnums, int) else tuple(grads)
-
-
-def _check_convention(convention: str) -> None:
+def _evaluator(
+    f: Callable[..., Any], argnums: Argnums, has_aux: bool, holomorphic: bool, convention: str
+) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any, Any]]:
+    """The function of ``(args, kwargs)`` that gives the value (as data), the auxiliary result and the gradient."""
     if convention not in ("ascent", "jax"):
         raise ValueError(f"convention={convention!r}: expected 'ascent' (PyTorch, TensorFlow) or 'jax' (JAX, autograd)")
+    first = type(argnums) is int and argnums == 0
+    plain = first and not has_aux
+
+    def evaluated(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        tape = Tape()
+        leaves: list[Leaf] = []
+        positions: tuple[int, ...] = ()
+        tape.level = level = state.level + 1
+        state.level = level
+        try:
+            if first and args and (type(args[0]) is np.ndarray or type(args[0]) is trace.Tensor):
+                # by far the most frequent call, kept short
+                out = f(_leaf(tape, args[0], leaves, f, 0), *args[1:], **kwargs)
+            else:
+                positions = argument_positions(f, argnums, len(args))
+                out = f(*_tracked(tape, args, positions, leaves, f), **kwargs)
+        finally:
+            state.level = level - 1
+        aux = None
+        if has_aux:
+            if type(out) is not tuple or len(out) != 2:
+                raise TypeError(
+                    f"{function_name(f)} with has_aux=True must return a pair (value, aux), not {type(out).__name__}"
+                )
+            out, aux = out[0], _off(tape, out[1])
+        if type(out) is not trace.Tensor or out._data.shape != () or out._data.dtype not in _PLAIN:
+            out = _scalar(out, f, holomorphic)
+        if out._trace is tape and out._mark is not None:
+            data = out._data
+            seed = select.one(data) if type(data) is not trace.Tensor else raised(select.full((), 1, data))
+            found = sweep(((out._mark, seed),), retain=False)
+            if plain and not positions and found:
+                ct = found[leaves[0]]
+                if ct.dtype in _PLAIN:
+                    return data, None, raised(ct)
+        else:
+            data = lowered(out)
+            found = {}
+        positions = positions or (0,)
+        if not holomorphic and convention == "ascent":
+            found = {leaf: _conjugated(g) for leaf, g in found.items()}
+        trees = [pytree.flatten(args[p])[1] for p in positions]
+        grads = _collected(tape, found, leaves, trees, args, positions, f)
+        return data, aux, grads[0] if isinstance(argnums, int) else tuple(grads)
+
+    return evaluated
 
 
 def _off(tape: Any, tree: Any) -> Any:
@@ -249,12 +243,12 @@ def grad(
     >>> gg.grad(lambda x: gg.sum(gg.sin(x)))(gg.tensor([0.0]))
     tensor([1.])
     """
-    _check_convention(convention)
+    evaluated = _evaluator(f, argnums, has_aux, holomorphic, convention)
 
     @ft.wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
-        primal, result = _evaluated(f, args, kwargs, argnums, has_aux, holomorphic, convention)
-        return (result, primal[1]) if has_aux else result
+        _, aux, gradient = evaluated(args, kwargs)
+        return (gradient, aux) if has_aux else gradient
 
     return run
 

@@ -98,7 +98,13 @@ class Leaf(Node):
     __slots__ = ("dtype", "grad")
 
     def __init__(self, shape: Shape, dtype: Any) -> None:
-        super().__init__(LEAF, {}, (), (), shape)
+        self.prim = LEAF  # as Node does; every gradient begins with some, hence without another call
+        self.params = NO_PARAMS
+        self.parents = ()
+        self.saved = ()
+        self.shape = shape
+        self.index = _number()
+        self.extra = None
         self.dtype = dtype
         self.grad: Any = None
 
@@ -219,6 +225,8 @@ class Tape(Trace):
             saved[k] = None
         if prim.outputs:
             node = Node(prim, params, parents, saved, tuple(o.shape for o in out))
+            if trace.watching:
+                _look(node, out)
             return tuple(value(o, self, Node(ITEM, {"i": i}, (node,), (), o.shape)) for i, o in enumerate(out))
         node = Node(prim, params, parents, saved, out.shape)
         if trace.watching:
@@ -397,7 +405,7 @@ _RELEASED = (
 
 
 def sweep(
-    seeds: Iterable[tuple[Node, Any]],
+    seeds: Sequence[tuple[Node, Any]],
     *,
     retain: bool,
     tracer: Trace | None = None,
@@ -411,21 +419,30 @@ def sweep(
     heap: list[int] = []
     waiting: dict[int, list[Any]] = {}
     leaves: dict[Node, Any] = {}
-    state.ruling += 1
-    try:
+    if len(seeds) == 1:
+        node, g = seeds[0]
+    elif seeds:
         for node, g in seeds:
             _arrive(node, g, heap, waiting)
-        while heap:
-            node, g = waiting.pop(-heappop(heap))
-            while True:
-                prim = node.prim
-                pulls = prim.pulls
-                if node.extra is not None and node not in stops:
-                    g = _attend(node, g)
-                if pulls is None or (stops and node in stops):
-                    _at_marker(node, g, heap, waiting, leaves, stops, tracer, retain)
-                    break
-                parents = node.parents
+        node, g = waiting.pop(-heappop(heap))
+    else:
+        return leaves
+    ruling = state.ruling
+    state.ruling = ruling + 1
+    try:
+        while True:
+            prim = node.prim
+            pulls = prim.pulls
+            if node.extra is not None and node not in stops:
+                g = _attend(node, g)
+            following = None
+            if pulls is None or (stops and node in stops):
+                if prim is LEAF or node in stops:
+                    leaves[node] = g
+                else:
+                    _at_marker(node, g, heap, waiting, tracer, retain)
+            else:
+                parents: Sequence[Any] = node.parents
                 saved = node.saved
                 if saved is None:
                     raise errors.GraphError(_RELEASED.format(name=prim.name))
@@ -437,52 +454,52 @@ def sweep(
                     if node.extra is None or not node.extra.keep:
                         node.parents = ()
                 if len(parents) == 1:  # one operand: most nodes, so without the general loop
-                    node = parents[0]
-                    g = pulls[0].call(g, saved, node.shape, 0, params)
-                    k = node.index
+                    following = parents[0]
+                    coming = pulls[0].call(g, saved, following.shape, 0, params)
+                    k = following.index
                     if heap and k <= -heap[0]:
                         if k in waiting:
                             there = waiting[k]
-                            there[1] = there[1] + g
+                            there[1] = there[1] + coming
                         else:
-                            waiting[k] = [node, g]
+                            waiting[k] = [following, coming]
                             heappush(heap, -k)
-                        break
-                    continue
-                following = None
-                whole = node.shape
-                i = 0
-                for parent in parents:
-                    if parent is not None:
-                        pull = pulls[i] if not prim.variadic else pulls[0]
-                        if pull is not None:
-                            shape = parent.shape
-                            ct = pull.call(g, saved, shape, i, params)
-                            if pull.loose and shape != (whole if pull.loose == 1 else ct.shape):
-                                ct = sum_to(ct, shape)
-                            k = parent.index
-                            if k in waiting:
-                                there = waiting[k]
-                                there[1] = there[1] + ct
-                            elif following is None and (not heap or k > -heap[0]):
-                                following = parent  # it comes next: no need to queue
-                                coming = ct
-                            elif following is parent:
-                                coming = coming + ct
-                            else:
-                                if following is not None:
+                        following = None
+                else:
+                    whole = node.shape
+                    i = 0
+                    for parent in parents:
+                        if parent is not None:
+                            pull = pulls[i] if not prim.variadic else pulls[0]
+                            if pull is not None:
+                                shape = parent.shape
+                                ct = pull.call(g, saved, shape, i, params)
+                                if pull.loose and shape != (whole if pull.loose == 1 else ct.shape):
+                                    ct = sum_to(ct, shape)
+                                k = parent.index
+                                if k in waiting:
+                                    there = waiting[k]
+                                    there[1] = there[1] + ct
+                                elif following is parent:
+                                    coming = coming + ct
+                                elif following is not None and k > following.index:
                                     waiting[following.index] = [following, coming]
                                     heappush(heap, -following.index)
-                                    following = None
-                                waiting[k] = [parent, ct]
-                                heappush(heap, -k)
-                    i += 1
-                if following is None:
-                    break
+                                    following, coming = parent, ct
+                                elif following is None and (not heap or k > -heap[0]):
+                                    following, coming = parent, ct  # it comes next: no need to queue
+                                else:
+                                    waiting[k] = [parent, ct]
+                                    heappush(heap, -k)
+                        i += 1
+            if following is not None:
                 node, g = following, coming
+            elif heap:
+                node, g = waiting.pop(-heappop(heap))
+            else:
+                return leaves
     finally:
-        state.ruling -= 1
-    return leaves
+        state.ruling = ruling
 
 
 def _at_marker(
@@ -490,15 +507,10 @@ def _at_marker(
     g: Any,
     heap: list[int],
     waiting: dict[int, list[Any]],
-    leaves: dict[Node, Any],
-    stops: frozenset[Node],
     tracer: Trace | None,
     retain: bool,
 ) -> None:
-    """Arrive at what is not an operation: a leaf or a stop, one output of several, a whole function."""
-    if node.prim is LEAF or node in stops:
-        leaves[node] = g
-        return
+    """Arrive at what is no operation and no end: one output of several, a whole function."""
     if node.saved is None:
         raise errors.GraphError(_RELEASED.format(name=node.name))
     if node.prim is ITEM:

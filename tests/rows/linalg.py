@@ -13,6 +13,8 @@ from gpugrad.ops import matrices as m
 from gpugrad.ops.bilinear import matmul
 from gpugrad.ops.elementwise import exp, multiply
 
+FACTORS = {"float16": "only for factorizations", "bfloat16": "only for factorizations"}
+
 Sample = Callable[[np.random.Generator], tuple[Any, ...]]
 
 
@@ -55,6 +57,15 @@ def _away(*shape: int) -> Sample:
     return sample
 
 
+def _with_divisor(others: int) -> Sample:
+    """Arrays, then one of numbers away from 0."""
+
+    def sample(rng: np.random.Generator) -> tuple[Any, ...]:
+        return (*rng.normal(size=(others, 3, 4)), rng.uniform(0.5, 2.0, (3, 4)))
+
+    return sample
+
+
 def _uneven(*shape: int) -> Sample:
     """Numbers of which no two sums along an axis come close in modulus."""
 
@@ -93,7 +104,7 @@ def _lstsq(a: Any, b: Any) -> Any:
 
 def _by_svd(x: Any) -> Any:
     """A function of singular values and vectors that does not depend on the choice of the vectors."""
-    u, s, vh = la.svd(x)
+    u, s, vh = la.svd(x, full_matrices=False)
     return matmul(multiply(u, exp(s)), vh)
 
 
@@ -105,6 +116,22 @@ def _by_eigh(x: Any) -> Any:
 def _np_by_svd(x: Any) -> Any:
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     return (u * np.exp(s)) @ vh
+
+
+def _projection(q: Any) -> Any:
+    """The projection on the space of orthonormal columns: what does not depend on which of them were chosen."""
+    return matmul(q, m.H(q))
+
+
+def _by_complete_qr(x: Any) -> Any:
+    q, r = la.qr(x, mode="complete")
+    return matmul(q, r), _projection(q[..., x.shape[-1] :])
+
+
+def _by_full_svd(x: Any) -> Any:
+    u, s, vh = la.svd(x, full_matrices=True)
+    k = s.shape[-1]
+    return s, _projection(u[..., k:] if u.shape[-1] > k else m.H(vh)[..., k:])
 
 
 CASES = [
@@ -153,6 +180,14 @@ CASES = [
     Case("cofactor_change", m.cofactor_change, _normal((4, 4), (4, 4))),
     Case("cofactor_change of three", m.cofactor_change, _normal((2, 3, 3), (2, 3, 3))),
     Case("cofactor_change complex", m.cofactor_change, _complex((3, 3), (3, 3))),
+    Case(
+        "over", lambda x, y: m.over(x, y, y * 0.0, name="over", pulls=False), _with_divisor(1), lambda x, y: x / y,
+        without=FACTORS,
+    ),
+    Case(
+        "over_change", lambda x, y, z: m.over_change(x, y, z, z * 0.0, name="over"), _with_divisor(2), lambda x, y, z: -x * y / z**2,
+        without=FACTORS,
+    ),
     Case("slogdet", la.slogdet, _normal((3, 3)), lambda x: tuple(np.linalg.slogdet(x))),
     Case("slogdet batch", la.slogdet, _normal((2, 2, 2)), lambda x: tuple(np.linalg.slogdet(x))),
     Case("slogdet complex", la.slogdet, _complex((3, 3)), lambda x: tuple(np.linalg.slogdet(x))),
@@ -179,16 +214,16 @@ CASES = [
     Case("eigh complex", lambda x: _by_eigh(m.hermitian(x, x)), _complex((3, 3))),
     Case("eigvalsh", lambda x: la.eigvalsh(_symmetric(x)), _normal((3, 3)), lambda x: np.linalg.eigvalsh(_sym(x))),
     Case("eigvalsh complex", lambda x: la.eigvalsh(m.hermitian(x, x)), _complex((3, 3))),
-    Case("svd", lambda x: tuple(la.svd(x)), _apart(3, 3), lambda x: tuple(np.linalg.svd(x))),
+    Case("svd", lambda x: tuple(la.svd(x, full_matrices=False)), _apart(3, 3), lambda x: tuple(np.linalg.svd(x, full_matrices=False))),
     Case(
         "svd tall",
-        lambda x: tuple(la.svd(x)),
+        lambda x: tuple(la.svd(x, full_matrices=False)),
         _apart(4, 2),
         lambda x: tuple(np.linalg.svd(x, full_matrices=False)),
     ),
     Case(
         "svd wide batch",
-        lambda x: tuple(la.svd(x)),
+        lambda x: tuple(la.svd(x, full_matrices=False)),
         _apart(2, 2, 3),
         lambda x: tuple(np.linalg.svd(x, full_matrices=False)),
     ),
@@ -202,9 +237,21 @@ CASES = [
     Case("qr tall", lambda x: tuple(la.qr(x)), _normal((2, 4, 2)), lambda x: tuple(np.linalg.qr(x))),
     Case("qr wide", lambda x: tuple(la.qr(x)), _normal((2, 4)), lambda x: tuple(np.linalg.qr(x))),
     Case("qr complex", lambda x: tuple(la.qr(x)), _complex((3, 2)), lambda x: tuple(np.linalg.qr(x))),
+    Case("qr complete", _by_complete_qr, _normal((4, 2)), without=FACTORS),
+    Case("qr complete complex", _by_complete_qr, _complex((3, 1)), without=FACTORS),
+    Case("qr complete wide", lambda x: tuple(la.qr(x, mode="complete")), _normal((2, 4)), lambda x: tuple(np.linalg.qr(x, mode="complete"))),
+    Case("svd full", _by_full_svd, _apart(4, 2), without=FACTORS),
+    Case("svd full wide", lambda x: _by_full_svd(m.H(x)), _apart(2, 4, 2), without=FACTORS),
+    Case("svd full complex", _by_full_svd, _complex((4, 2)), without=FACTORS),
+    Case("complement", lambda x: _projection(m.complement(m.qr(x)[0])), _normal((2, 4, 2)), lambda x: np.eye(4) - x @ np.linalg.pinv(x), without=FACTORS),
     Case("qr r", lambda x: la.qr(x, mode="r"), _normal((3, 2)), lambda x: np.linalg.qr(x, mode="r")),
     Case("pinv tall", la.pinv, _apart(4, 3), np.linalg.pinv),
     Case("pinv wide batch", la.pinv, _normal((2, 2, 3)), np.linalg.pinv),
+    Case(
+        "pinv rtol for each", la.pinv, lambda rng: (rng.normal(size=(2, 3, 2)), np.array([1e-9, 1e-4])),
+        lambda x, rtol: np.linalg.pinv(x, rtol=rtol), argnums=(0,), without=FACTORS,
+    ),
+    Case("matrix_rank for each", la.matrix_rank, lambda rng: (np.eye(3) * np.ones((2, 1, 1)) * [1.0, 0.1, 0.0], np.array([1e-9, 0.5])), lambda x, rtol: np.linalg.matrix_rank(x, rtol=rtol), argnums=()),
     Case("pinv complex", la.pinv, _complex((3, 2)), np.linalg.pinv),
     Case(
         "pinv of rank 2",

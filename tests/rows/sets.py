@@ -28,5 +28,7 @@ CASES = [
     Case("unique_inverse", lambda x: tuple(sets.unique_inverse(x)), integers((3, 3)), lambda x: tuple(np.unique_inverse(x)), argnums=(), without=COUNTED),
     Case("isin", sets.isin, lambda rng: (rng.integers(0, 9, (3, 4)), rng.integers(0, 9, 5)), np.isin, argnums=()),
     Case("isin invert", lambda x, y: sets.isin(x, y, invert=True), lambda rng: (rng.integers(0, 9, 7), rng.integers(0, 9, (2, 2))), lambda x, y: np.isin(x, y, invert=True), argnums=()),
+    Case("isin of one number", lambda x: sets.isin(x, 3), lambda rng: (rng.integers(0, 5, (3, 4)),), lambda x: np.isin(x, 3), argnums=()),
+    Case("isin for one number", lambda y: sets.isin(3, y), lambda rng: (rng.integers(0, 5, 5),), lambda y: np.isin(3, y), argnums=()),
     Case("isin nothing", sets.isin, lambda rng: (rng.normal(size=3), np.zeros(0)), np.isin, argnums=()),
 ]  # fmt: skip
