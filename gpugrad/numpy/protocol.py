@@ -47,7 +47,8 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
 def _name_of(ufunc: Any) -> str:
     """Where users find a universal function."""
     for module, name in (("numpy", "np"), ("scipy.special", "scipy.special")):
-        if getattr(sys.modules.get(module), ufunc.__name__, None) is ufunc:
+        there = getattr(sys.modules.get(module), ufunc.__name__, None)
+        if there is not None and there is ufunc:
             return f"{name}.{ufunc.__name__}"
     return str(ufunc.__name__)
 
