@@ -386,6 +386,10 @@ def test_eigenvalues_are_real_where_numpys_are() -> None:
     np.testing.assert_allclose(slope.numpy(), [[0.0, 0.0], [1.0, 1.0]], atol=1e-14)
     with pytest.raises(np.linalg.LinAlgError, match="defective"):
         gg.grad(lambda a: np.sum(np.linalg.eigvals(a)))(np.array([[1.0, 1.0], [0.0, 1.0]]))
+    twice = np.diag([2.0, 2.0, 3.0])
+    np.testing.assert_allclose(gg.grad(lambda a: np.sum(np.linalg.eigvals(a) ** 3))(twice).numpy(), 3.0 * twice**2)
+    with pytest.raises(np.linalg.LinAlgError, match=r"choice of these vectors"):
+        gg.grad(lambda a: np.sum(np.linalg.eig(a).eigenvectors[0]))(twice)
 
 
 def test_piecewise_under_vmap() -> None:

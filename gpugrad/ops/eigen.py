@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from gpugrad import dtypes
 from gpugrad.ops.bilinear import mm
-from gpugrad.ops.elementwise import equal, hypot, less_equal, multiply, reciprocal, where
-from gpugrad.ops.linear import conj, diagonal, expand, imag, real, reduce_sum, to_complex
+from gpugrad.ops.elementwise import equal, hypot, multiply, reciprocal, where
+from gpugrad.ops.linear import conj, diag_embed, diagonal, expand, imag, real, reduce_sum, to_complex
 from gpugrad.ops.linearized import reduce_max
-from gpugrad.ops.matrices import LinAlgError, square_of
+from gpugrad.ops.matrices import LinAlgError, over, square_of
 from gpugrad.primitive import Primitive, linearized
 from gpugrad.trace import Array
 
@@ -37,13 +37,13 @@ def _size(z: Any) -> Any:
     return hypot(real(z), imag(z))
 
 
-def _gaps(w: Any) -> Any:
-    """1 / (w_j - w_i) for all pairs, 0 where the difference is within rounding of 0."""
+def _by_gaps(r: Any, w: Any) -> Any:
+    """What is off the diagonal over w_j - w_i; ``over`` says when that is not to be had, where two of them are equal."""
     n = w.shape[-1]
-    d = _rows(w, n) - expand(w, axis=(-1,), sizes=(n,))
+    own = diag_embed(w * 0.0 + 1.0, n, n)
+    gaps = _rows(w, n) - expand(w, axis=(-1,), sizes=(n,)) + own
     noise = reduce_max(_size(w), axis=(-1,)) * (8.0 * n * float(dtypes.finfo(dtypes.of(w)).eps))
-    near = less_equal(_size(d), expand(noise, axis=(-2, -1), sizes=(n, n)))
-    return where(near, 0.0, reciprocal(where(near, 1.0, d)))
+    return over(multiply(r, 1.0 - own), gaps, expand(noise, axis=(-2, -1), sizes=(n, n)), name="eig", pulls=False)
 
 
 def _largest(v: Any) -> Any:
@@ -54,12 +54,17 @@ def _largest(v: Any) -> Any:
     return where(top, 1.0, 0.0 * size)
 
 
+def _in_basis(t: Any, x: Any, v: Any) -> Any:
+    """V⁻¹ t V."""
+    return mm(eigenbasis_inverse(v), mm(t if dtypes.is_complex(x.dtype) else to_complex(t), v))
+
+
 def _eig_map(t: Any, x: Any, out: Any) -> Any:
     """With r = V⁻¹ t V: dw is its diagonal; dV = V (r / gaps), less what would change the norm and phase of a column."""
     w, v = out
     n = w.shape[-1]
-    r = mm(eigenbasis_inverse(v), mm(t if dtypes.is_complex(x.dtype) else to_complex(t), v))
-    turned = mm(v, multiply(r, _gaps(w)))
+    r = _in_basis(t, x, v)
+    turned = mm(v, _by_gaps(r, w))
     length = real(reduce_sum(multiply(turned, conj(v)), axis=(-2,)))
     top = _largest(v)
     count = reduce_sum(top, axis=(-2,))
@@ -87,6 +92,16 @@ eig_general: Primitive = linearized(
 )
 
 
+eigvals_general: Primitive = linearized(
+    "eigvals",
+    lambda t, x: diagonal(_in_basis(t, x, eig_general(x)[1])),
+    forward=lambda xp, x: _eig(xp, x)[0],
+    shape=lambda s: s[:-1],
+    dtype=lambda d: dtypes.complex_of(d),
+    doc="The eigenvalues of a square matrix, complex, in the order of ``eig``.",
+)
+
+
 def _basis_inverse(xp: Any, v: Any) -> Any:
     least = xp.min(xp.linalg.svdvals(v), axis=-1) if 0 not in v.shape else xp.asarray(1.0)
     if xp.any(least <= math.sqrt(float(dtypes.finfo(dtypes.of(v)).eps)) * 1e-3):
@@ -109,9 +124,8 @@ def eig(x: Array) -> EigResult:
     """(eigenvalues, eigenvectors) of square matrices, x V = V diag(w): complex, in no particular order.
 
     Eigenvectors have norm 1, and their largest component is real. The derivative is meant for distinct eigenvalues.
-    Where some are equal to rounding, the part that divides by their difference is taken as 0, as in :func:`eigh`: right
-    for functions that do not depend on the choice of the eigenvectors, such as sums. Raises LinAlgError when a defective
-    matrix is differentiated, whose eigenvalues have no derivative.
+    Where some are equal to rounding, a function to which the choice of their eigenvectors matters has none, and
+    LinAlgError says so; so does it when a defective matrix is differentiated, whose eigenvalues have none either.
 
     >>> import gpugrad as gg
     >>> gg.linalg.eig(gg.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
@@ -121,10 +135,13 @@ def eig(x: Array) -> EigResult:
 
 
 def eigvals(x: Array) -> Array:
-    """The eigenvalues of square matrices, complex, in no particular order; derivatives as those of :func:`eig`.
+    """The eigenvalues of square matrices, complex, in no particular order.
+
+    Symmetric functions of eigenvalues that are equal, such as sums, have a derivative; that of a single one of them is
+    not defined. Raises LinAlgError when a defective matrix is differentiated.
 
     >>> import gpugrad as gg
     >>> gg.linalg.eigvals(gg.tensor([[2.0, 1.0], [0.0, 3.0]]))
     tensor([2.+0.j, 3.+0.j])
     """
-    return eig_general(square_of(x, "eigvals"))[0]
+    return eigvals_general(square_of(x, "eigvals"))
