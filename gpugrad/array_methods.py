@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import errors
-from gpugrad.ops import arithmetic, linear, ordering, rearranging
+from gpugrad.ops import arithmetic, gathering, linear, ordering, rearranging, reductions, sequences
 from gpugrad.shapes import axes_of
 
 
@@ -48,77 +48,93 @@ class ArrayMethods:
         self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
     ) -> Any:
         """The sum over axes."""
-        if axis is None and dtype is None and out is None and not keepdims and not more and self.dtype in _SUMMED:
+        if out is not None or more:
+            return self.__array_function__(np.sum, (), (self, axis, dtype, out, keepdims), more)
+        if axis is None and dtype is None and not keepdims and self.dtype in _SUMMED:
             return self._trace.apply(linear.reduce_sum, self, {"axis": axes_of(None, self.shape, "sum")})
-        return self.__array_function__(np.sum, (), (self, axis, dtype, out, keepdims), more)
+        return reductions.sum(self, axis, dtype, keepdims)
 
     def prod(
         self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
     ) -> Any:
         """The product over axes."""
-        return self.__array_function__(np.prod, (), (self, axis, dtype, out, keepdims), more)
+        if out is not None or more:
+            return self.__array_function__(np.prod, (), (self, axis, dtype, out, keepdims), more)
+        return reductions.prod(self, axis, dtype, keepdims)
 
     def mean(
         self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
     ) -> Any:
         """The mean over axes."""
-        return self.__array_function__(np.mean, (), (self, axis, dtype, out, keepdims), more)
+        if out is not None or dtype is not None or more:
+            return self.__array_function__(np.mean, (), (self, axis, dtype, out, keepdims), more)
+        return reductions.mean(self, axis, keepdims=keepdims)
 
     def max(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """The maximum over axes; ties share the gradient."""
-        return self.__array_function__(np.max, (), (self, axis, out, keepdims), more)
+        if out is not None or more:
+            return self.__array_function__(np.max, (), (self, axis, out, keepdims), more)
+        return reductions.max(self, axis, keepdims)
 
     def min(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """The minimum over axes; ties share the gradient."""
-        return self.__array_function__(np.min, (), (self, axis, out, keepdims), more)
+        if out is not None or more:
+            return self.__array_function__(np.min, (), (self, axis, out, keepdims), more)
+        return reductions.min(self, axis, keepdims)
 
     def all(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """Whether all elements are true."""
-        return self.__array_function__(np.all, (), (self, axis, out, keepdims), more)
+        if out is not None or more:
+            return self.__array_function__(np.all, (), (self, axis, out, keepdims), more)
+        return reductions.all(self, axis, keepdims)
 
     def any(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
         """Whether any element is true."""
-        return self.__array_function__(np.any, (), (self, axis, out, keepdims), more)
+        if out is not None or more:
+            return self.__array_function__(np.any, (), (self, axis, out, keepdims), more)
+        return reductions.any(self, axis, keepdims)
 
     def var(
-        self: Any,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Any = None,
-        ddof: float = 0,
-        keepdims: bool = False,
+        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False,
         **more: Any,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """The variance over axes."""
-        return self.__array_function__(np.var, (), (self, axis, dtype, out, ddof, keepdims), more)
+        if out is not None or dtype is not None or more:
+            return self.__array_function__(np.var, (), (self, axis, dtype, out, ddof, keepdims), more)
+        return reductions.var(self, axis, correction=ddof, keepdims=keepdims)
 
     def std(
-        self: Any,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Any = None,
-        ddof: float = 0,
-        keepdims: bool = False,
+        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False,
         **more: Any,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """The standard deviation over axes."""
-        return self.__array_function__(np.std, (), (self, axis, dtype, out, ddof, keepdims), more)
+        if out is not None or dtype is not None or more:
+            return self.__array_function__(np.std, (), (self, axis, dtype, out, ddof, keepdims), more)
+        return reductions.std(self, axis, correction=ddof, keepdims=keepdims)
 
     def argmax(self: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
         """The index of the first maximum."""
-        return self.__array_function__(np.argmax, (), (self, axis, out), {"keepdims": keepdims})
+        if out is not None:
+            return self.__array_function__(np.argmax, (), (self, axis, out), {"keepdims": keepdims})
+        return reductions.argmax(self, axis, keepdims)
 
     def argmin(self: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
         """The index of the first minimum."""
-        return self.__array_function__(np.argmin, (), (self, axis, out), {"keepdims": keepdims})
+        if out is not None:
+            return self.__array_function__(np.argmin, (), (self, axis, out), {"keepdims": keepdims})
+        return reductions.argmin(self, axis, keepdims)
 
     def cumsum(self: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
         """The running sum along an axis."""
-        return self.__array_function__(np.cumsum, (), (self, axis, dtype, out), {})
+        if out is not None:
+            return self.__array_function__(np.cumsum, (), (self, axis, dtype, out), {})
+        return sequences.cumsum(self, axis, dtype)
 
     def cumprod(self: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
         """The running product along an axis."""
-        return self.__array_function__(np.cumprod, (), (self, axis, dtype, out), {})
+        if out is not None:
+            return self.__array_function__(np.cumprod, (), (self, axis, dtype, out), {})
+        return reductions.cumprod(self, axis, dtype)
 
     # ---- order --------------------------------------------------------------------------------------------------------
 
@@ -206,7 +222,6 @@ class ArrayMethods:
         return another(self, rearranging.repeat(self, repeats, axis))
 
     diagonal = _of_numpy(np.diagonal)
-    take = _of_numpy(np.take)
     trace = _of_numpy(np.trace)
     dot = _of_numpy(np.dot)
     nonzero = _of_numpy(np.nonzero)
@@ -214,6 +229,12 @@ class ArrayMethods:
     choose = _of_numpy(np.choose)
     argpartition = _of_numpy(np.argpartition)
     put = _of_numpy(np.put)
+
+    def take(self: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+        """Elements at indices along an axis."""
+        if out is not None or mode != "raise":
+            return self.__array_function__(np.take, (), (self, indices, axis, out, mode), {})
+        return gathering.take(self, indices, axis)
 
     def compress(self: Any, condition: Any, axis: int | None = None, out: Any = None) -> Any:
         """The slices along ``axis`` for which the condition holds."""
@@ -235,11 +256,15 @@ class ArrayMethods:
 
     def clip(self: Any, min: Any = None, max: Any = None, out: Any = None) -> Any:
         """Each element limited to [min, max]."""
-        return another(self, self.__array_function__(np.clip, (), (self, min, max, out), {}))
+        if out is not None:
+            return self.__array_function__(np.clip, (), (self, min, max, out), {})
+        return another(self, arithmetic.clip(self, min, max))
 
     def round(self: Any, decimals: int = 0, out: Any = None) -> Any:
         """Each element rounded."""
-        return another(self, self.__array_function__(np.round, (), (self, decimals, out), {}))
+        if out is not None:
+            return self.__array_function__(np.round, (), (self, decimals, out), {})
+        return another(self, arithmetic.round(self, decimals))
 
     def conjugate(self: Any) -> Any:
         """The complex conjugate."""

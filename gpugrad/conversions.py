@@ -111,7 +111,7 @@ def _full_name(function: Any, name: str) -> str:
 def unsaid(frame: FrameType) -> bool:
     """Whether ``float(t)``, asked for from ``frame``, is not what the user wrote, and would detach a result in silence."""
     what, function = asked_by(frame)
-    if what.endswith("= t") or errors.is_numpys(frame):
+    if what.endswith("= t") or errors.of_library(frame):
         return True
     root, name = function.split(".")[0], function.split(".")[-1]
     return root in ("cmath", "math", "numpy", "scipy") and not (root == "math" and name in _MEANT)
@@ -135,7 +135,7 @@ def _entered(frame: FrameType) -> str:
     name = ""
     below: FrameType | None = sys._getframe()
     while below is not None and below is not frame:
-        name = below.f_code.co_qualname if errors.is_numpys(below) else name
+        name = below.f_code.co_qualname if errors.of_library(below) else name
         below = below.f_back
     return name.removesuffix(".__call__")
 
@@ -149,6 +149,8 @@ def _instead(function: str) -> str:
         return f"np.{name} on the tensor"
     if function.startswith("numpy.polynomial"):
         return "np.polyval, or Horner's scheme"
+    if function.startswith("scipy.special."):
+        return f"gg.special.{name}, if it is there"
     return (
         "NumPy's functions on the tensor itself, np.stack to join tensors, gg.zeros or np.zeros_like(t) to write into"
     )

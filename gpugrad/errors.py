@@ -23,7 +23,8 @@ from types import FrameType
 import numpy as np
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_NUMPY = os.path.dirname(os.path.abspath(np.__file__))
+_SITE = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__)))
+_LIBRARIES = (os.path.join(_SITE, "numpy", ""), os.path.join(_SITE, "scipy", ""))
 
 
 class GpugradError(Exception):
@@ -78,15 +79,15 @@ class GradientWarning(UserWarning):
     """Something about a gradient that is legal and seldom meant."""
 
 
-def is_numpys(frame: FrameType) -> bool:
-    """Whether a frame runs code of NumPy's own."""
-    return frame.f_code.co_filename.startswith(_NUMPY)
+def of_library(frame: FrameType) -> bool:
+    """Whether a frame runs code of NumPy's or SciPy's own."""
+    return frame.f_code.co_filename.startswith(_LIBRARIES)
 
 
 def user_frame() -> FrameType:
-    """The nearest caller outside this package and NumPy: where the user stands."""
+    """The nearest caller outside this package, NumPy and SciPy: where the user stands."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((_HERE, _NUMPY)):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((_HERE, *_LIBRARIES)):
         frame = frame.f_back
     return frame
 

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpugrad.ops import eigen as _eigen
 from gpugrad.ops import linalg as _operations
+from gpugrad.ops.eigen import EigResult
 from gpugrad.ops.linalg import EighResult, QRResult, SlogdetResult, SVDResult
 from gpugrad.ops.matrices import LinAlgError
 from gpugrad.public import all_public
 
 if TYPE_CHECKING:
+    from gpugrad.ops.eigen import *  # noqa: F403
     from gpugrad.ops.linalg import *  # noqa: F403  (the names that the next line makes)
 
 globals().update(all_public(_operations.__all__, vars(_operations), "gpugrad.linalg"))
+globals().update(all_public(_eigen.__all__, vars(_eigen), "gpugrad.linalg"))
 
-__all__ = ["EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult", *_operations.__all__]
+__all__ = [
+    "EigResult", "EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult", *_eigen.__all__, *_operations.__all__,
+]  # fmt: skip

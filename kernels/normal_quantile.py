@@ -91,9 +91,13 @@ def routine(dtype: Any) -> Routine:
 
 def normal_quantile(xp: Any, x: Any) -> Any:
     """The number below which a normal variate lies with probability ``x``: -∞ at 0, ∞ at 1, NaN outside [0, 1]."""
-    centre, near, far, shift, border = routine(x.dtype)
     q = x - 0.5
-    tail = xp.where(q < 0.0, x, 1.0 - x)
+    return quantile(xp, q, xp.where(q < 0.0, x, 1.0 - x))
+
+
+def quantile(xp: Any, q: Any, tail: Any) -> Any:
+    """The same for the probability ½ + q, of which the smaller side is ``tail``: where one of them says more."""
+    centre, near, far, shift, border = routine(q.dtype)
     inside = (tail > 0.0) & (tail < 0.5)
     r = xp.sqrt(-xp.log(xp.where(inside, tail, 0.25)))
     is_near = r <= border
@@ -101,7 +105,7 @@ def normal_quantile(xp: Any, x: Any) -> Any:
     is_centre = xp.abs(q) <= 0.425
     s = xp.where(is_centre, q, 0.0)
     out = xp.where(is_centre, s * centre(shift - s * s), xp.where(q < 0.0, -outer, outer))
-    limit = xp.where(tail == 0.0, xp.where(q < 0.0, xp.full_like(x, -xp.inf), xp.inf), xp.nan)
+    limit = xp.where(tail == 0.0, xp.where(q < 0.0, xp.full_like(q, -xp.inf), xp.inf), xp.nan)
     return xp.where(inside | is_centre, out, limit)
 
 

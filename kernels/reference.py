@@ -41,7 +41,7 @@ def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
     return out
 
 
-def _tail(a: Any) -> Any:
+def scaled_tail(a: Any) -> Any:
     """erfc(a) · e^(a²) for a of 1 or more."""
     return _polynomial(_FAR, (a - 5.0) / (a + 3.0)) / a
 
@@ -51,7 +51,7 @@ def erf(xp: Any, x: Any) -> Any:
     a = xp.abs(x)
     near = xp.where(a < 1.0, x, xp.zeros_like(x))
     far = xp.where(a < 1.0, xp.ones_like(a), xp.minimum(a, xp.full_like(a, 6.5)))
-    tail = 1.0 - xp.exp(-far * far) * _tail(far)
+    tail = 1.0 - xp.exp(-far * far) * scaled_tail(far)
     return xp.where(a < 1.0, near + near * _polynomial(_NEAR, near * near), xp.where(x < 0, -tail, tail))
 
 
@@ -61,6 +61,6 @@ def erfc(xp: Any, x: Any) -> Any:
     near = xp.where(a < 1.0, x, xp.zeros_like(x))
     far = xp.where(a < 1.0, xp.ones_like(a), xp.minimum(a, xp.full_like(a, 28.0)))
     head = xp.round(far * 16.0) / 16.0
-    tail = xp.exp(-head * head) * (xp.exp((head - far) * (head + far)) * _tail(far))
+    tail = xp.exp(-head * head) * (xp.exp((head - far) * (head + far)) * scaled_tail(far))
     near = (1.0 - near) - near * _polynomial(_NEAR, near * near)
     return xp.where(a < 1.0, near, xp.where(x < 0, 2.0 - tail, tail))

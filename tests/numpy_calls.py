@@ -73,6 +73,10 @@ UFUNC_CALLS: dict[str, list[Call]] = {
     "conjugate": [lambda np, a: np.conjugate(a.c), lambda np, a: np.conj(a.m)],
     "divmod": [lambda np, a: np.divmod(a.m, 0.3)],
     "float_power": [lambda np, a: np.float_power(a.p, a.w)],
+    "bitwise_count": [lambda np, a: np.bitwise_count(a.j), lambda np, a: np.bitwise_count(-a.i)],
+    "frexp": [lambda np, a: np.frexp(a.m), lambda np, a: np.frexp(a.m * 1e-3)],
+    "gcd": [lambda np, a: np.gcd(a.j * 6, a.i * 4), lambda np, a: np.gcd(a.j, 0)],
+    "lcm": [lambda np, a: np.lcm(a.j, a.i), lambda np, a: np.lcm(-a.j, 6)],
     "invert": [lambda np, a: np.invert(a.b), lambda np, a: ~a.i],
     "ldexp": [lambda np, a: np.ldexp(a.v, a.i)],
     "logical_not": [lambda np, a: np.logical_not(a.b)],
@@ -306,7 +310,27 @@ FUNCTION_CALLS: dict[str, list[Call]] = {
     "linspace": [lambda np, a: np.linspace(0.0, a.s, 5), lambda np, a: np.linspace(a.v, a.w, 3, endpoint=False), lambda np, a: np.linspace(a.s, 2.0, 3, retstep=True), lambda np, a: np.linspace(a.v, a.w, 3, axis=1)],
     "logspace": [lambda np, a: np.logspace(a.s, 2.0, 3), lambda np, a: np.logspace(0.0, 1.0, 3, base=a.s)],
     "geomspace": [lambda np, a: np.geomspace(a.s, 8.0, 4)],
+    # ---- histograms, bits
+    "histogram": [
+        lambda np, a: np.histogram(a.m, bins=4), lambda np, a: np.histogram(a.v, weights=a.w), lambda np, a: np.histogram(a.m, [-2.0, -0.5, 0.1, 2.0]),
+        lambda np, a: np.histogram(a.m, 3, (-1.0, 1.0), density=True), lambda np, a: np.histogram(a.m, "fd"), lambda np, a: np.histogram(a.m, weights=abs(a.k), bins=3, density=True),
+        lambda np, a: np.histogram(a.i, bins=2), lambda np, a: np.histogram([0.0, 0.5, 1.0], bins=2, weights=a.u),
+    ],
+    "histogram_bin_edges": [lambda np, a: np.histogram_bin_edges(a.m, 5), lambda np, a: np.histogram_bin_edges(a.m, "sturges"), lambda np, a: np.histogram_bin_edges(a.m, 2, (0, 3))],
+    "histogram2d": [
+        lambda np, a: np.histogram2d(a.v, a.w, 3), lambda np, a: np.histogram2d(a.v, a.w, [2, 3], weights=a.p), lambda np, a: np.histogram2d(a.v, a.w, [-2.0, 0.0, 0.5, 2.0], density=True),
+        lambda np, a: np.histogram2d(a.v, a.w, bins=2, range=[[-1.0, 1.0], [-2.0, 2.0]]),
+    ],
+    "histogramdd": [lambda np, a: np.histogramdd(a.n, 3), lambda np, a: np.histogramdd([a.v, a.w, a.p], (2, 3, 2), weights=a.rising), lambda np, a: np.histogramdd(a.n, [2, [-3.0, 0.0, 3.0]], density=True)],
+    "packbits": [lambda np, a: np.packbits(a.mask), lambda np, a: np.packbits(a.mask, axis=0), lambda np, a: np.packbits(a.i, bitorder="little")],
+    "unpackbits": [lambda np, a: np.unpackbits(a.j.astype(numpy.uint8)), lambda np, a: np.unpackbits(a.j.astype(numpy.uint8)[:, None], axis=1, count=5, bitorder="little"), lambda np, a: np.unpackbits(a.j.astype(numpy.uint8), count=40), lambda np, a: np.unpackbits(a.j.astype(numpy.uint8), count=-2)],
+    "sort_complex": [lambda np, a: np.sort_complex(a.c), lambda np, a: np.sort_complex(a.v)],
+    "i0": [lambda np, a: np.i0(a.m)],
+    "polydiv": [lambda np, a: np.polydiv(a.v, a.u), lambda np, a: np.polydiv(a.u, a.v), lambda np, a: np.polydiv(a.v, a.u[:1])],
+    "roots": [lambda np, a: np.roots(a.v), lambda np, a: np.roots([1.0, -3.0, 2.0, 0.0] * abs(a.v))],
     # ---- linear algebra
+    "linalg.eig": [lambda np, a: np.linalg.eig(a.square)[0], lambda np, a: np.abs(np.linalg.eig(a.square).eigenvectors), lambda np, a: np.abs(np.linalg.eig(a.spd)[1])],
+    "linalg.eigvals": [lambda np, a: np.linalg.eigvals(a.square), lambda np, a: np.linalg.eigvals(a.square + a.spd)],
     "linalg.norm": [
         lambda np, a: np.linalg.norm(a.v), lambda np, a: np.linalg.norm(a.m), lambda np, a: np.linalg.norm(a.m, axis=1), lambda np, a: np.linalg.norm(a.m, "fro"),
         lambda np, a: np.linalg.norm(a.m, 2), lambda np, a: np.linalg.norm(a.m, "nuc"), lambda np, a: np.linalg.norm(a.v, 1), lambda np, a: np.linalg.norm(a.v, numpy.inf),
@@ -385,7 +409,7 @@ STORES = frozenset({"save", "savetxt", "savez", "savez_compressed", "array_repr"
 """Functions whose result is a file or a text of our own, and one that does not dispatch: tested one by one."""
 
 CONSTANT = frozenset({
-    "around", "ceil", "fix", "floor", "floor_divide", "full_like", "heaviside", "linalg.matrix_rank", "ones_like", "rint", "round",
+    "around", "ceil", "fix", "floor", "floor_divide", "full_like", "heaviside", "histogram", "histogram2d", "histogram_bin_edges", "linalg.matrix_rank", "ones_like", "rint", "round",
     "sign", "spacing", "trunc", "zeros_like",
 })  # fmt: skip
 """Functions with a floating-point result that is constant almost everywhere: no derivative is wanted."""

@@ -357,6 +357,41 @@ def test_at_of_a_function_of_one_number() -> None:
     np.testing.assert_allclose(x.grad.tolist(), [1.0, np.cos(np.sin(0.4)) * np.cos(0.4)])
 
 
+def test_histograms_are_differentiable_in_weights_and_edges() -> None:
+    x, w = np.array([0.1, 0.2, 0.9, 0.95]), np.array([1.0, 2.0, 3.0, 4.0])
+    scale = np.array([1.0, 10.0])
+    by_weight = gg.grad(lambda v: np.sum(np.histogram(x, bins=2, weights=v)[0] * scale))(w)
+    assert by_weight.tolist() == [1.0, 1.0, 10.0, 10.0]
+    by_data = gg.grad(lambda v: np.sum(np.histogram(v, bins=2)[1] * np.array([1.0, 10.0, 100.0])))(x)
+    np.testing.assert_allclose(by_data.tolist(), [6.0, 0.0, 0.0, 105.0])
+    density = lambda v: np.histogram(x, bins=2, weights=v, density=True)[0] @ scale
+    np.testing.assert_allclose(gg.grad(density)(w).numpy(), differences(density, w), rtol=1e-7)
+    plane = lambda v: np.sum(np.histogram2d(x, x, 2, weights=v)[0] * np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert gg.grad(plane)(w).tolist() == [1.0, 1.0, 4.0, 4.0]
+    rows = gg.vmap(lambda v: np.histogram(v, bins=2, range=(0.0, 1.0))[0])(np.stack([x, x**8]))
+    assert rows.tolist() == [[2, 2], [3, 1]]
+    with pytest.raises(errors.ShapeError):
+        np.histogram(gg.tensor(x), bins=0)
+    with pytest.raises(errors.ShapeError):
+        np.histogram(gg.tensor(x), weights=np.ones(3))
+
+
+def test_eigenvalues_are_real_where_numpys_are() -> None:
+    rotation, shear = np.array([[0.0, 1.0], [-1.0, 0.0]]), np.array([[2.0, 1.0], [0.0, 3.0]])
+    assert np.linalg.eigvals(gg.tensor(rotation)).dtype == np.complex128
+    assert np.linalg.eig(gg.tensor(shear)).eigenvectors.dtype == np.float64
+    assert np.roots(gg.tensor([1.0, 0.0, 0.0, 0.0])).tolist() == [0.0, 0.0, 0.0]
+    assert np.roots(gg.tensor([0.0, 0.0])).shape == (0,)
+    slope = gg.grad(lambda a: np.max(np.linalg.eigvals(a)))(shear)
+    np.testing.assert_allclose(slope.numpy(), [[0.0, 0.0], [1.0, 1.0]], atol=1e-14)
+    with pytest.raises(np.linalg.LinAlgError, match="defective"):
+        gg.grad(lambda a: np.sum(np.linalg.eigvals(a)))(np.array([[1.0, 1.0], [0.0, 1.0]]))
+    twice = np.diag([2.0, 2.0, 3.0])
+    np.testing.assert_allclose(gg.grad(lambda a: np.sum(np.linalg.eigvals(a) ** 3))(twice).numpy(), 3.0 * twice**2)
+    with pytest.raises(np.linalg.LinAlgError, match=r"choice of these vectors"):
+        gg.grad(lambda a: np.sum(np.linalg.eig(a).eigenvectors[0]))(twice)
+
+
 def test_piecewise_under_vmap() -> None:
     def f(x: Any) -> Any:
         return np.piecewise(x, [x < 0.5, x > 0.8], [lambda v: v**2, 3.0, lambda v: -v])

@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import errors
+from gpugrad import dtypes, errors
 from gpugrad.numpy import fitting
-from gpugrad.numpy.results import delivered
-from gpugrad.ops import linalg
+from gpugrad.numpy.results import delivered, real_if_real
+from gpugrad.ops import eigen, linalg
+from gpugrad.ops.eigen import EigResult
 from gpugrad.ops.elementwise import greater
 from gpugrad.ops.gathering import count_nonzero
 from gpugrad.ops.norms import matrix_rank as rank_of
 from gpugrad.ops.rearranging import moveaxis, reshape
+from gpugrad.ops.reductions import floating
 from gpugrad.trace import Array
 
-__all__ = ["cross", "matrix_rank", "multi_dot", "pinv", "svd", "tensorinv", "tensorsolve"]
+__all__ = ["cross", "eig", "eigvals", "matrix_rank", "multi_dot", "pinv", "svd", "tensorinv", "tensorsolve"]
 
 ABSENT: Any = getattr(np, "_NoValue", None)
 
@@ -43,6 +45,18 @@ def matrix_rank(A: Array, tol: float | None = None, hermitian: bool = False, *, 
 def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """The vector product in three dimensions, of vectors along ``axis`` of each."""
     return fitting.cross(x1, x2, axis=axis)
+
+
+def eig(a: Array) -> EigResult:
+    """(eigenvalues, eigenvectors) of square matrices: real if the eigenvalues of ``a`` are, see ``gg.linalg.eig``."""
+    w, v = eigen.eig(a)
+    return EigResult(w, v) if dtypes.is_complex(floating(a).dtype) else EigResult(*real_if_real(w, v))
+
+
+def eigvals(a: Array) -> Array:
+    """The eigenvalues of square matrices: real if those of ``a`` are, see ``gg.linalg.eigvals``."""
+    w = eigen.eigvals(a)
+    return w if dtypes.is_complex(floating(a).dtype) else real_if_real(w)
 
 
 def multi_dot(arrays: Sequence[Array], *, out: Any = None) -> Array:

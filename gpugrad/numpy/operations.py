@@ -15,6 +15,7 @@ from gpugrad.ops import (
     fft,
     gathering,
     indexing,
+    integers,
     joining,
     linalg,
     linear,
@@ -24,11 +25,12 @@ from gpugrad.ops import (
     reductions,
     sequences,
     sets,
+    special,
 )
 from gpugrad.public import all_public
 
 _MODULES: tuple[ModuleType, ...] = (
-    arithmetic, bilinear, contraction, gathering, indexing, joining, ordering, padding, rearranging, reductions,
+    arithmetic, bilinear, contraction, gathering, indexing, integers, joining, ordering, padding, rearranging, reductions,
     sequences, sets, ufunc_formulas,
 )  # fmt: skip
 
@@ -36,6 +38,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = all_public(elementwise.__all__, vars
 """Name -> function; those of linear algebra and Fourier transforms are ``"linalg.solve"``, ``"fft.rfft"`` and so on."""
 
 OPERATIONS |= all_public(["conj", "imag", "real"], vars(linear))
+OPERATIONS |= all_public(["i0"], vars(special), "gpugrad.special")
 for _module in _MODULES:
     OPERATIONS |= all_public(_module.__all__, vars(_module))
 OPERATIONS |= {f"linalg.{name}": f for name, f in all_public(linalg.__all__, vars(linalg), "gpugrad.linalg").items()}

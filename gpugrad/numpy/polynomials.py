@@ -7,13 +7,31 @@ from typing import Any
 import numpy as np
 
 from gpugrad import creation, errors
+from gpugrad.numpy.results import real_if_real
+from gpugrad.ops.eigen import eigvals
+from gpugrad.ops.elementwise import abs as abs_of
+from gpugrad.ops.elementwise import stop
 from gpugrad.ops.joining import concat, stack
 from gpugrad.ops.linalg import lstsq
 from gpugrad.ops.padding import pad
+from gpugrad.ops.rearranging import atleast_1d
+from gpugrad.ops.reductions import floating
 from gpugrad.ops.reductions import sum as sum_of
 from gpugrad.trace import Array
 
-__all__ = ["poly", "polyadd", "polyder", "polyfit", "polyint", "polymul", "polysub", "polyval", "vander"]
+__all__ = [
+    "poly",
+    "polyadd",
+    "polyder",
+    "polydiv",
+    "polyfit",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
+    "roots",
+    "vander",
+]
 
 
 def polyval(p: Array, x: Array) -> Array:
@@ -44,6 +62,53 @@ def polymul(a1: Array, a2: Array) -> Array:
     """The product of two polynomials."""
     n, m = a1.shape[0], a2.shape[0]
     return sum_of(stack([pad(a1[k] * a2, (k, n - 1 - k)) for k in range(n)]), 0) if n and m else a1[:0]
+
+
+def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
+    """(quotient, remainder) of two polynomials; zeros at the front of the remainder go, as many as the values have.
+
+    >>> import gpugrad.numpy as gnp
+    >>> gnp.polydiv([3.0, 5.0, 2.0], [2.0, 1.0])
+    (tensor([1.5 , 1.75]), tensor([0.25]))
+    """
+    u, v = floating(atleast_1d(u)), floating(atleast_1d(v))
+    n, m = u.shape[0], v.shape[0]
+    if n < m:
+        return 0.0 * u[:1], u
+    quotient, rest = [], u + 0.0 * v[0]
+    for k in range(n - m + 1):
+        factor = rest[0] / v[0]
+        quotient.append(factor)
+        rest = rest[1:] - pad(factor * v[1:], (0, n - m - k)) if n - k > 1 else rest[:0]
+    if m == 1:
+        rest = 0.0 * u[:1]
+    while rest.shape[0] > 1 and bool(abs_of(rest[0]) <= 1e-8):
+        rest = rest[1:]
+    return stack(quotient), rest
+
+
+def roots(p: Array) -> Array:
+    """The zeros of a polynomial, the eigenvalues of its companion matrix; differentiable where they are distinct.
+
+    Zeros at both ends of ``p`` are left out by their values. Complex, unless all of them are real.
+
+    >>> import gpugrad.numpy as gnp
+    >>> gnp.roots([1.0, -3.0, 2.0])
+    tensor([2., 1.])
+    """
+    p = floating(p)
+    there = np.flatnonzero(stop(p).detach().numpy())
+    if not there.size:
+        return p[:0]
+    trailing = p.shape[0] - int(there[-1]) - 1
+    p = p[int(there[0]) : int(there[-1]) + 1]
+    n = p.shape[0] - 1
+    if not n:
+        return creation.zeros((trailing,), dtype=p.dtype, device=p.device)
+    below = creation.eye(n, k=-1, dtype=p.dtype, device=p.device)
+    companion = concat([(-p[1:] / p[0])[None], below[1:]])
+    found = real_if_real(eigvals(companion))
+    return concat([found, creation.zeros((trailing,), dtype=found.dtype, device=p.device)]) if trailing else found
 
 
 def polyder(p: Array, m: int = 1) -> Array:

@@ -6,12 +6,15 @@ tracked tensor into an array behind the user's back: not even ``buffer[0] = t``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gpugrad import errors
+from gpugrad import errors, special
 from gpugrad.backends import select
+from gpugrad.numpy.operations import OPERATIONS
 from gpugrad.numpy.table import FUNCTIONS, UFUNCS, found
+from gpugrad.numpy.ufunc import Ufunc
 from gpugrad.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -33,12 +36,32 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
             return call(*inputs)
     if any(_foreign(type(x), "__array_ufunc__") for x in inputs):
         return NotImplemented
-    ours = _ufuncs.get(ufunc)
+    ours = _ufuncs.get(ufunc) or _of_scipy(ufunc)
     if ours is None:
-        raise _unsupported(f"np.{ufunc.__name__}")
+        raise _unsupported(_name_of(ufunc))
     if method == "__call__":
         return ours(*inputs, **kwargs)
     return getattr(ours, method)(*inputs, **kwargs)
+
+
+def _name_of(ufunc: Any) -> str:
+    """Where users find a universal function."""
+    for module, name in (("numpy", "np"), ("scipy.special", "scipy.special")):
+        there = getattr(sys.modules.get(module), ufunc.__name__, None)
+        if there is not None and there is ufunc:
+            return f"{name}.{ufunc.__name__}"
+    return str(ufunc.__name__)
+
+
+def _of_scipy(ufunc: Any) -> Any:
+    """Our counterpart of a universal function of SciPy's, which is found by its name and remembered."""
+    name = ufunc.__name__
+    function = getattr(special, name, None) if _name_of(ufunc) == f"scipy.special.{name}" else None
+    if function is None:
+        return None
+    ours = Ufunc(name, function, nin=ufunc.nin, select=OPERATIONS["where"])
+    _ufuncs[ufunc], _calls[ufunc] = ours, function
+    return ours
 
 
 def array_function(

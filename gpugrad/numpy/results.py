@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes, errors
+from gpugrad.ops.elementwise import stop
+from gpugrad.ops.linear import real
 from gpugrad.tensor import Tensor
 from gpugrad.transforms.lift import as_value, tracked
 
@@ -73,3 +75,11 @@ def cast_as(x: Any, dtype: Any, casting: str, what: str) -> Any:
             f"{what}: dtype={wanted.name} for a result of dtype {x.dtype.name} with casting={casting!r}; expected a dtype that holds it. Cast it yourself: t.astype({wanted.name!r})"
         )
     return x.astype(wanted)
+
+
+def real_if_real(*xs: Any) -> Any:
+    """Complex results as real ones if all of the first has no imaginary part, as NumPy gives them."""
+    first = stop(xs[0])
+    plain = tracked(first) is None and not np.any(np.imag(np.asarray(first.detach().to("cpu").numpy())))
+    out = tuple(real(x) for x in xs) if plain else xs
+    return out if len(out) > 1 else out[0]

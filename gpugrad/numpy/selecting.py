@@ -14,11 +14,11 @@ from gpugrad.ops.elementwise import isnan, logical_and, where
 from gpugrad.ops.gathering import nonzero, searchsorted, take, take_along_axis
 from gpugrad.ops.indexing import scatter_add
 from gpugrad.ops.joining import concat, stack
-from gpugrad.ops.linear import reshape
+from gpugrad.ops.linear import imag, real, reshape
 from gpugrad.ops.ordering import argsort
 from gpugrad.ops.rearranging import broadcast_arrays, moveaxis
 from gpugrad.ops.reductions import all as all_of
-from gpugrad.ops.reductions import argmax, argmin
+from gpugrad.ops.reductions import argmax, argmin, floating
 from gpugrad.shapes import axis_of
 from gpugrad.tensor import Tensor
 from gpugrad.trace import Array
@@ -27,7 +27,7 @@ from gpugrad.transforms.lift import as_value
 __all__ = [
     "apply_along_axis", "apply_over_axes", "argpartition", "bincount", "block", "choose", "compress",
     "diag_indices_from", "digitize", "extract", "flatnonzero", "ix_", "lexsort", "nanargmax",
-    "nanargmin", "piecewise", "ravel_multi_index", "resize", "select", "tril_indices_from",
+    "nanargmin", "piecewise", "ravel_multi_index", "resize", "select", "sort_complex", "tril_indices_from",
     "triu_indices_from", "unravel_index",
 ]  # fmt: skip
 
@@ -241,6 +241,16 @@ def lexsort(keys: Sequence[Array], axis: int = -1) -> Array:
     for key in keys[1:]:
         index = take_along_axis(index, argsort(take_along_axis(key, index, axis), axis=axis), axis)
     return index
+
+
+def sort_complex(a: Array) -> Array:
+    """The elements along the last axis as complex numbers, in the order of their real parts, then of the imaginary ones."""
+    x = (
+        a
+        if dtypes.is_complex(a.dtype)
+        else a.astype("complex64" if a.dtype.itemsize <= 2 else dtypes.complex_of(floating(a).dtype))
+    )
+    return take_along_axis(x, lexsort([imag(x), real(x)]), -1)
 
 
 def bincount(x: Array, weights: Array | None = None, minlength: int = 0) -> Array:

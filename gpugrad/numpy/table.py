@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from gpugrad.numpy import (
+    bits,
     creating,
     fitting,
     fitting_linalg,
+    histograms,
     polynomials,
     questions,
     selecting,
@@ -46,7 +48,7 @@ _SAME = """
     allclose angle append argmax argmin argsort argwhere array_equal array_split atleast_1d atleast_2d atleast_3d
     broadcast_to column_stack convolve correlate count_nonzero cumprod cumsum cumulative_prod
     cumulative_sum delete diag diagonal diff dstack ediff1d expand_dims flip fliplr flipud gradient insert
-    imag interp isclose isneginf isposinf kron matrix_transpose median moveaxis nan_to_num nanmean nanmedian
+    i0 imag interp isclose isneginf isposinf kron matrix_transpose median moveaxis nan_to_num nanmean nanmedian
     nanpercentile nanquantile nonzero outer partition percentile ptp quantile real repeat roll rot90 round searchsorted
     sinc sort split squeeze swapaxes take take_along_axis tensordot tile transpose trapezoid tril triu trim_zeros
     unique_all unique_counts unique_inverse unique_values unstack
@@ -69,7 +71,18 @@ _ROWS = {
     **{name: Row(ours, join="maximum") for name, ours in (("max", "max"), ("amax", "max"), ("nanmax", "nanmax"))},
     **{name: Row(ours, join="minimum") for name, ours in (("min", "min"), ("amin", "min"), ("nanmin", "nanmin"))},
 }
-_MODULES: tuple[ModuleType, ...] = (creating, fitting, polynomials, questions, selecting, sets, statistics, writing)
+_MODULES: tuple[ModuleType, ...] = (
+    bits,
+    creating,
+    fitting,
+    histograms,
+    polynomials,
+    questions,
+    selecting,
+    sets,
+    statistics,
+    writing,
+)
 
 
 _WINDOWS = "lib.stride_tricks.sliding_window_view"

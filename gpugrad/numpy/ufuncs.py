@@ -14,7 +14,7 @@ _SAME = """
     greater_equal heaviside hypot isfinite isinf isnan ldexp less less_equal log log10 log1p log2 logaddexp logaddexp2
     logical_and logical_not logical_or logical_xor matmul maximum minimum multiply negative nextafter not_equal positive
     reciprocal remainder sign signbit sin sinh sqrt square subtract tan tanh trunc vecdot bitwise_and bitwise_or
-    bitwise_xor deg2rad rad2deg divmod modf matvec vecmat spacing
+    bitwise_count bitwise_xor deg2rad rad2deg divmod frexp gcd lcm modf matvec vecmat spacing
 """
 _RENAMED = {
     "absolute": "abs", "fabs": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",

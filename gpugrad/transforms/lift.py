@@ -79,8 +79,13 @@ def _from_dlpack(x: Any) -> Any:
 
 
 def holds_tensor(x: Any) -> bool:
-    """Whether nested lists and tuples hold a tensor."""
-    return type(x) is trace.Tensor or (isinstance(x, list | tuple) and any(map(holds_tensor, x)))
+    """Whether ``x`` is a tensor, or nested lists and tuples that hold one."""
+    if not isinstance(x, list | tuple):
+        return type(x) is trace.Tensor
+    kinds = set(map(type, x))  # lists of numbers may be long
+    if kinds <= WEAK:
+        return False
+    return trace.Tensor in kinds or (any(issubclass(k, list | tuple) for k in kinds) and any(map(holds_tensor, x)))
 
 
 def as_value(x: Any, dtype: Any = None) -> Any:
