@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-_WORDS = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
+_WORDS: dict[Any, Any] = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 _FEW = 4096
 """Elements below which the one call that branches is quicker than two that do not."""
 
