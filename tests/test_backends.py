@@ -33,6 +33,7 @@ def test_overrides_name_primitives():
     import gpugrad.random  # noqa: F401  (which declares primitives too)
     from gpugrad.primitive import registry
 
+    assert random.random_bits.name in registry
     assert set(select.get("numpy").overrides) <= set(registry)
 
 
@@ -162,3 +163,19 @@ def test_what_is_made_here_is_not_watched_for_changes_by_others():
         gg.random.normal((2,)),
     ]
     assert len(made) == 6 and trace.watching == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+@pytest.mark.parametrize("zero", [0, 0.0, -0.0, 1.0])
+def test_masking_many_numbers_is_where_bit_for_bit(rng, dtype, zero):
+    x = rng.normal(size=(3, 40, 60)).astype(dtype).transpose(2, 0, 1)
+    if x.dtype.kind == "f":
+        x[0], x[1, 0], x[2, 1] = np.nan, -0.0, np.inf
+    masks = [rng.random(x.shape) < 0.5, np.zeros(x.shape, bool), rng.random((60, 1, 80))[..., ::2] < 0.5, np.True_]
+    with gg.use_backend("numpy"):
+        for c in masks:
+            ours = np.asarray(gg.where(gg.asarray(c), gg.asarray(x), zero))
+            wanted = np.where(c, x, zero)
+            assert ours.shape == wanted.shape and np.array_equal(ours, wanted, equal_nan=dtype != "int64")
+            if x.dtype.kind == "f":
+                assert np.array_equal(np.signbit(ours), np.signbit(wanted))

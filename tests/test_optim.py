@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -85,19 +87,51 @@ def test_defaults_are_those_of_pytorch() -> None:
 
 @each_optimizer
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_half_precision_is_stepped_in_float32(name: str, dtype: str) -> None:
+def test_half_precision_is_the_rounded_path_of_float32(name: str, dtype: str) -> None:
     half, single = start(dtype), [gg.tensor(p.detach().astype("float32"), requires_grad=True) for p in start(dtype)]
     opt, wide = made(name, half), made(name, single)
     for step in range(3):
         set_gradients(half, step)
         for p, q in zip(half, single, strict=True):
-            q.copy_(p.detach().astype("float32"))
             q.grad = None if p.grad is None else p.grad.astype("float32")
         opt.step()
         wide.step()
         for p, q in zip(half, single, strict=True):
             assert p.dtype.name == dtype
             assert p.tolist() == q.detach().astype(dtype).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_small_steps_of_halves_add_up_unless_the_parameter_is_set(dtype: str) -> None:
+    w = gg.tensor([1.0, 2.0], dtype=dtype, requires_grad=True)
+    opt = gg.optim.SGD([w], lr=1e-4)
+    w.grad = gg.tensor([1.0, 1.0], dtype=dtype)
+    for _ in range(1000):
+        opt.step()
+    np.testing.assert_allclose(w.detach().astype("float64").numpy(), [0.9, 1.9], rtol=4e-3)
+    with gg.no_grad():
+        w.copy_(gg.tensor([3.0, 4.0], dtype=dtype))
+    opt.step()
+    assert w.tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_and_pickles_have_their_state(copied: Callable[[Any], Any]) -> None:
+    params = start()
+    opt = gg.optim.Adam(params[:2])
+    opt.add_param_group({"params": params[2], "lr": 0.1})
+    for step in range(3):
+        set_gradients(params, step)
+        opt.step()
+    others, other = copied((params, opt))
+    for step in range(3, 6):
+        for p, q in zip(params, others, strict=True):
+            p.grad = q.grad = gg.tensor(np.full(p.shape, step - 4.5))
+        opt.step()
+        other.step()
+    for p, q in zip(params, others, strict=True):
+        assert p is not q and p.detach().numpy().tobytes() == q.detach().numpy().tobytes()
+    assert other.state_dict()["state"][0]["step"] == opt.state_dict()["state"][0]["step"] > 3
 
 
 @each_optimizer
@@ -245,6 +279,11 @@ def test_bad_parameters() -> None:
         gg.optim.SGD([{"params": [w], "weight_deacy": 0.1}])
     with pytest.raises(TypeError, match="expected a dictionary with 'params'"):
         gg.optim.SGD([{"lr": 0.1}])
+    with pytest.raises(errors.DtypeError, match=r"parameter 0, of shape \(2,\), has dtype int64"):
+        gg.optim.SGD([gg.tensor([1, 2])])
+    for options in ({"lr": "fast"}, {"betas": 0.9}):
+        with pytest.raises(TypeError, match=r"Adam: lr=.*; expected numbers, and betas in a pair"):
+            gg.optim.Adam([w], **options)
 
 
 # ---- state ------------------------------------------------------------------------------------------------------------
@@ -303,6 +342,10 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
 
     bad = {
         "instead of 'state'": {"state": []},
+        "are not lists of dictionaries": {"state": [], "param_groups": [{"params": 3}]},
+        "state of parameter 2 is a int": altered(lambda s: s["state"].__setitem__(2, 5)),
+        "parameter 0, step, is 1.5": altered(lambda s: s["state"][0].update(step=1.5)),
+        "lr='fast'|not supported": altered(lambda s: s["param_groups"][0].update(lr="fast")),
         "groups of": altered(lambda s: s["param_groups"].append(s["param_groups"][0])),
         "and 2 states": altered(lambda s: s["state"].pop()),
         "has the options": altered(lambda s: s["param_groups"][0].pop("eps")),
@@ -422,6 +465,15 @@ def test_bad_schedules() -> None:
     ):
         with pytest.raises(ValueError, match="expected"):
             make()
+
+
+def test_a_factor_that_is_no_rate_changes_nothing() -> None:
+    opt = gg.optim.SGD([gg.tensor(1.0, requires_grad=True)], lr=0.5)
+    schedule = gg.optim.Schedule(opt, lambda step: 1.0 - step)
+    schedule.step()
+    with pytest.raises(ValueError, match="factor of step 2 is -1.0; expected 0 or more"):
+        schedule.step()
+    assert schedule.count == 1 and schedule.rates == [0.0]
 
 
 def test_schedule_state() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gpugrad.backends.half import HalfArray
 from gpugrad.backends.numpy_moves import MOVES, OVERRIDES
+from gpugrad.backends.numpy_selection import where
 from gpugrad.backends.reference import ReferenceBackend
 from gpugrad.kernels import normal_quantile, philox_numpy
 from gpugrad.primitive import Primitive
@@ -51,6 +52,7 @@ class NumpyBackend(ReferenceBackend):
             "reshape": _reshape,
             "permute": _permute,
             "masked_multiply": _masked_multiply,
+            "where": where,
             "reduce_max": lambda x, *, axis: np.maximum.reduce(x, axis),
             "reduce_min": lambda x, *, axis: np.minimum.reduce(x, axis),
             "cummax": lambda x, *, axis: np.maximum.accumulate(x, axis),
@@ -100,10 +102,18 @@ def _permute(x: Any, *, perm: tuple[int, ...]) -> Any:
     return x.transpose(perm) if not batch else x.transpose((*range(batch), *(p + x.ndim for p in perm)))
 
 
+def _laid_out_as(y: Any, x: Any) -> Any:
+    """Where ``x * y`` goes if it has more than two axes: ``y`` is the partial derivative, in the forward's order in
+    memory, for which NumPy would choose C's where ``x`` has another.
+    """
+    same = type(x) is type(y) is np.ndarray and x.ndim > 2 and x.shape == y.shape and x.dtype == y.dtype
+    return np.empty_like(y) if same else None
+
+
 def _masked_multiply(x: Any, y: Any) -> Any:
     """The product, mended only where it is not a number: one reduction tells whether any element needs it."""
     with np.errstate(all="ignore"):
-        out = np.multiply(x, y)
+        out = np.multiply(x, y, out=_laid_out_as(y, x))
         total = np.add.reduce(out, axis=None)
         if total == total:
             return out

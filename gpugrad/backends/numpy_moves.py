@@ -15,6 +15,7 @@ import numpy as np
 from gpugrad.ops.gathering import out_of_bounds
 from gpugrad.ops.linear import Spec, along, key_of
 from gpugrad.ops.sequences import convolved
+from gpugrad.ops.windows import Pairs, folded, padded_size
 
 Shape = tuple[int, ...]
 
@@ -114,6 +115,14 @@ def _nonzero_positions(x: Any) -> Any:
     return np.flatnonzero(x)
 
 
+def _fold(x: Any, *, size: Shape, padding: Pairs, **params: Any) -> Any:
+    """In the order in memory that the windows have."""
+    n = len(size)
+    one = x[(..., 0, *(slice(None),) * n)]
+    out = np.zeros_like(one, shape=one.shape[: one.ndim - n] + padded_size(size, padding))
+    return folded(out, x, size=size, padding=padding, **params)
+
+
 def _convolve(x: Any, y: Any) -> Any:
     if x.ndim == y.ndim == 1:
         return np.convolve(x, y)
@@ -125,6 +134,7 @@ OVERRIDES: dict[str, Callable[..., Any]] = {
     "convolve": _convolve,
     "cumsum": _cumsum,
     "flip": _flip,
+    "fold": _fold,
     "gather": _gather,
     "lasting": _lasting,
     "nonzero_positions": _nonzero_positions,

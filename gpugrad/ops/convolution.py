@@ -17,25 +17,32 @@ from gpugrad import errors
 from gpugrad.ops.bilinear import shape_of
 from gpugrad.ops.elementwise import add
 from gpugrad.ops.linear import permute, reshape, zeros
-from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, extent, inner, padded, sizes_of, taps
+from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, extent, inner, padded, padded_size, sizes_of, taps
 from gpugrad.primitive import Primitive, Shape, bilinear
 from gpugrad.trace import Array, bind
 
 # ---- the forwards: one matrix product per group, on columns that hold the windows -----------------------------------
-# Channels lead and the items of the batch follow, so that rearranging copies nothing but the windows themselves.
+# Channels lead and the items of the batch come last, so that rearranging copies nothing but the windows themselves, and
+# a window's tap is copied in runs as long as the batch times the last axis. Results are views of arrays laid out so,
+# which elementwise operations keep: the next convolution finds its input as it wants it.
 
 
-def _swapped(xp: Any, x: Any) -> Any:
-    return xp.permute_dims(x, (1, 0, *range(2, x.ndim)))
+def _items_last(xp: Any, x: Any) -> Any:
+    """(N, C, *space) as (C, *space, N)."""
+    return xp.permute_dims(x, (*range(1, x.ndim), 0))
+
+
+def _items_first(xp: Any, x: Any) -> Any:
+    return xp.permute_dims(x, (x.ndim - 1, *range(x.ndim - 1)))
 
 
 def _columns(xp: Any, x: Any, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int) -> Any:
-    """(groups, C / groups * taps, N * windows), and the number of windows along each axis."""
-    c = x.shape[1]
+    """(groups, C / groups * taps, windows * N), and the number of windows along each axis."""
+    c, n = x.shape[1], x.shape[0]
     windows = count(x.shape[2:], kernel, stride, padding, dilation)
-    x = padded(xp, _swapped(xp, x), padding)
-    cols = xp.stack([x[tap] for tap in taps(windows, kernel, stride, dilation)], axis=1)
-    return xp.reshape(cols, (groups, c // groups * math.prod(kernel), x.shape[1] * math.prod(windows))), windows
+    x = padded(xp, _items_last(xp, x), (*padding, (0, 0)))
+    cols = xp.stack([x[(*tap, slice(None))] for tap in taps(windows, kernel, stride, dilation)], axis=1)
+    return xp.reshape(cols, (groups, c // groups * math.prod(kernel), math.prod(windows) * n)), windows
 
 
 def _grouped(xp: Any, x: Any, groups: int) -> Any:
@@ -46,7 +53,7 @@ def _grouped(xp: Any, x: Any, groups: int) -> Any:
 def _conv(xp: Any, x: Any, w: Any, *, stride: Shape, padding: Pairs, dilation: Shape, groups: int) -> Any:
     cols, windows = _columns(xp, x, w.shape[2:], stride, padding, dilation, groups)
     out = xp.matmul(_grouped(xp, w, groups), cols)
-    return _swapped(xp, xp.reshape(out, (w.shape[0], x.shape[0], *windows)))
+    return _items_first(xp, xp.reshape(out, (w.shape[0], *windows, x.shape[0])))
 
 
 def _conv_input(
@@ -54,20 +61,19 @@ def _conv_input(
 ) -> Any:
     kernel, windows = w.shape[2:], g.shape[2:]
     c, n = w.shape[1] * groups, g.shape[0]
-    cols = xp.matmul(xp.matrix_transpose(_grouped(xp, w, groups)), _grouped(xp, _swapped(xp, g), groups))
-    cols = xp.reshape(cols, (c, math.prod(kernel), n, *windows))
-    whole = tuple(k + lo + hi for k, (lo, hi) in zip(size, padding, strict=True))
-    out = xp.zeros((c, n, *whole), dtype=cols.dtype)
+    cols = xp.matmul(xp.matrix_transpose(_grouped(xp, w, groups)), _grouped(xp, _items_last(xp, g), groups))
+    cols = xp.reshape(cols, (c, math.prod(kernel), *windows, n))
+    out = xp.zeros((c, *padded_size(size, padding), n), dtype=cols.dtype)
     for k, tap in enumerate(taps(windows, kernel, stride, dilation)):
-        out[tap] += cols[:, k, ...]
-    return _swapped(xp, out[inner(size, padding)])
+        out[(*tap, slice(None))] += cols[:, k, ...]
+    return _items_first(xp, out[(*inner(size, padding), slice(None))])
 
 
 def _conv_weight(
     xp: Any, x: Any, g: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
 ) -> Any:
     cols, _ = _columns(xp, x, kernel, stride, padding, dilation, groups)
-    out = xp.matmul(_grouped(xp, _swapped(xp, g), groups), xp.matrix_transpose(cols))
+    out = xp.matmul(_grouped(xp, _items_last(xp, g), groups), xp.matrix_transpose(cols))
     return xp.reshape(out, (g.shape[1], x.shape[1] // groups, *kernel))
 
 

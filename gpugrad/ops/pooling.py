@@ -9,7 +9,19 @@ from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import shape_of
 from gpugrad.ops.elementwise import masked_multiply
 from gpugrad.ops.linear import reduce_sum
-from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, inner, padded, sizes_of, taps, unfold
+from gpugrad.ops.windows import (
+    Pairs,
+    Sizes,
+    check_fits,
+    count,
+    inner,
+    padded,
+    padded_size,
+    sizes_of,
+    stacked,
+    taps,
+    unfold,
+)
 from gpugrad.primitive import Primitive, Shape, linear, linearized
 from gpugrad.trace import Array
 
@@ -34,7 +46,7 @@ def _max_weights(xp: Any, x: Any, out: Any, *, kernel: Shape, stride: Shape, pad
     n = len(kernel)
     windows = out.shape[out.ndim - n :]
     x = padded(xp, x, padding, _least(xp, x))
-    hits = xp.stack([x[tap] == out for tap in taps(windows, kernel, stride, dilation)], axis=-n - 1)
+    hits = stacked(xp, [x[tap] == out for tap in taps(windows, kernel, stride, dilation)], n)
     hits = xp.astype(hits, out.dtype)
     ties = xp.sum(hits, axis=-n - 1, keepdims=True, dtype=out.dtype)
     return hits / xp.where(ties == 0, xp.ones_like(ties), ties)  # no tap equals a maximum that is NaN
@@ -96,9 +108,7 @@ def _avg_pool(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, 
 def _avg_unpool(xp: Any, g: Any, *, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, whole: bool) -> Any:
     n = len(kernel)
     g = g / _counts(xp, size, kernel, stride, padding, whole, g.dtype)
-    out = xp.zeros(
-        g.shape[: g.ndim - n] + tuple(k + lo + hi for k, (lo, hi) in zip(size, padding, strict=True)), dtype=g.dtype
-    )
+    out = xp.zeros(g.shape[: g.ndim - n] + padded_size(size, padding), dtype=g.dtype)
     for tap in taps(g.shape[g.ndim - n :], kernel, stride, (1,) * n):
         out[tap] += g
     return out[inner(size, padding)]

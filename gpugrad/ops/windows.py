@@ -52,8 +52,7 @@ def padded(xp: Any, x: Any, padding: Pairs, fill: Any = 0) -> Any:
     if not any(lo or hi for lo, hi in padding):
         return x
     lead = x.ndim - len(padding)
-    size = tuple(n + lo + hi for n, (lo, hi) in zip(x.shape[lead:], padding, strict=True))
-    out = xp.full(x.shape[:lead] + size, fill, dtype=x.dtype)
+    out = xp.full(x.shape[:lead] + padded_size(x.shape[lead:], padding), fill, dtype=x.dtype)
     out[inner(x.shape[lead:], padding)] = x
     return out
 
@@ -75,22 +74,43 @@ def taps(windows: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> Itera
         )
 
 
+def stacked(xp: Any, parts: Sequence[Any], n: int) -> Any:
+    """Arrays of one shape along a new axis before their last ``n``.
+
+    As blocks of the axis before that, which keeps their order in memory, where a new axis would become the innermost.
+    """
+    shape = parts[0].shape
+    if len(shape) == n:
+        return xp.stack(parts, axis=0)
+    lead, at = shape[: -n - 1], len(shape) - n - 1
+    blocks = xp.reshape(xp.concat(parts, axis=at), (*lead, len(parts), *shape[at:]))
+    return xp.permute_dims(blocks, (*range(at), at + 1, at, *range(at + 2, len(shape) + 1)))
+
+
 def _unfold(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     n = len(kernel)
     windows = count(x.shape[-n:], kernel, stride, padding, dilation)
     x = padded(xp, x, padding)
-    return xp.stack([x[tap] for tap in taps(windows, kernel, stride, dilation)], axis=-n - 1)
+    return stacked(xp, [x[tap] for tap in taps(windows, kernel, stride, dilation)], n)
 
 
-def _fold(xp: Any, x: Any, *, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
+def padded_size(size: Shape, padding: Pairs) -> Shape:
+    """The lengths of axes with their padding."""
+    return tuple(k + lo + hi for k, (lo, hi) in zip(size, padding, strict=True))
+
+
+def folded(out: Any, x: Any, *, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
+    """The windows in ``x`` added to ``out``, which is padded, where they came from; without the padding."""
     n = len(kernel)
-    windows = x.shape[x.ndim - n :]
-    whole = tuple(k + lo + hi for k, (lo, hi) in zip(size, padding, strict=True))
-    out = xp.zeros(x.shape[: x.ndim - n - 1] + whole, dtype=x.dtype)
     behind = (slice(None),) * n
-    for k, tap in enumerate(taps(windows, kernel, stride, dilation)):
+    for k, tap in enumerate(taps(x.shape[x.ndim - n :], kernel, stride, dilation)):
         out[tap] += x[(..., k, *behind)]
     return out[inner(size, padding)]
+
+
+def _fold(xp: Any, x: Any, *, size: Shape, padding: Pairs, **params: Any) -> Any:
+    out = xp.zeros(x.shape[: x.ndim - len(size) - 1] + padded_size(size, padding), dtype=x.dtype)
+    return folded(out, x, size=size, padding=padding, **params)
 
 
 def _unfold_shape(s: Shape, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Shape:

@@ -45,7 +45,12 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+        options = {
+            "lr": lr,
+            "betas": tuple(betas) if isinstance(betas, list) else betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+        }
         super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
 
     def check(self, group: Group) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gpugrad import errors, trace
+from gpugrad import dtypes, errors, trace
 from gpugrad.backends import select
 from gpugrad.creation import tensor
-from gpugrad.optim.precision import closed, opened, state_dtype, state_shape
+from gpugrad.optim.precision import MASTER, closed, master, opened, state_dtype, state_shape
 from gpugrad.transforms.lift import raised
 from gpugrad.transforms.modes import enable_grad
 from gpugrad.transforms.tape import EAGER
@@ -23,10 +22,12 @@ class Optimizer:
 
     A group is a dictionary with ``"params"`` and any options that differ from the optimizer's own, such as ``"lr"``.
     ``param_groups`` holds all groups with all their options; they may be changed between steps. Parameters in half
-    precision have their state, and each step, in float32; complex ones are pairs of real numbers.
+    precision have their state, each step, and a copy of themselves in float32, in which steps add up that are too small
+    for half precision; one that is changed from outside begins a new copy. Complex ones are pairs of real numbers.
 
     Raises TypeError for something else than tensors or for an option that does not exist, ValueError for options out
-    of range and for parameters that are missing or given twice, GraphError for a tensor that is not a leaf.
+    of range and for parameters that are missing or given twice, GraphError for a tensor that is not a leaf, DtypeError
+    for one of integers.
     """
 
     counts: frozenset[str] = frozenset()
@@ -86,6 +87,10 @@ class Optimizer:
                 raise errors.GraphError(
                     f"{self.name}: parameter {k}, of shape {p.shape}, is not a leaf but the result of an operation; expected tensors made with requires_grad=True. Use t.detach().requires_grad_()"
                 )
+            if not dtypes.is_inexact(p.dtype):
+                raise errors.DtypeError(
+                    f"{self.name}: parameter {k}, of shape {p.shape}, has dtype {p.dtype.name}; expected a floating-point or complex dtype. Cast it: t.astype('float32')"
+                )
             if id(p) in known:
                 raise ValueError(f"{self.name}: parameter {k}, of shape {p.shape}, is given twice; expected each once")
             known.add(id(p))
@@ -99,7 +104,11 @@ class Optimizer:
                 f"{self.name}: no option {', '.join(sorted(unknown))}; there are {', '.join(self.defaults)}"
             )
         whole = {**self.defaults, **group, "params": params}
-        self.check(whole)
+        try:
+            self.check(whole)
+        except TypeError:
+            options = ", ".join(f"{k}={v!r}" for k, v in whole.items() if k != "params")
+            raise TypeError(f"{self.name}: {options}; expected numbers, and betas in a pair") from None
         self.param_groups.append(whole)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -129,7 +138,9 @@ class Optimizer:
         g = opened(xp, p.grad)
         if g.ndim > 1 and hasattr(xp, "ascontiguousarray"):
             g = xp.ascontiguousarray(g)
-        new = self.update(xp, opened(xp, p), g, state, group)
+        new = self.update(xp, master(xp, p, state), g, state, group)
+        if dtypes.is_half(p.dtype):
+            state[MASTER] = new
         p.copy_(raised(closed(xp, new, p.dtype)))
 
     # ---- state ----------------------------------------------------------------------------------------------------
@@ -169,6 +180,10 @@ class Optimizer:
             raise refuse(
                 f"{list(saved) if isinstance(saved, Mapping) else type(saved).__name__} instead of 'state' and 'param_groups'"
             )
+        if not all(isinstance(part, list) for part in saved.values()) or not all(
+            isinstance(g, Mapping) and isinstance(g.get("params"), list) for g in saved["param_groups"]
+        ):
+            raise refuse("'state' and 'param_groups' that are not lists of dictionaries")
         have = [len(g["params"]) for g in self.param_groups]
         given = [len(g["params"]) for g in saved["param_groups"]]
         if have != given or len(saved["state"]) != sum(have):
@@ -186,7 +201,7 @@ class Optimizer:
             }
             try:
                 self.check(group)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 problems.append(f"group {k}: {error}")
             groups.append(group)
             for p in own["params"]:
@@ -200,7 +215,10 @@ class Optimizer:
 
     def _fitting(self, state: Mapping[str, Any], p: Any, group: Group, what: str, problems: list[str]) -> State:
         """A copy of one parameter's state, on its device; what does not fit is added to ``problems``."""
-        expected = self.buffers(group) | self.counts
+        if not isinstance(state, Mapping):
+            problems.append(f"{what} is a {type(state).__name__}")
+            return {}
+        expected = self.buffers(group) | self.counts | ({MASTER} if dtypes.is_half(p.dtype) else set())
         if not state:
             return {}
         if set(state) != expected:
@@ -211,7 +229,9 @@ class Optimizer:
         out: State = {}
         for name, v in state.items():
             if name in self.counts:
-                out[name] = operator.index(v)
+                if type(v) is not int or v < 0:
+                    problems.append(f"{what}, {name}, is {v!r}")
+                out[name] = v
                 continue
             v = tensor(v)
             if v.shape != state_shape(p) or v.dtype != state_dtype(p):
@@ -221,6 +241,16 @@ class Optimizer:
             else:
                 out[name] = v.to(p.device)._data
         return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copying and pickling: the state of the parameters in their order, as copies of them are other objects."""
+        order = [p for group in self.param_groups for p in group["params"]]
+        return {**self.__dict__, "_state": [self._state.get(id(p), {}) for p in order]}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        order = [p for group in self.param_groups for p in group["params"]]
+        self._state = {id(p): state for p, state in zip(order, kept["_state"], strict=True) if state}
 
     def __repr__(self) -> str:
         rows = [", ".join(f"{k}={v}" for k, v in g.items() if k != "params") for g in self.param_groups]

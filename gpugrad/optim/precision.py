@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from gpugrad import dtypes
 from gpugrad.ops.linear import cast
 
 _SINGLE = np.dtype(np.float32)
+
+MASTER = "master"
+"""The name, in the state of a parameter in half precision, of its value in float32."""
 
 
 def state_dtype(p: Any) -> np.dtype[Any]:
@@ -31,6 +35,14 @@ def opened(xp: Any, tensor: Any) -> Any:
     if dtypes.is_complex(dtype):
         return xp.stack((xp.real(array), xp.imag(array)), axis=-1)
     return array
+
+
+def master(xp: Any, p: Any, state: Mapping[str, Any]) -> Any:
+    """The value of a parameter, as an optimizer computes with it: in full, if ``state`` has what it was rounded from."""
+    kept = state.get(MASTER)
+    if kept is None or not bool(xp.all(closed(xp, kept, p.dtype) == p.detach()._data)):
+        return opened(xp, p)
+    return kept
 
 
 def closed(xp: Any, array: Any, dtype: np.dtype[Any]) -> Any:

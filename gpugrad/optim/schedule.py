@@ -36,7 +36,7 @@ class Schedule:
         """Steps taken."""
         self.base: list[float] = []
         """The learning rate that each group began with."""
-        self._apply()
+        self._apply(0)
 
     @property
     def rates(self) -> list[float]:
@@ -44,14 +44,16 @@ class Schedule:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self) -> None:
-        """Count a step and set the rates of the next one."""
-        self.count += 1
-        self._apply()
+        """Count a step and set the rates of the next one. ValueError, and nothing changed, for a factor below 0 or NaN."""
+        self._apply(self.count + 1)
 
-    def _apply(self) -> None:
+    def _apply(self, count: int) -> None:
+        factor = self.factor(count)
+        if not factor >= 0.0:
+            raise ValueError(f"Schedule: the factor of step {count} is {factor}; expected 0 or more")
+        self.count = count
         groups = self.optimizer.param_groups
         self.base += [group["lr"] for group in groups[len(self.base) :]]  # a group may join later
-        factor = self.factor(self.count)
         for group, base in zip(groups, self.base, strict=True):
             group["lr"] = base * factor
 
@@ -67,8 +69,8 @@ class Schedule:
             raise errors.FormatError(
                 f"Schedule.load_state_dict: {dict(state)!r}; expected 'count', a number of steps, and 'base', {groups} learning rates"
             )
-        self.count, self.base = state["count"], list(state["base"])
-        self._apply()
+        self.base = list(state["base"])
+        self._apply(state["count"])
 
 
 # ---- the schedules ----------------------------------------------------------------------------------------------------
