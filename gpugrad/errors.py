@@ -8,6 +8,7 @@ GpugradError
 ├── TraceError(TypeError)       a traced value used where Python needs a number
 ├── UnsupportedError(TypeError) a NumPy function without a rule
 ├── MissingExtraError(ImportError)   an optional package that is not installed
+├── DistributedError(RuntimeError)   ranks that do different things, or of which one has failed
 ├── CopyError(ValueError)       copy=False where the memory cannot be shared
 └── FormatError(ValueError)     a file that is not what it should be
 
@@ -65,6 +66,10 @@ class MissingExtraError(GpugradError, ImportError):
 
 class CopyError(GpugradError, ValueError):
     """A copy that was ruled out (``copy=False``) cannot be avoided."""
+
+
+class DistributedError(GpugradError, RuntimeError):
+    """Ranks of one program that do different things, or of which one cannot go on."""
 
 
 class FormatError(GpugradError, ValueError):

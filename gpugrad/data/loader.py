@@ -46,6 +46,21 @@ def _as_array(raw: Any) -> Any:
     return np.asarray(raw) if isinstance(raw, np.generic) else raw
 
 
+def _sharded(shard: tuple[int, int], n: int, batch_size: int, drop_last: bool, keyless: bool) -> tuple[int, int]:
+    """Rank and number of ranks; ValueError if they cannot share ``n`` items."""
+    rank, ranks = shard
+    if not 0 <= rank < ranks:
+        raise ValueError(f"DataLoader: shard={shard}; expected a rank and the number of ranks, 0 <= rank < ranks")
+    if ranks > 1 and keyless:
+        raise ValueError("DataLoader: shuffle=True with a shard and no key; expected key=, the same on every rank")
+    left = n % (batch_size * ranks)
+    if 0 < left < ranks and not drop_last:
+        raise ValueError(
+            f"DataLoader: of {n} items, batches of {batch_size} on {ranks} ranks leave {left} for the last, which is less than one for each; expected another batch_size, or drop_last=True"
+        )
+    return rank, ranks
+
+
 class DataLoader:
     """Batches of ``batch_size`` items of a data set, in order or shuffled anew for each epoch.
 
@@ -57,6 +72,11 @@ class DataLoader:
     last batch is smaller if the length is not a multiple, or left out with ``drop_last``. ``prefetch`` batches are made
     ahead in a thread, which ends with the loop, however that ends; an exception there is raised in the loop. A batch is
     what the data set's own ``batch(indices)`` gives, or else ``collate`` of the items.
+
+    ``shard=(rank, ranks)`` is for processes that train together (``gg.distributed``): ``batch_size`` is that of each,
+    a batch of ``ranks`` times as many items, as one process would see it, is dealt out in even parts, so that every
+    item comes once per epoch on one of them, and all make as many steps. A last batch that is not full is dealt out
+    too; ValueError if it would leave a rank without items. To shuffle, they need the same ``key``: it must be given.
 
     >>> import gpugrad as gg
     >>> loader = gg.data.DataLoader(range(5), 2)
@@ -74,6 +94,7 @@ class DataLoader:
         drop_last: bool = False,
         prefetch: int = 0,
         collate: Callable[[Sequence[Any]], Any] = collate,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"DataLoader: batch_size={batch_size}; expected at least 1")
@@ -85,6 +106,7 @@ class DataLoader:
         self.drop_last = drop_last
         self.prefetch = prefetch
         self.collate = collate
+        self._rank, self._ranks = _sharded(shard, len(dataset), self.batch_size, drop_last, shuffle and key is None)
         self.key = random.arguments.source("DataLoader", key, "cpu") if shuffle else None
         self._position = (0, 0)
         """The epoch, and the number of its batches that were handed out."""
@@ -93,8 +115,8 @@ class DataLoader:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        n = len(self.dataset)
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        n, whole = len(self.dataset), self.batch_size * self._ranks
+        return n // whole if self.drop_last else -(-n // whole)
 
     @property
     def epoch(self) -> int:
@@ -133,9 +155,10 @@ class DataLoader:
         self._position = (epoch + 1, 0)
 
     def _batches(self, epoch: int, start: int) -> Iterator[Any]:
-        order = self.order(epoch)
+        order, whole = self.order(epoch), self.batch_size * self._ranks
         for k in range(start, len(self)):
-            yield batch_of(self.dataset, order[k * self.batch_size : (k + 1) * self.batch_size], self.collate)
+            here = np.array_split(order[k * whole : (k + 1) * whole], self._ranks)[self._rank]
+            yield batch_of(self.dataset, here, self.collate)
 
     # ---- state ----------------------------------------------------------------------------------------------------
 
