@@ -62,7 +62,9 @@ for _module in (
 _operations.pop("trace", None)  # gg.linalg.trace: here the name is that of a module
 globals().update(_operations)
 
-_namespaces = ("data", "debug", "distributed", "fft", "io", "linalg", "nn", "numpy", "optim", "random", "scipy", "special", "testing")
+_namespaces = (
+    "data", "debug", "distributed", "fft", "io", "linalg", "nn", "numpy", "optim", "random", "scipy", "special", "testing",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

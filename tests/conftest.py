@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,11 @@ def backends(config: pytest.Config) -> list[str]:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Which backends this run is about, and which it leaves out."""
+    """Which backends this run is about, and what it leaves out."""
     chosen = backends(config)
     absent = [name for name in select.known() if name not in chosen]
-    return f"gpugrad backends: {', '.join(chosen)}" + (f" (not run: {', '.join(absent)})" if absent else "")
+    mpi = "" if find_spec("mpi4py") else "; gg.distributed is not tested: mpi4py is missing"
+    return f"gpugrad backends: {', '.join(chosen)}" + (f" (not run: {', '.join(absent)})" if absent else "") + mpi
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -50,12 +52,19 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` run only where a CUDA backend was named, and the header says whether one was."""
-    if not any(select.get(name).device_kind == "cuda" for name in config.getoption("--backend")):
-        gpu = [item for item in items if item.get_closest_marker("gpu")]
-        if gpu:
-            items[:] = [item for item in items if not item.get_closest_marker("gpu")]
-            config.hook.pytest_deselected(items=gpu)
+    """Tests marked `gpu` run only where a CUDA backend was named, examples of gg.distributed only where MPI is; the
+    header says which is missing.
+    """
+    cuda = any(select.get(name).device_kind == "cuda" for name in config.getoption("--backend"))
+    left_out = [
+        item
+        for item in items
+        if (not cuda and item.get_closest_marker("gpu"))
+        or (not find_spec("mpi4py") and item.nodeid.startswith("gpugrad/distributed/"))
+    ]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

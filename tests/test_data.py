@@ -376,3 +376,41 @@ def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
         match=r'scikit-learn, which is not installed. Install it with: pip install "gpugrad\[train\]"',
     ):
         gg.data.digits()
+
+
+# ---- shards ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_ranks_share_each_batch(ranks: int, drop_last: bool) -> None:
+    """Together, batch by batch, what one loader gives: every item once, and as many steps everywhere."""
+    options = {"shuffle": True, "key": KEY, "drop_last": drop_last}
+    alone = gg.data.DataLoader(range(29), 4 * ranks, **options)  # type: ignore[arg-type]
+    shards = [gg.data.DataLoader(range(29), 4, shard=(k, ranks), **options) for k in range(ranks)]  # type: ignore[arg-type]
+    for _ in range(2):
+        parts = [batches(loader) for loader in shards]
+        assert {len(p) for p in parts} == {len(alone)} == {len(loader) for loader in shards}
+        assert [[i for part in step for i in part] for step in zip(*parts, strict=True)] == batches(alone)
+        assert all(0 <= len(step[0]) - len(step[-1]) <= 1 for step in zip(*parts, strict=True))
+
+
+def test_a_shard_goes_on_where_it_was() -> None:
+    def loader() -> Any:
+        return gg.data.DataLoader(range(20), 3, shuffle=True, key=KEY, shard=(1, 2))
+
+    whole, first, second = loader(), loader(), loader()
+    begun = iter(first)
+    given = [next(begun).tolist(), next(begun).tolist()]
+    second.load_state_dict(first.state_dict())
+    assert given + batches(second) == batches(whole)
+
+
+def test_wrong_shards() -> None:
+    with pytest.raises(ValueError, match=r"shard=\(2, 2\); expected a rank"):
+        gg.data.DataLoader(range(4), shard=(2, 2))
+    with pytest.raises(ValueError, match="expected key=, the same on every rank"):
+        gg.data.DataLoader(range(4), shuffle=True, shard=(0, 2))
+    with pytest.raises(ValueError, match="of 7 items, batches of 2 on 3 ranks leave 1 for the last"):
+        gg.data.DataLoader(range(7), 2, shard=(0, 3))
+    assert len(gg.data.DataLoader(range(7), 2, shard=(0, 3), drop_last=True)) == 1

@@ -84,5 +84,9 @@ def difference(name: str, calls: Sequence[Call]) -> Exception:
         kind = errors.ShapeError
     elif "dtype" in fields and not {"name", "more"} & set(fields):
         kind = errors.DtypeError
-    what = "the same operations in the same order" if kind is errors.DistributedError else f"the same {' and '.join(fields)}"
+    what = (
+        "the same operations in the same order"
+        if kind is errors.DistributedError
+        else f"the same {' and '.join(fields)}"
+    )
     return kind(f"{name}: {by_rank(calls)}; expected {what} on every rank")

@@ -90,37 +90,35 @@ def _counts(group: Group, x: Array) -> list[int]:
     return [x.size] * group.size
 
 
-_all_reduce = _collective(
+_all_reduce: Primitive = _collective(
     "all_reduce",
     lambda g, group: _all_reduce(g, group=group, note=""),
     lambda group, x: wire.all_reduce(group, x.reshape(-1)).reshape(x.shape),
     _same,
     "Every rank gets the sum over ranks.",
 )
-_broadcast = _collective(
+_broadcast: Primitive = _collective(
     "broadcast_root",
     lambda g, group, root: _reduce(g, group=group, root=root, note=""),
     lambda group, x, *, root: wire.broadcast(group, x.reshape(-1), root).reshape(x.shape),
     _same,
     "Every rank gets the array of the root.",
 )
-_reduce = _collective(
+_reduce: Primitive = _collective(
     "reduce_root",
     lambda g, group, root: _broadcast(g, group=group, root=root, note=""),
     lambda group, x, *, root: wire.reduce(group, x.reshape(-1), root).reshape(x.shape),
     _same,
     "The root gets the sum over ranks, the others zeros.",
 )
-_all_gather = _collective(
+_all_gather: Primitive = _collective(
     "all_gather",
     lambda g, group, axis: _reduce_scatter(g, group=group, axis=axis, note=""),
-    lambda group, x, *, axis: _joined(
-        group, wire.all_gather(group, x.reshape(-1), _counts(group, x)), x.shape, axis
-    ),
+    lambda group, x, *, axis: _joined(group, wire.all_gather(group, x.reshape(-1), _counts(group, x)), x.shape, axis),
     _longer,
     "Every rank gets the arrays of all ranks, one after another along an axis.",
 )
-_reduce_scatter = _collective(
+_reduce_scatter: Primitive = _collective(
     "reduce_scatter",
     lambda g, group, axis: _all_gather(g, group=group, axis=axis, note=""),
     lambda group, x, *, axis: wire.reduce_scatter(group, _parts(group, x, axis)).reshape(
@@ -129,7 +127,7 @@ _reduce_scatter = _collective(
     _shorter,
     "Each rank gets its part along an axis of the sum over ranks.",
 )
-_gather = _collective(
+_gather: Primitive = _collective(
     "gather_root",
     lambda g, group, root, axis: _scatter(g, group=group, root=root, axis=axis, note=""),
     lambda group, x, *, root, axis: _joined(
@@ -138,7 +136,7 @@ _gather = _collective(
     _longer,
     "The root gets the arrays of all ranks, one after another along an axis; the others zeros.",
 )
-_scatter = _collective(
+_scatter: Primitive = _collective(
     "scatter_root",
     lambda g, group, root, axis: _gather(g, group=group, root=root, axis=axis, note=""),
     lambda group, x, *, root, axis: wire.scatter(group, _parts(group, x, axis), root).reshape(
@@ -200,9 +198,7 @@ def reduce(x: Any, root: int = 0, *, group: Any = None) -> Any:
     >>> gg.distributed.reduce([1.0, 2.0])
     tensor([1., 2.])
     """
-    return _bound(
-        _reduce, x, group_of(group), lambda x, group: _addable("reduce", x) | _rooted("reduce", root, group)
-    )
+    return _bound(_reduce, x, group_of(group), lambda x, group: _addable("reduce", x) | _rooted("reduce", root, group))
 
 
 def all_gather(x: Any, axis: int = 0, *, group: Any = None) -> Any:

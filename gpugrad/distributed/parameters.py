@@ -12,7 +12,7 @@ from gpugrad import errors, trace
 from gpugrad.backends import select
 from gpugrad.distributed import wire
 from gpugrad.distributed.agreement import agree, by_rank
-from gpugrad.distributed.group import Group, group_of
+from gpugrad.distributed.group import group_of
 from gpugrad.transforms.lift import raised
 from gpugrad.transforms.modes import no_grad
 
@@ -88,7 +88,7 @@ def broadcast_parameters(module: Any, root: int = 0, *, group: Any = None) -> No
             raise errors.AxisError(f"broadcast_parameters: root={root!r}; expected a rank, 0 to {group.size - 1}")
     except (errors.GpugradError, TypeError) as found:
         problem = found
-    agree(group, "broadcast_parameters", (root, held), lambda name, told: _other_root(name, told), problem)
+    agree(group, "broadcast_parameters", (root, held), _other_root, problem)
     new = _bucketwise([t.detach() for _, t in named], lambda flat: wire.broadcast(group, flat, root))
     if group.rank != root:
         with no_grad():
@@ -105,7 +105,9 @@ def _named(what: str, given: Any, buffers: bool = False) -> list[tuple[str, Any]
     named = [item if isinstance(item, tuple) else (f"parameter {k}", item) for k, item in enumerate(items)]
     for name, t in named:
         if type(t) is not trace.Tensor:
-            raise TypeError(f"{what}: {name} is a {type(t).__name__}; expected a module, tensors, or pairs of name and tensor")
+            raise TypeError(
+                f"{what}: {name} is a {type(t).__name__}; expected a module, tensors, or pairs of name and tensor"
+            )
     return named
 
 
@@ -122,8 +124,14 @@ def _odd_one(name: str, told: Sequence[list[Held]]) -> Exception:
         if len(set(of_ranks)) > 1:
             names = sorted({h.name for h in of_ranks})
             if len(names) > 1:
-                return errors.DistributedError(f"{name}: {by_rank([h.name for h in of_ranks])} in one place; expected the same parameters in the same order on every rank")
-            way = "a gradient on every rank: let each result depend on it, if only times zero, or leave it out" if not all(h.graded for h in of_ranks) else "the same on every rank"
+                return errors.DistributedError(
+                    f"{name}: {by_rank([h.name for h in of_ranks])} in one place; expected the same parameters in the same order on every rank"
+                )
+            way = (
+                "a gradient on every rank: let each result depend on it, if only times zero, or leave it out"
+                if not all(h.graded for h in of_ranks)
+                else "the same on every rank"
+            )
             return errors.DistributedError(f"{name}: {names[0]}: {by_rank(of_ranks)}; expected {way}")
     return errors.DistributedError(f"{name}: {by_rank(lengths)}; expected the same parameters on every rank")
 

@@ -40,7 +40,10 @@ def reduce_scatter(group: Group, flat: Array, weights: Sequence[float] | None = 
     own = counts[group.rank]
     parts = np.empty((group.size, own), flat.dtype)
     group.comm.Alltoallv(_message(flat, counts), _message(parts.reshape(-1), [own] * group.size))
-    return _total(parts, weights)
+    with np.errstate(
+        all="ignore"
+    ):  # a warning on the rank that adds, made an error there, would leave the others waiting
+        return _total(parts, weights)
 
 
 def _total(parts: Array, weights: Sequence[float] | None) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 from case import Case
 
 import gpugrad as gg
@@ -30,8 +31,6 @@ def _rows() -> list[Case]:
 
 
 def _sin_times(x: Any) -> Any:
-    import numpy as np
-
     return np.sin(x) * x
 
 
