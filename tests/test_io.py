@@ -505,3 +505,63 @@ def test_modules_name_all_that_does_not_fit(path: str) -> None:
     for part in (path, "bias", "extra", "weight", "(3, 3)", "(3, 2)"):
         assert part in str(caught.value)
     assert {k: v.tolist() for k, v in model.state_dict().items()} == before
+
+
+# ---- names that are not those of files ------------------------------------------------------------------------------------
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    cases: list[tuple[str, Any, str]] = [
+        (str(pipe), OSError, "is a device or a pipe"),
+        (str(tmp_path), IsADirectoryError, "is a folder"),
+        ("", IsADirectoryError, "is a folder"),
+        (str(tmp_path / "none" / "file"), FileNotFoundError, "no such folder to write in: .*none/file"),
+    ]
+    for name, kind, message in cases:
+        with pytest.raises(kind, match=message):
+            gg.io.save(gg.ones(2), name)
+    assert pipe.is_fifo() and [p.name for p in tmp_path.iterdir()] == ["pipe"]
+    gg.io.save(gg.ones(2), os.fsencode(tmp_path / "bytes"))
+    assert gg.io.load(os.fsencode(tmp_path / "bytes")).shape == (2,)
+
+
+def test_a_full_disk_leaves_the_old_file(path: str) -> None:
+    gg.io.save(gg.ones(3), path)
+    script = (
+        "import resource, sys, gpugrad as gg\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: gg.io.save(gg.zeros(100_000), sys.argv[1])\n"
+        "except OSError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60)
+    assert "could not be written" in done.stdout and "too large" in done.stdout
+    assert gg.io.load(path).tolist() == [1.0, 1.0, 1.0] and os.listdir(os.path.dirname(path)) == [
+        os.path.basename(path)
+    ]
+
+
+def test_what_holds_itself_or_is_no_text_is_refused(path: str) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    for tree, message in ((endless, "nested too deep"), ({"\ud800": gg.ones(1)}, "as a name; expected text")):
+        with pytest.raises(errors.UnsupportedError, match=message):
+            gg.io.save(tree, path)
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("shape", [[2**62, 0], [1] * 200])
+def test_shapes_that_no_array_has(path: str, shape: list[int]) -> None:
+    data = b"" if 0 in shape else bytes(4)
+    header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, len(data)]}}).encode()
+    Path(path).write_bytes(len(header).to_bytes(8, "little") + header + data)
+    with pytest.raises(errors.FormatError, match=r"holds a tensor 'a' of shape .* cannot be an array"):
+        gg.io.load(path)
+
+
+def test_more_than_the_header_describes_is_not_read(path: str) -> None:
+    Path(path).write_bytes((2).to_bytes(8, "little") + b"{}")
+    os.truncate(path, 1 << 40)
+    with pytest.raises(errors.FormatError, match="bytes follow its header, which describes 0"):
+        gg.io.load(path)

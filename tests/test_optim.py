@@ -471,7 +471,7 @@ def test_a_factor_that_is_no_rate_changes_nothing() -> None:
     opt = gg.optim.SGD([gg.tensor(1.0, requires_grad=True)], lr=0.5)
     schedule = gg.optim.Schedule(opt, lambda step: 1.0 - step)
     schedule.step()
-    with pytest.raises(ValueError, match="factor of step 2 is -1.0; expected 0 or more"):
+    with pytest.raises(ValueError, match=r"factor of step 2 is -1\.0; expected 0 or more"):
         schedule.step()
     assert schedule.count == 1 and schedule.rates == [0.0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -12,10 +13,12 @@ def written(path: str, write: Callable[[str], None]) -> None:
     """Let ``write`` make a temporary file beside ``path``, bring it to the disk, and only then give it that name.
 
     The permissions of a file that is replaced stay, and so does a symbolic link to it. If ``write`` raises, the
-    temporary file is removed; a process that is killed may leave hidden ones, which mean nothing.
+    temporary file is removed; a process that is killed may leave hidden ones, which mean nothing. OSError, before
+    anything is written, if there is no such folder or the name is that of something else than a file.
     """
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
+    _check(path, target, folder)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     with open(temporary, "xb") as file:  # made here for its permissions, which ``write`` may give another file
         mode = os.fstat(file.fileno()).st_mode
@@ -30,6 +33,18 @@ def written(path: str, write: Callable[[str], None]) -> None:
             os.unlink(temporary)
         raise
     _sync_folder(folder)
+
+
+def _check(path: str, target: str, folder: str) -> None:
+    """A name that cannot be given to a file is refused with the path as the user wrote it. A device or a pipe would be
+    replaced by a file, which nobody wants of ``/dev/null``.
+    """
+    if not path or os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "is a folder; expected the name of a file", path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder to write in", path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(errno.EINVAL, "is a device or a pipe, which cannot be replaced by a file", path)
 
 
 def _sync_folder(folder: str) -> None:

@@ -75,13 +75,19 @@ def save(tree: Any, path: Path, *, metadata: Mapping[str, str] | None = None) ->
         raise TypeError(
             f"save: metadata={strings!r}; expected strings by strings other than {OUR_KEY!r}. Numbers can go into the tree"
         )
-    arrays, description = structure.taken_apart(tree)
+    try:
+        arrays, description = structure.taken_apart(tree)
+    except RecursionError:
+        raise errors.UnsupportedError("save: containers that are nested too deep, or hold themselves") from None
     strings[OUR_KEY] = json.dumps({"version": VERSION, "tree": description})
     package = _package()
+    name = os.fsdecode(path)
     try:
-        written(os.fspath(path), lambda temporary: package.numpy.save_file(arrays, temporary, strings))
+        written(name, lambda temporary: package.numpy.save_file(arrays, temporary, strings))
     except package.SafetensorError as error:
-        raise OSError(f"{os.fspath(path)}: could not be written: {error}") from error
+        raise OSError(f"{name}: could not be written: {error}") from error
+    except UnicodeEncodeError as error:
+        raise errors.UnsupportedError(f"save: {error.object!r} as a name; expected text that UTF-8 can hold") from None
 
 
 def save_model(model: Any, path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
@@ -113,7 +119,7 @@ def load(path: Path, *, device: str = "cpu") -> Any:
         ...
     gpugrad.errors.FormatError: ...notes.txt: is not a safetensors file: it begins with b'Dear dia'...
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     package = _package()
     place = select.resolve(device)
     with open(name, "rb") as file:
@@ -142,7 +148,7 @@ def load_model(model: Any, path: Path, *, strict: bool = True, device: str = "cp
     anything is changed.
     """
     state = load(path, device=device)
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if not isinstance(state, dict) or not all(type(t) is trace.Tensor for t in state.values()):
         raise _refused(
             name,
@@ -156,7 +162,7 @@ def load_model(model: Any, path: Path, *, strict: bool = True, device: str = "cp
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The strings that were saved with a file, reading only its header. Raises as :func:`load`."""
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open(name, "rb") as file:
         strings = _header(file, name)["__metadata__"]
     return {k: v for k, v in strings.items() if k != OUR_KEY}
@@ -191,10 +197,22 @@ def _header(file: BinaryIO, name: str) -> Any:
         header = json.loads(file.read(length).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise _refused(name, f"is damaged: its header is not JSON ({error})") from None
+    _check_size(header, size - 8 - length, name)
     strings = header.setdefault("__metadata__", {}) if isinstance(header, dict) else None
     if not isinstance(strings, dict) or not all(isinstance(v, str) for v in strings.values()):
         raise _refused(name, "is damaged: its header is not an object with strings as metadata")
     return header
+
+
+def _check_size(header: Any, follow: int, name: str) -> None:
+    """Before they are read: that as many bytes follow as the header describes."""
+    described = list(header.values()) if isinstance(header, dict) else []
+    offsets = [spec["data_offsets"] for spec in described if isinstance(spec, dict) and "data_offsets" in spec]
+    ends = [pair[1] for pair in offsets if isinstance(pair, list) and len(pair) == 2 and type(pair[1]) is int]
+    end = max(ends, default=0)
+    if len(ends) == len(offsets) and end != follow:
+        kind = "cut short" if follow < end else "damaged"
+        raise _refused(name, f"is {kind}: {follow} bytes follow its header, which describes {end}")
 
 
 def _array(name: str, key: str, spec: Mapping[str, Any]) -> Any:
@@ -203,11 +221,13 @@ def _array(name: str, key: str, spec: Mapping[str, Any]) -> Any:
     if kind is None:
         raise _refused(name, f"holds a tensor {key!r} of dtype {spec['dtype']}; expected one of {', '.join(_DTYPES)}")
     shape, data = tuple(spec["shape"]), spec["data"]
-    if not data:
-        return np.empty(shape, dtypes.dtype(kind))
+    numbers = np.frombuffer(data, np.uint8 if kind == "bool" else dtypes.dtype(kind))
+    try:
+        array = numbers.reshape(shape)
+    except ValueError as error:  # more axes than NumPy has, or sizes beyond its integers beside one that is 0
+        raise _refused(name, f"holds a tensor {key!r} of shape {shape}, which cannot be an array: {error}") from None
     if kind == "bool":  # any byte may stand in the file, only two in an array
-        return np.frombuffer(data, np.uint8).reshape(shape) != 0
-    array = np.frombuffer(data, dtypes.dtype(kind)).reshape(shape)
+        return array != 0
     return array if sys.byteorder == "little" else array.byteswap()
 
 

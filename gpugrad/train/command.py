@@ -31,7 +31,8 @@ from gpugrad.train.run import Run, Settings
 
 HELP = """Train a classifier of handwritten digits (scikit-learn's, 8×8, which need no download).
 
-Leaves in the folder of the run: model.safetensors (for `gpugrad predict`), checkpoint.safetensors (renewed
+A part of the training data is set apart for validation, after every epoch; the test data are looked at once, in
+the end. Leaves in the folder of the run: model.safetensors (for `gpugrad predict`), checkpoint.safetensors (renewed
 after every epoch, for --resume), metrics.csv, curves.png and confusion.png. Ctrl-C stops after the present
 step and writes a checkpoint; a run that is resumed gives the same numbers, bit for bit, as one that was not
 interrupted."""
@@ -149,7 +150,7 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
         else:
             display.say(repr(run.model))
             display.say(
-                f"digits: {len(run.train_set)} to train, {len(run.test_set)} to test, on {run.device}; files go to {folder}"
+                f"digits: {len(run.train_set)} to train, {len(run.validation_set)} to validate, {len(run.test_set)} to test, on {run.device}; files go to {folder}"
             )
         while not run.finished:
             try:
@@ -170,8 +171,9 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
             save_table(folder, run)
             if not run.finished and (interrupt.requested or run.epoch == stop_after):
                 return _stopped(run, folder, display, interrupt)
-        paths = save_results(folder, run)
-    display.say(_summary(run))
+        truth, guess = run.test()
+        paths = save_results(folder, run, truth, guess)
+    display.say(_summary(run, int((guess == truth).sum())))
     for path in paths:
         display.say(f"  {path}")
     return 0
@@ -185,7 +187,6 @@ def _stopped(run: Run, folder: Path, display: Display, interrupt: Interrupt) -> 
     return 128 + interrupt.signal if interrupt.signal else 0
 
 
-def _summary(run: Run) -> str:
-    accuracy, seconds = run.history[-1].test_accuracy, sum(e.seconds for e in run.history)
-    n = len(run.test_set)
-    return f"test accuracy {100 * accuracy:.2f} % ({round(accuracy * n)} of {n}), {seconds:.1f} s of training"
+def _summary(run: Run, right: int) -> str:
+    n, seconds = len(run.test_set), sum(e.seconds for e in run.history)
+    return f"test accuracy {100 * right / n:.2f} % ({right} of {n}), {seconds:.1f} s of training"

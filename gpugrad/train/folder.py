@@ -10,7 +10,7 @@ from typing import Any
 from gpugrad import errors, io
 from gpugrad.train import metrics, plots
 from gpugrad.train.models import CLASSES
-from gpugrad.train.run import Run
+from gpugrad.train.run import Labels, Run
 from gpugrad.version import __version__
 
 KIND = "gpugrad digits classifier"
@@ -84,9 +84,9 @@ def save_table(folder: Path, run: Run) -> None:
     metrics.write(folder / TABLE, run.history)
 
 
-def save_results(folder: Path, run: Run) -> list[Path]:
-    """What a complete run leaves; the paths."""
-    accuracy = f"{run.history[-1].test_accuracy:.4f}"
+def save_results(folder: Path, run: Run, truth: Labels, guess: Labels) -> list[Path]:
+    """What a complete run leaves, with the classes of the test data and those that its items are taken for; the paths."""
+    accuracy = f"{float((guess == truth).mean()):.4f}"
     io.save_model(
         run.model,
         folder / MODEL,
@@ -94,5 +94,5 @@ def save_results(folder: Path, run: Run) -> list[Path]:
     )
     save_table(folder, run)
     plots.curves(folder / "curves.png", run.history)
-    plots.confusion(folder / "confusion.png", run.truth(), run.evaluate()[1], CLASSES)
+    plots.confusion(folder / "confusion.png", truth, guess, CLASSES)
     return [folder / name for name in (MODEL, CHECKPOINT, TABLE, "curves.png", "confusion.png")]

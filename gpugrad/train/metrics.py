@@ -17,8 +17,8 @@ class Epoch:
     epoch: int
     train_loss: float
     train_accuracy: float
-    test_loss: float
-    test_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
     learning_rate: float
     seconds: float
     samples_per_second: float

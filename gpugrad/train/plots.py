@@ -25,11 +25,11 @@ def _figure(width: float, height: float) -> Any:
 
 
 def curves(path: Path, history: Sequence[Epoch]) -> None:
-    """Loss and error rate by epoch, for training and test data."""
+    """Loss and error rate by epoch, for training and validation data."""
     figure = _figure(9, 3.6)
     epochs = [e.epoch for e in history]
     loss, error = figure.subplots(1, 2)
-    for kind, style, label in (("train", "--", "train, with dropout"), ("test", "-", "test")):
+    for kind, style, label in (("train", "--", "train, with dropout"), ("validation", "-", "validation")):
         loss.plot(epochs, [getattr(e, f"{kind}_loss") for e in history], style, label=label, marker=".")
         error.plot(
             epochs, [100 * (1 - getattr(e, f"{kind}_accuracy")) for e in history], style, label=label, marker="."
@@ -39,7 +39,6 @@ def curves(path: Path, history: Sequence[Epoch]) -> None:
         xlabel="epoch",
         ylabel="errors (%)",
         ylim=(0, None),
-        title=f"test accuracy {100 * history[-1].test_accuracy:.2f} %",
     )
     for axes in (loss, error):
         axes.grid(alpha=0.3)

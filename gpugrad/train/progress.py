@@ -57,7 +57,7 @@ class Display:
         run, sums = self._run, self._run.sums
         numbers = f"loss {sums.loss / sums.seen:.4f}  train {100 * sums.right / sums.seen:5.2f} %"
         if run.history:
-            numbers += f"  test {100 * run.history[-1].test_accuracy:5.2f} %"
+            numbers += f"  validation {100 * run.history[-1].validation_accuracy:5.2f} %"
         numbers += f"  {sums.seen / max(sums.seconds, 1e-9):,.0f} samples/s"
         self._progress.update(
             self._task,
@@ -71,5 +71,5 @@ class Display:
         width = len(str(self._run.settings.epochs))
         self.say(
             f"epoch {row.epoch:{width}}/{self._run.settings.epochs}  loss {row.train_loss:.4f}  train {100 * row.train_accuracy:6.2f} %  "
-            f"test {100 * row.test_accuracy:6.2f} %  {row.samples_per_second:,.0f} samples/s"
+            f"validation {100 * row.validation_accuracy:6.2f} %  {row.samples_per_second:,.0f} samples/s"
         )
