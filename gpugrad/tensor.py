@@ -23,7 +23,7 @@ from gpugrad.ops.bilinear import matmul
 from gpugrad.ops.indexing import getitem, setitem
 from gpugrad.ops.linear import cast, conj
 from gpugrad.ops.promotion import WEAK
-from gpugrad.trace import Value, state, value
+from gpugrad.trace import Value, raw_of, state, value
 from gpugrad.transforms import borrowed
 from gpugrad.transforms.lift import as_value, raised, raw, tracked
 from gpugrad.transforms.modes import enable_grad
@@ -300,9 +300,7 @@ class Tensor(ArrayMethods, Value):
         marked = tracked(self)
         if marked is not None:
             raise marked._leaving()
-        data = self._data
-        while type(data) is Tensor:
-            data = data._data
+        data = raw_of(self)
         backend = select.of(data)
         if backend.device_kind != "cpu":
             raise errors.DeviceError(

@@ -62,6 +62,13 @@ def value(data: Any, trace: Trace, mark: Any) -> Any:
     return v
 
 
+def raw_of(x: Any) -> Any:
+    """The raw array below any number of traces; anything that is no value as it is."""
+    while isinstance(x, Value):
+        x = x._data
+    return x
+
+
 class _State(threading.local):
     """What each thread has for itself."""
 

@@ -13,7 +13,7 @@ from gpugrad import errors
 from gpugrad.backends.base import Backend
 from gpugrad.ops import promotion
 from gpugrad.primitive import Primitive, Resolver, registry
-from gpugrad.trace import Value, bind
+from gpugrad.trace import bind, raw_of
 
 _classes: dict[str, Callable[[], Backend]] = {}
 _made: dict[str, Backend] = {}
@@ -225,28 +225,21 @@ def one(like: Any) -> Any:
 
 def full(shape: tuple[int, ...], fill: Any, like: Any, dtype: Any = None) -> Any:
     """A raw array filled with a number, of the dtype (unless given) and on the device of an array or value."""
-    like = _bare(like)
+    like = raw_of(like)
     return of(like).full(shape, fill, dtype or like.dtype)
 
 
 def place(x: Any) -> str:
     """The device of an array or value."""
-    x = _bare(x)
+    x = raw_of(x)
     return of(x).device_of(x)
 
 
 def apart(x: Any, y: Any) -> bool:
     """Whether two arrays or values are known to be on different devices."""
-    a, b = _bare(x), _bare(y)
+    a, b = raw_of(x), raw_of(y)
     here, there = _by_type.get(type(a)), _by_type.get(type(b))
     return here is not there and here is not None and there is not None and here.device_of(a) != there.device_of(b)
-
-
-def _bare(x: Any) -> Any:
-    """The raw array that a value wraps, however deep; anything else as it is."""
-    while isinstance(x, Value):
-        x = x._data
-    return x
 
 
 def in_use() -> dict[str, Backend]:
@@ -290,12 +283,12 @@ def _together(prim: Primitive, args: Sequence[Any]) -> None:
     """DeviceError if arrays are on two devices."""
     first: Any = None
     for v in args:
-        a = _bare(v)
+        a = raw_of(v)
         found = _by_type.get(type(a))
         if found is None or found is first:
             continue
         if first is not None and found.device_kind != first.device_kind:
-            raise explained(prim, [_bare(v) for v in args], {}, TypeError())
+            raise explained(prim, [raw_of(v) for v in args], {}, TypeError())
         first = found
 
 

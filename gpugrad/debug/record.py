@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpugrad import errors, trace
+from gpugrad import errors
 from gpugrad.primitive import Primitive
 from gpugrad.trace import Trace, bind, value
 
@@ -53,10 +53,3 @@ class Recorder(Trace):
     def input(self, data: Any, name: str) -> Any:
         """A value for an argument of the program."""
         return value(data, self, Variable(name, tuple(data.shape), data.dtype))
-
-
-def raw_of(x: Any) -> Any:
-    """The raw array below any number of traces."""
-    while type(x) is trace.Tensor:
-        x = x._data
-    return x

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad.debug.record import Line, Variable, raw_of
+from gpugrad.debug.record import Line, Variable
+from gpugrad.trace import raw_of
 
 _SYMBOLS = {
     "add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "matmul": "{} @ {}",

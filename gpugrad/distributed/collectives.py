@@ -30,6 +30,7 @@ from gpugrad.backends import select
 from gpugrad.distributed import wire
 from gpugrad.distributed.agreement import Call, agree, difference
 from gpugrad.distributed.group import Group, group_of
+from gpugrad.ops.linear import resized
 from gpugrad.primitive import Linear, Primitive, Shape
 from gpugrad.shapes import axis_of
 from gpugrad.trace import Value, bind, state
@@ -64,16 +65,12 @@ def _same(s: Shape, **_: Any) -> Shape:
     return s
 
 
-def _resized(s: Shape, axis: int, n: int) -> Shape:
-    return (*s[: len(s) + axis], n, *s[len(s) + axis + 1 :])
-
-
 def _longer(s: Shape, *, group: Group, axis: int, **_: Any) -> Shape:
-    return _resized(s, axis, s[axis] * group.size)
+    return resized(s, axis, s[axis] * group.size)
 
 
 def _shorter(s: Shape, *, group: Group, axis: int, **_: Any) -> Shape:
-    return _resized(s, axis, s[axis] // group.size)
+    return resized(s, axis, s[axis] // group.size)
 
 
 def _parts(group: Group, x: Array, axis: int) -> Array:

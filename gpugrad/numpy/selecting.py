@@ -22,6 +22,7 @@ from gpugrad.ops.reductions import argmax, argmin, floating
 from gpugrad.shapes import axis_of
 from gpugrad.tensor import Tensor
 from gpugrad.trace import Array
+from gpugrad.transforms.batch import batches_of
 from gpugrad.transforms.lift import as_value
 
 __all__ = [
@@ -164,7 +165,7 @@ def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw
         raise errors.ShapeError(
             f"np.piecewise: {n} conditions and {len(funclist)} functions; expected as many, or one more"
         )
-    if any(map(_batched, (x, *conditions))):
+    if any(map(batches_of, (x, *conditions))):
         return _everywhere(x, conditions, funclist, args, kw)
     held = [_host(c) for c in conditions]
     if len(funclist) == n + 1:
@@ -174,15 +175,6 @@ def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw
         if mask.any():
             out[mask] = f(x[mask], *args, **kw) if callable(f) else f
     return out
-
-
-def _batched(x: Any) -> bool:
-    """Whether ``x`` stands for several items, in any of the transforms that it is in."""
-    while type(x) is Tensor:
-        if x._trace.batched:
-            return True
-        x = x._data
-    return False
 
 
 def _everywhere(x: Any, conditions: Sequence[Any], funclist: Sequence[Any], args: Any, kw: Any) -> Any:

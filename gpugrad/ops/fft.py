@@ -19,6 +19,7 @@ from gpugrad.ops.linear import (
     iota,
     part,
     reshape,
+    resized,
     tail,
     to_complex,
     unslice,
@@ -26,7 +27,7 @@ from gpugrad.ops.linear import (
 from gpugrad.ops.linearized import indicator, range_of
 from gpugrad.ops.rearranging import roll
 from gpugrad.ops.reductions import floating
-from gpugrad.primitive import Primitive, Shape, linear
+from gpugrad.primitive import Primitive, linear
 from gpugrad.shapes import axes_of
 from gpugrad.trace import Array
 
@@ -40,10 +41,6 @@ Axes = int | Sequence[int] | None
 # ---- primitives -------------------------------------------------------------------------------------------------------
 
 
-def _sized(s: Shape, axis: int, n: int) -> Shape:
-    return (*s[: len(s) + axis], n, *tail(s, -axis - 1))
-
-
 dft: Primitive = linear(
     "dft",
     lambda g, axes, inverse: dft(g, axes=axes, inverse=inverse),
@@ -55,7 +52,7 @@ rdft: Primitive = linear(
     "rdft",
     lambda g, shape, axis: irdft(_weighted(conj(g), shape[axis], axis, 0.5), axis=axis, n=shape[axis]) * shape[axis],
     forward=lambda xp, x, *, axis: xp.fft.rfft(x, axis=axis),
-    shape=lambda s, *, axis: _sized(s, axis, s[axis] // 2 + 1),
+    shape=lambda s, *, axis: resized(s, axis, s[axis] // 2 + 1),
     dtype=lambda d, **_: dtypes.complex_of(d),
     doc="The first n // 2 + 1 elements of the transform of n real numbers along an axis; the rest mirrors them.",
 )
@@ -63,7 +60,7 @@ irdft: Primitive = linear(
     "irdft",
     lambda g, axis, n: _weighted(conj(rdft(g, axis=axis)), n, axis, 2.0) * (1.0 / n),
     forward=lambda xp, x, *, axis, n: xp.fft.irfft(x, n=n, axis=axis),
-    shape=lambda s, *, axis, n: _sized(s, axis, n),
+    shape=lambda s, *, axis, n: resized(s, axis, n),
     dtype=lambda d, **_: dtypes.real_of(d),
     doc="The n real numbers whose ``rdft`` is given; what is imaginary where a real transform is real does not count.",
 )

@@ -23,7 +23,7 @@ from gpugrad.ops.rearranging import matrix_transpose
 from gpugrad.ops.reductions import floating
 from gpugrad.ops.reductions import sum as sum_of
 from gpugrad.shapes import axis_of
-from gpugrad.trace import Array
+from gpugrad.trace import Array, raw_of
 
 
 class SlogdetResult(NamedTuple):
@@ -118,7 +118,8 @@ def inv(x: Array) -> Array:
 def pinv(x: Array, rtol: float | Array | None = None) -> Array:
     """The pseudo-inverse of any matrices, by singular values; those of at most ``rtol`` times the largest count as 0.
 
-    ``rtol``, a number or one for each matrix, is max(rows, columns) · eps unless given. The derivative is that among matrices of the same rank.
+    ``rtol``, a number or one for each matrix, is max(rows, columns) · eps unless given. The derivative is that
+    among matrices of the same rank.
 
     >>> import gpugrad as gg
     >>> gg.linalg.pinv(gg.tensor([[2.0, 0.0], [0.0, 0.0]]))
@@ -163,8 +164,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
 
 def _is_full(rank: Any, n: int) -> bool:
     """Whether a rank is ``n``; taken for granted where it is not one known number: under vmap, while tracing."""
-    while hasattr(rank, "_data"):
-        rank = rank._data
+    rank = raw_of(rank)
     return not hasattr(rank, "__int__") or shape_of(rank) != () or int(rank) == n
 
 

@@ -272,14 +272,15 @@ concat: Primitive = Primitive(
     [Linear(lambda g, shape, i, axis, bounds: slice_(g, spec=along(axis, bounds[i], bounds[i + 1], shape)))],
     operands=("x",),
     forward=lambda xp, *xs, axis, bounds: xp.concat(xs, axis=axis),
-    shape=lambda *shapes, axis, bounds: _resized(shapes[0], axis, bounds[-1]),
+    shape=lambda *shapes, axis, bounds: resized(shapes[0], axis, bounds[-1]),
     variadic=True,
     doc="Arrays of one dtype, one after another along an axis; operand i lies between bounds[i] and bounds[i + 1].",
     joint=True,
 )
 
 
-def _resized(shape: Shape, axis: int, size: int) -> Shape:
+def resized(shape: Shape, axis: int, size: int) -> Shape:
+    """A shape with another size of its axis ``axis`` < 0."""
     return (*head(shape, -axis), size, *tail(shape, -axis - 1))
 
 
@@ -290,8 +291,7 @@ def _cuts(bounds: tuple[int, ...]) -> list[tuple[int, int]]:
 def _split_transpose(g: Any, shape: Shape, axis: int, bounds: tuple[int, ...]) -> Any:
     like = next(c for c in g if c is not None)  # None: nothing depends on that part
     parts = [
-        zeros(like, _resized(shape, axis, b - a)) if c is None else c
-        for c, (a, b) in zip(g, _cuts(bounds), strict=True)
+        zeros(like, resized(shape, axis, b - a)) if c is None else c for c, (a, b) in zip(g, _cuts(bounds), strict=True)
     ]
     return concat(*parts, axis=axis, bounds=bounds)
 
@@ -300,7 +300,7 @@ split: Primitive = linear(
     "split",
     _split_transpose,
     forward=lambda xp, x, *, axis, bounds: tuple(x[key_of(along(axis, a, b, x.shape))] for a, b in _cuts(bounds)),
-    shape=lambda s, *, axis, bounds: tuple(_resized(s, axis, b - a) for a, b in _cuts(bounds)),
+    shape=lambda s, *, axis, bounds: tuple(resized(s, axis, b - a) for a, b in _cuts(bounds)),
     outputs=-1,  # as many as there are cuts
     doc="The parts of an array along an axis, the inverse of concat: part i lies between bounds[i] and bounds[i + 1].",
 )

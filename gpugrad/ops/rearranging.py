@@ -45,7 +45,8 @@ def reshaped(x: Any, shape: Shape) -> Any:
 def reshape(x: Array, shape: int | Sequence[int], copy: bool | None = None) -> Array:
     """The elements of ``x``, in the same order, in another shape; one size may be -1, to be worked out.
 
-    A tensor is a value, so ``copy``, which the array API standard has, makes no difference that could be seen. Raises ShapeError if the numbers of elements differ.
+    A tensor is a value, so ``copy``, which the array API standard has, makes no difference that could be seen.
+    Raises ShapeError if the numbers of elements differ.
 
     >>> import gpugrad as gg
     >>> gg.reshape(gg.tensor([1.0, 2.0, 3.0, 4.0]), (2, -1))

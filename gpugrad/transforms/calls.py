@@ -19,7 +19,7 @@ from gpugrad.trace import Draws, Ended, Trace, drawing, state, value
 from gpugrad.transforms import borrowed
 from gpugrad.transforms.batch import Batch, repeated
 from gpugrad.transforms.forward import Forward
-from gpugrad.transforms.functional import fitting, function_name
+from gpugrad.transforms.functional import fitting, function_name, pair
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.linear_program import transposes
 from gpugrad.transforms.tape import CALL, EAGER, LinearTape, Node, Tape, sweep
@@ -247,7 +247,7 @@ class custom_vjp:  # noqa: N801  (used as a decorator)
         box: dict[str, Any] = {}
 
         def call(values: Values) -> Values:
-            out, residuals = _pair(
+            out, residuals = pair(
                 fwd(*pytree.unflatten(tree, values)), f"custom_vjp {name}: fwd", "(result, residuals)"
             )
             outs, box["out"] = pytree.flatten(out)
@@ -283,13 +283,6 @@ def _by_position(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             f"{function_name(f)} has a derivative rule, which goes by position; expected no argument that has to be passed by name, not {', '.join(bound.kwargs)}"
         )
     return bound.args
-
-
-def _pair(given: Any, what: str, expected: str) -> tuple[Any, Any]:
-    if type(given) is not tuple or len(given) != 2:
-        got = f"a tuple of {len(given)}" if type(given) is tuple else type(given).__name__
-        raise errors.DtypeError(f"{what} returned {got}; expected a pair {expected}")
-    return given
 
 
 def _cotangents(ct: Any, like: Any, what: str) -> Iterator[Any]:
@@ -345,7 +338,7 @@ class custom_jvp:  # noqa: N801  (used as a decorator)
             n = len(values) // 2
             what = f"custom_jvp {name}: the rule"
             primals, tangents = pytree.unflatten(tree, values[:n]), pytree.unflatten(tree, values[n:])
-            result, tangent = _pair(rule(primals, tangents), what, "(result, tangent)")
+            result, tangent = pair(rule(primals, tangents), what, "(result, tangent)")
             results = pytree.leaves_like(out_tree[0], result, f"{what}'s result")
             moved = [as_value(t) for t in pytree.leaves_like(out_tree[0], tangent, f"{what}'s tangent")]
             for t, r in zip(moved, map(as_value, results), strict=True):

@@ -18,7 +18,7 @@ from gpugrad.backends import select
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.joining import stack, unstack
 from gpugrad.ops.linear import flip
-from gpugrad.trace import Value
+from gpugrad.trace import raw_of
 from gpugrad.transforms.batch import Batch, batches_of
 from gpugrad.transforms.calls import checkpoint as checkpointed
 from gpugrad.transforms.functional import function_name
@@ -43,9 +43,7 @@ class Decision:
         if dtypes.is_complex(p.dtype):
             raise errors.DtypeError(f"{what} of dtype {p.dtype.name}; expected a boolean or a real number")
         self.batches: list[Batch] = batches_of(p)
-        data = p
-        while isinstance(data, Value):
-            data = data._data
+        data = raw_of(p)
         self.each = np.asarray(select.of(data).to_numpy(data)) != 0
         """An axis for each of the vmaps, the oldest one's first."""
         self.value = p if p.dtype.kind == "b" else p != 0
@@ -140,7 +138,6 @@ def while_loop(cond_fn: Function, body_fn: Function, init: Any, *, checkpoint: i
     what = f"while_loop({function_name(body_fn)})"
     carry = _values(init)
     parted: list[tuple[Decision, Lanes, Any]] = []
-    steps = 0
 
     def holds(carry: Any) -> Decision:
         return Decision(cond_fn(carry), f"{what}: the condition")
@@ -161,7 +158,6 @@ def while_loop(cond_fn: Function, body_fn: Function, init: Any, *, checkpoint: i
             carry = pytree.map(lanes.taken, carry)
         carry = checkpointed(segment)(carry) if checkpoint else _step(body_fn, carry, what)
         p = holds(carry)
-        steps += 1
     for p, lanes, before in reversed(parted):
         carry = _merged(p, pytree.map(lanes.put, carry), before, what)
     return carry

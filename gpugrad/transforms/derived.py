@@ -12,7 +12,7 @@ import numpy as np
 from gpugrad import dtypes, errors, pytree
 from gpugrad.backends import select
 from gpugrad.ops.linear import conj, reshape
-from gpugrad.trace import value
+from gpugrad.trace import raw_of, value
 from gpugrad.transforms.functional import (
     Argnums,
     argument_positions,
@@ -31,9 +31,7 @@ from gpugrad.transforms.vectorize import vmap
 def _basis(like: Any) -> Any:
     """One unit vector per element of ``like``, along a new leading axis."""
     shape = like.shape
-    data = like
-    while hasattr(data, "_data"):
-        data = data._data
+    data = raw_of(like)
     n = math.prod(shape)
     return value(select.of(data).asarray(np.eye(n).reshape(n, *shape), dtype=data.dtype), EAGER, None)
 

@@ -90,12 +90,17 @@ def _leaf(
     return value(data, tape, leaf)
 
 
-def with_aux(out: Any, f: Callable[..., Any]) -> tuple[Any, Any]:
-    """What ``f`` returned, as the pair that ``has_aux`` announces."""
+def pair(out: Any, what: str, expected: str) -> tuple[Any, Any]:
+    """What a function returned that owes a pair. DtypeError if it is none."""
     if type(out) is not tuple or len(out) != 2:
         got = f"a tuple of {len(out)}" if type(out) is tuple else type(out).__name__
-        raise errors.DtypeError(f"{function_name(f)} with has_aux=True returned {got}; expected a pair (result, aux)")
+        raise errors.DtypeError(f"{what} returned {got}; expected a pair {expected}")
     return out
+
+
+def with_aux(out: Any, f: Callable[..., Any]) -> tuple[Any, Any]:
+    """What ``f`` returned, as the pair that ``has_aux`` announces."""
+    return pair(out, f"{function_name(f)} with has_aux=True", "(result, aux)")
 
 
 _MENDED = {

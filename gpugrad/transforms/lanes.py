@@ -19,7 +19,7 @@ from gpugrad.ops.elementwise import logical_or, where
 from gpugrad.ops.gathering import gather, scatter
 from gpugrad.ops.linear import cast, permute, reshape
 from gpugrad.primitive import Crossing, Primitive, linear
-from gpugrad.trace import Value, bind, value
+from gpugrad.trace import bind, raw_of, value
 from gpugrad.transforms.batch import Batch, Part, batches_of, repeated
 from gpugrad.transforms.lift import raised
 
@@ -149,6 +149,4 @@ _INT = np.dtype(np.int64)
 
 def _index(at: Any, like: Any) -> Any:
     """Positions, where the array ``like`` is."""
-    while isinstance(like, Value):
-        like = like._data
-    return raised(select.of(like).asarray(at))
+    return raised(select.of(raw_of(like)).asarray(at))
