@@ -255,9 +255,20 @@ def differences() -> None:
         [
             "rank 0 has all_reduce(float64[3])",
             "have broadcast_root" if SIZE > 2 else "has broadcast_root",
-            "in the same order",
+            "in the same order on every rank",
         ],
         lambda: dist.all_reduce(other) if first else dist.broadcast(other),
+    )
+    order = "the same operations in the same order"
+    fails(
+        errors.DistributedError,
+        ["barrier", "all_reduce(float64[3])", order],
+        lambda: dist.all_reduce(other) if first else dist.barrier(),
+    )
+    fails(
+        errors.DistributedError,
+        ["average_gradients", "all_reduce(float64[3])", order],
+        lambda: dist.all_reduce(other) if first else dist.average_gradients([]),
     )
     fails(errors.DistributedError, ["root=0", "root=1"], lambda: dist.broadcast(other, 0 if first else 1))
     fails(

@@ -46,13 +46,18 @@ def _as_array(raw: Any) -> Any:
     return np.asarray(raw) if isinstance(raw, np.generic) else raw
 
 
-def _sharded(shard: tuple[int, int], n: int, batch_size: int, drop_last: bool, keyless: bool) -> tuple[int, int]:
-    """Rank and number of ranks; ValueError if they cannot share ``n`` items."""
+def _sharded(
+    shard: tuple[int, int], dataset: Dataset, batch_size: int, drop_last: bool, keyless: bool
+) -> tuple[int, int]:
+    """Rank and number of ranks; ValueError if they cannot share the items."""
     rank, ranks = shard
     if not 0 <= rank < ranks:
         raise ValueError(f"DataLoader: shard={shard}; expected a rank and the number of ranks, 0 <= rank < ranks")
-    if ranks > 1 and keyless:
+    if ranks == 1:
+        return rank, ranks
+    if keyless:
         raise ValueError("DataLoader: shuffle=True with a shard and no key; expected key=, the same on every rank")
+    n = len(dataset)
     left = n % (batch_size * ranks)
     if 0 < left < ranks and not drop_last:
         raise ValueError(
@@ -106,7 +111,7 @@ class DataLoader:
         self.drop_last = drop_last
         self.prefetch = prefetch
         self.collate = collate
-        self._rank, self._ranks = _sharded(shard, len(dataset), self.batch_size, drop_last, shuffle and key is None)
+        self._rank, self._ranks = _sharded(shard, dataset, batch_size, drop_last, shuffle and key is None)
         self.key = random.arguments.source("DataLoader", key, "cpu") if shuffle else None
         self._position = (0, 0)
         """The epoch, and the number of its batches that were handed out."""

@@ -25,6 +25,7 @@ program of several ranks is, is said in :mod:`gpugrad.distributed.collectives`. 
 elsewhere is refused, never copied unasked.
 """
 
+from gpugrad.distributed.agreement import barrier as barrier
 from gpugrad.distributed.collectives import all_gather as all_gather
 from gpugrad.distributed.collectives import all_reduce as all_reduce
 from gpugrad.distributed.collectives import broadcast as broadcast
@@ -33,7 +34,6 @@ from gpugrad.distributed.collectives import reduce as reduce
 from gpugrad.distributed.collectives import reduce_scatter as reduce_scatter
 from gpugrad.distributed.collectives import scatter as scatter
 from gpugrad.distributed.group import Group as Group
-from gpugrad.distributed.group import barrier as barrier
 from gpugrad.distributed.group import rank as rank
 from gpugrad.distributed.group import size as size
 from gpugrad.distributed.group import world as world

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from gpugrad import errors
-from gpugrad.distributed.group import Group
+from gpugrad.distributed.group import Group, group_of
 
 _DIGEST = 15
 """Bytes of a fingerprint; one more says whether its rank has failed."""
@@ -37,7 +37,7 @@ class Failed(NamedTuple):
 
 
 def agree(group: Group, name: str, entry: Any, explain: Explain, problem: Exception | None = None) -> None:
-    """Return if every rank of the group gives an equal ``entry`` (by its ``repr``), else raise on each of them.
+    """Return if every rank of the group gives an equal ``entry`` (by its ``repr``) under one name, else raise on each.
 
     ``explain(name, entries)`` makes the error of a difference. A rank with a ``problem`` raises that, and the others a
     DistributedError that tells of it.
@@ -47,22 +47,38 @@ def agree(group: Group, name: str, entry: Any, explain: Explain, problem: Except
             raise problem
         return
     failed = problem is not None
-    mine = bytes([failed]) + blake2b(repr(entry).encode(), digest_size=_DIGEST).digest()
+    mine = bytes([failed]) + blake2b(repr((name, entry)).encode(), digest_size=_DIGEST).digest()
     notes = np.empty((group.size, _DIGEST + 1), np.uint8)
     group.comm.Allgather(np.frombuffer(mine, np.uint8), notes)
-    if not notes[:, 0].any() and (notes == notes[0]).all():
-        return
-    _disagree(group, name, Failed(str(problem)) if failed else entry, explain, problem)
+    if notes[:, 0].any() or (notes != notes[0]).any():
+        _disagree(group, name, Failed(str(problem)) if failed else entry, explain, problem)
 
 
 def _disagree(group: Group, name: str, entry: Any, explain: Explain, problem: Exception | None) -> NoReturn:
-    entries = group.comm.allgather(entry)
+    told = group.comm.allgather((name, entry))
     if problem is not None:
         raise problem
-    for k, other in enumerate(entries):
+    for k, (_, other) in enumerate(told):
         if isinstance(other, Failed):
             raise errors.DistributedError(f"{name}: rank {k} could not take part: {other.message}")
-    raise explain(name, entries)
+    if len({n for n, _ in told}) > 1:
+        calls = [str(e) if isinstance(e, Call) else n for n, e in told]
+        raise errors.DistributedError(
+            f"{name}: {by_rank(calls)}; expected the same operations in the same order on every rank"
+        )
+    raise explain(name, [e for _, e in told])
+
+
+def barrier(group: Any = None) -> None:
+    """Wait until every rank of the group is here; DistributedError, on every rank, if some are elsewhere.
+
+    >>> import gpugrad as gg
+    >>> gg.distributed.barrier()
+    """
+    group = group_of(group)
+    if group.checked:
+        agree(group, "barrier", None, difference)
+    group.comm.Barrier()
 
 
 def by_rank(entries: Sequence[Any]) -> str:
@@ -77,16 +93,9 @@ def by_rank(entries: Sequence[Any]) -> str:
 
 
 def difference(name: str, calls: Sequence[Call]) -> Exception:
-    """The error of ranks that meet in different calls."""
+    """The error of ranks whose calls of one operation differ."""
     fields = [field for field in Call._fields if len({getattr(c, field) for c in calls}) > 1]
-    kind: type[errors.GpugradError] = errors.DistributedError
-    if fields == ["shape"]:
-        kind = errors.ShapeError
-    elif "dtype" in fields and not {"name", "more"} & set(fields):
-        kind = errors.DtypeError
-    what = (
-        "the same operations in the same order"
-        if kind is errors.DistributedError
-        else f"the same {' and '.join(fields)}"
-    )
-    return kind(f"{name}: {by_rank(calls)}; expected {what} on every rank")
+    kind: type[errors.GpugradError] = errors.ShapeError if fields == ["shape"] else errors.DtypeError
+    if "more" in fields:
+        kind, fields = errors.DistributedError, ["call"]
+    return kind(f"{name}: {by_rank(calls)}; expected the same {' and '.join(fields)} on every rank")

@@ -38,7 +38,7 @@ class Group:
     Before each collective the ranks compare what they are about to do (operation, dtype, shape, root, whether there is
     a derivative), so that a difference is an error on every rank instead of a hang or a wrong number. That is one
     message of 16 bytes from each rank to each. ``checked=False``, the same on every rank, leaves it out, for speed:
-    ranks that differ then hang, or compute nonsense.
+    ranks that differ then hang, or compute nonsense. (Parameters are compared always, all of them at once.)
 
     >>> import gpugrad as gg
     >>> gg.distributed.Group()
@@ -53,10 +53,6 @@ class Group:
         self.checked = checked
         self.rank: int = self.comm.rank
         self.size: int = self.comm.size
-
-    def barrier(self) -> None:
-        """Wait until every rank of the group is here."""
-        self.comm.Barrier()
 
     def split(self, color: int, key: int = 0) -> Self:
         """The ranks that give the same ``color`` as a group of their own, in the order of ``key``, then of rank.
@@ -103,12 +99,3 @@ def size(group: Any = None) -> int:
     1
     """
     return group_of(group).size
-
-
-def barrier(group: Any = None) -> None:
-    """Wait until every rank of the group is here.
-
-    >>> import gpugrad as gg
-    >>> gg.distributed.barrier()
-    """
-    group_of(group).barrier()
