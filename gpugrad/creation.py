@@ -11,7 +11,8 @@ from gpugrad import dtypes, errors, trace
 from gpugrad.backends import select
 from gpugrad.trace import value
 from gpugrad.transforms.lift import as_value, raw
-from gpugrad.transforms.tape import EAGER, Leaf
+from gpugrad.transforms.node import Leaf
+from gpugrad.transforms.tape import EAGER
 
 __all__ = [
     "arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "geomspace", "identity",

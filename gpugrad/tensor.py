@@ -27,7 +27,9 @@ from gpugrad.trace import Value, raw_of, state, value
 from gpugrad.transforms import borrowed
 from gpugrad.transforms.lift import as_value, raised, raw, tracked
 from gpugrad.transforms.modes import enable_grad
-from gpugrad.transforms.tape import EAGER, NO_PARAMS, Leaf, Node, binary, extra, sweep
+from gpugrad.transforms.node import NO_PARAMS, Leaf, Node, extra
+from gpugrad.transforms.sweep import sweep
+from gpugrad.transforms.tape import EAGER, binary
 
 
 class Tensor(ArrayMethods, Value):

@@ -12,7 +12,7 @@ import pytest
 import gpugrad as gg
 from gpugrad import errors
 from gpugrad.testing import check_grads
-from gpugrad.transforms.tape import Node
+from gpugrad.transforms.node import Node
 
 XS = np.array([4.0, -1.0, 0.0, 9.0])
 

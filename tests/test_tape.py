@@ -13,7 +13,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import errors
-from gpugrad.transforms.tape import Node
+from gpugrad.transforms.node import Node
 
 
 def leaf(data, **kw):

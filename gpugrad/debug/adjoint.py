@@ -16,7 +16,9 @@ from gpugrad.trace import value
 from gpugrad.transforms.functional import fitting, function_name
 from gpugrad.transforms.lift import lowered
 from gpugrad.transforms.modes import keep_values
-from gpugrad.transforms.tape import Leaf, Node, Tape, extra, sweep
+from gpugrad.transforms.node import Leaf, Node, extra
+from gpugrad.transforms.sweep import sweep
+from gpugrad.transforms.tape import Tape
 
 _PUBLIC = frozenset(elementwise.__all__)
 

@@ -11,7 +11,7 @@ from gpugrad.backends import select
 from gpugrad.nn import state, tree
 from gpugrad.nn.parameter import become
 from gpugrad.transforms.modes import no_grad
-from gpugrad.transforms.tape import Leaf
+from gpugrad.transforms.node import Leaf
 
 _PARAMETER, _BUFFER, _MODULE = "parameter", "buffer", "module"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gpugrad import creation, dtypes
 from gpugrad.transforms.modes import no_grad
-from gpugrad.transforms.tape import Leaf
+from gpugrad.transforms.node import Leaf
 
 
 def Parameter(data: Any, *, dtype: Any = None, device: str | None = None, requires_grad: bool = True) -> Any:

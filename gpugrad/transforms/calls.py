@@ -22,7 +22,10 @@ from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import fitting, function_name, pair
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.linear_program import transposes
-from gpugrad.transforms.tape import CALL, EAGER, LinearTape, Node, Tape, sweep
+from gpugrad.transforms.node import CALL, Node
+from gpugrad.transforms.pull import LinearTape
+from gpugrad.transforms.sweep import sweep
+from gpugrad.transforms.tape import EAGER, Tape
 
 Values = list[Any]
 Call = Callable[[Values], Values]

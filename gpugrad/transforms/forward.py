@@ -11,7 +11,8 @@ from gpugrad.ops.linear import broadcast_to, zeros
 from gpugrad.ops.promotion import mixed, promote
 from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Traced, compiled
 from gpugrad.trace import Trace, bind, state, value
-from gpugrad.transforms.tape import EAGER, masked
+from gpugrad.transforms.pull import masked
+from gpugrad.transforms.tape import EAGER
 
 Push = Callable[..., Any]
 """``call(t, saved, shape, i, params)``: the output's tangent for an operand's."""

@@ -16,7 +16,9 @@ from gpugrad.ops.linear import cast, conj
 from gpugrad.trace import ended, next_level, value
 from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.lift import as_value, lowered, raised, raw
-from gpugrad.transforms.tape import Leaf, Tape, sweep
+from gpugrad.transforms.node import Leaf
+from gpugrad.transforms.sweep import sweep
+from gpugrad.transforms.tape import Tape
 
 _ENDED = ended(Tape)
 

@@ -12,7 +12,9 @@ from gpugrad.trace import bind, value
 from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import check_attached, check_differentiable, fitting, function_name
 from gpugrad.transforms.lift import lowered, raised
-from gpugrad.transforms.tape import ITEM, LEAF, Aval, Leaf, LinearTape, Node, sweep
+from gpugrad.transforms.node import ITEM, LEAF, Leaf, Node
+from gpugrad.transforms.pull import Aval, LinearTape
+from gpugrad.transforms.sweep import sweep
 
 
 def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
