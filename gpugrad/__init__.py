@@ -43,11 +43,11 @@ from gpugrad.ops import (
     sets,
 )
 from gpugrad.public import all_public
-from gpugrad.tensor import Tensor, install_protocols, stop_gradient
+from gpugrad.tensor import Tensor, install_protocols
 from gpugrad.transforms.calls import checkpoint, custom_jvp, custom_vjp
 from gpugrad.transforms.control_flow import cond, fori_loop, scan, while_loop
 from gpugrad.transforms.derived import hessian, hvp, jacfwd, jacobian, jacrev
-from gpugrad.transforms.functional import grad, jvp, value_and_grad, vjp
+from gpugrad.transforms.functional import grad, jvp, stop_gradient, value_and_grad, vjp
 from gpugrad.transforms.linear_program import linearize
 from gpugrad.transforms.modes import enable_grad, is_grad_enabled, keep_values, no_grad
 from gpugrad.transforms.vectorize import vmap

@@ -19,9 +19,9 @@ from gpugrad.ops.elementwise import positive
 from gpugrad.primitive import Primitive
 from gpugrad.tensor import Tensor
 from gpugrad.trace import bind, value
+from gpugrad.transforms.binary import binary
 from gpugrad.transforms.lift import as_value
 from gpugrad.transforms.node import NO_PARAMS, Leaf
-from gpugrad.transforms.tape import binary
 
 SCALARS = frozenset({bool, int, float, complex})
 """Python numbers: beside an array they stay what they are, and take its dtype and device."""

@@ -10,7 +10,7 @@ from gpugrad.nn.checks import featured, named, taken
 from gpugrad.nn.module import Module
 from gpugrad.nn.parameter import Parameter
 from gpugrad.ops.neural import batch_norm
-from gpugrad.tensor import stop_gradient
+from gpugrad.transforms.functional import stop_gradient
 from gpugrad.transforms.lift import as_value
 from gpugrad.transforms.modes import no_grad
 from gpugrad.transforms.tape import EAGER

@@ -15,7 +15,7 @@ from gpugrad.backends import select
 from gpugrad.ops.linear import cast, conj
 from gpugrad.trace import ended, next_level, value
 from gpugrad.transforms.forward import Forward
-from gpugrad.transforms.lift import as_value, lowered, raised, raw
+from gpugrad.transforms.lift import as_value, lowered, raised, raw, stopped
 from gpugrad.transforms.node import Leaf
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import Tape
@@ -425,3 +425,13 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     moved = [select.full(v.shape, 0, v) if m is None else m for v, m in zip(lower, moved, strict=True)]
     result = pytree.unflatten(tree, [raised(v) for v in lower]), pytree.unflatten(tree, [raised(m) for m in moved])
     return (*result, _off(forward, aux)) if has_aux else result
+
+
+def stop_gradient(x: Any) -> Any:
+    """``x`` as a constant: no derivative of any kind flows through it.
+
+    >>> import gpugrad as gg
+    >>> gg.grad(lambda x: x * gg.stop_gradient(x))(gg.tensor(3.0))
+    tensor(3.)
+    """
+    return pytree.map(lambda v: stopped(as_value(v)), x)

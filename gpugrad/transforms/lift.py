@@ -123,3 +123,13 @@ def lowered(x: Any) -> Any:
 def raised(x: Any) -> Any:
     """The opposite: what came out of a trace, as a tensor."""
     return x if type(x) is trace.Tensor else value(x, EAGER, None)
+
+
+def stopped(v: Any) -> Any:
+    """``v`` cut off every derivative: tapes and tangents are left behind, batches stay."""
+    if type(v) is not trace.Tensor:
+        return value(v, EAGER, None)
+    if v._trace.batched:
+        inner = stopped(v._data)
+        return value(inner._data if inner._trace is EAGER else inner, v._trace, v._mark)
+    return stopped(v._data)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpugrad import trace
-from gpugrad.ops.promotion import WEAK, mixed, promote
+from gpugrad.ops.promotion import mixed, promote
 from gpugrad.primitive import Primitive
 from gpugrad.trace import Trace, bind, state, value
 from gpugrad.transforms import borrowed
-from gpugrad.transforms.node import ITEM, NO_PARAMS, Node, extra, next_index
+from gpugrad.transforms.node import ITEM, Node, extra, next_index
 from gpugrad.transforms.pull import pulls_of
 
 _new = object.__new__
@@ -122,75 +122,6 @@ class Tape(Trace):
 
 EAGER = Tape()
 """The bottom tape, level 0: what tensors outside every transform belong to."""
-
-
-# ---- the flat path of two operands, like Tape.apply for one: most of what small programs do ---------------------------
-
-
-def binary(prim: Primitive, x: Any, y: Any) -> Any:
-    """``prim(x, y)`` for a primitive without parameters; at least one operand is a value."""
-    tensor = trace.Tensor
-    tx = type(x)
-    ty = type(y)
-    if tx is tensor:
-        tape = x._trace
-        a = x._data
-        p = x._mark
-        if ty is tensor:
-            b = y._data
-            q = y._mark
-            if (
-                y._trace is not tape
-                or not tape.records
-                or type(a) is not type(b)
-                or type(a) is tensor
-                or a.dtype is not b.dtype
-            ):
-                return bind(prim, (x, y), NO_PARAMS)
-        elif ty in WEAK and tape.records and type(a) is not tensor:
-            b = y
-            q = None
-        else:
-            return bind(prim, (x, y), NO_PARAMS)
-        try:
-            out = prim.impl[type(a)](a, b)
-        except Exception as error:
-            out = prim.rescue((a, b), NO_PARAMS, error)
-    elif tx in WEAK:
-        tape = y._trace
-        a = x
-        p = None
-        b = y._data
-        q = y._mark
-        if not tape.records or type(b) is tensor:
-            return bind(prim, (x, y), NO_PARAMS)
-        try:
-            out = prim.impl[type(b)](a, b)
-        except Exception as error:
-            out = prim.rescue((a, b), NO_PARAMS, error)
-    else:
-        return bind(prim, (x, y), NO_PARAMS)
-    v = _new(tensor)
-    v._data = out
-    v._trace = tape
-    tracked = (p is not None) + 2 * (q is not None) & prim.mask
-    if not tracked or tape.level <= state.floor:
-        v._mark = None
-        return v
-    dropped = prim.drops.get(tracked)
-    if dropped is None:
-        dropped = dropped_by(prim, tracked, 2)
-    v._mark = node = _new(Node)
-    node.prim = prim
-    node.params = NO_PARAMS
-    node.parents = (p, q)
-    node.saved = (None if 0 in dropped else a, None if 1 in dropped else b, None if 2 in dropped else out)
-    node.shape = out.shape
-    node.index = next_index()
-    node.extra = None
-    if trace.watching:
-        watch(node, out)
-    return v
 
 
 def dropped_by(prim: Primitive, tracked: int, n: int) -> tuple[int, ...]:
