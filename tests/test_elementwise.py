@@ -119,6 +119,20 @@ def test_sinc_near_zero() -> None:
     np.testing.assert_allclose(curvature(gg.sinc, x[:2]), -(np.pi**2) / 3, rtol=1e-9)
 
 
+def test_sinc_far_out() -> None:
+    x = np.array([1e160, -1e300])
+    assert np.all(np.abs(slopes(gg.sinc, x)[0]) < 1e-159) and np.all(np.abs(curvature(gg.sinc, x)) < 1e-158)
+
+
+def test_at_the_end_of_the_domain() -> None:
+    assert slopes(gg.asin, [1.0, -1.0]) == slopes(gg.atanh, [1.0, -1.0]) == [[INF, INF]]
+    assert curvature(gg.asin, [1.0, -1.0]) == curvature(gg.atanh, [1.0, -1.0]) == [INF, -INF]
+    assert curvature(gg.acos, [1.0, -1.0]) == [-INF, INF] and curvature(gg.acosh, [1.0]) == [-INF]
+    assert slopes(gg.cbrt, [0.0, -8.0, INF]) == [[INF, 1 / 12, 0]] and curvature(gg.cbrt, [0.0]) == [-INF]
+    f = lambda x: gg.where(gg.greater(x, 0.0), gg.cbrt(x), 0.0)
+    assert slopes(f, [0.0, 8.0]) == [[0, 1 / 12]]
+
+
 def test_remainders() -> None:
     rng = np.random.default_rng(0)
     x, y = 5 * rng.normal(size=50), rng.normal(size=50)
@@ -138,6 +152,49 @@ def test_complex_size_sign_and_angle_at_zero() -> None:
     for f in (gg.abs, gg.angle, lambda z: gg.real(gg.sign(z))):
         assert gg.grad(lambda z: gg.sum(f(z)))(z).numpy()[0] == 0  # noqa: B023
     np.testing.assert_allclose(gg.grad(lambda z: gg.sum(gg.abs(z)))(z).numpy()[1], 0.6 + 0.8j)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "erf", "erfc", "logit"])
+def test_integers_and_booleans_are_taken_as_float64(name: str) -> None:
+    f = getattr(gg, name)
+    for x in (np.array([0, 1, 3], np.uint8), np.array([-3, 0, 1], np.int8), np.array([5, -5]), np.array([True, False])):
+        with np.errstate(all="ignore"):
+            got, wanted = f(x).numpy(), f(x.astype(float)).numpy()
+        assert got.dtype == np.float64
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_what_is_for_real_numbers_refuses_complex_ones() -> None:
+    z = np.array([1j, 2.0])
+    for f in (gg.softplus, gg.erf, gg.erfc, gg.relu, gg.isposinf, gg.isneginf, lambda z: gg.heaviside(z, 0.5)):
+        with pytest.raises(errors.DtypeError, match=r"expected real numbers. Take gg.real\(x\)"):
+            f(z)
+    assert gg.relu([-1, 2]).dtype == np.int64 and gg.relu([-1, 2]).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64"])
+def test_integers_are_rounded_exactly(dtype: str) -> None:
+    x = np.array([0, 4, 5, 15, 25, 49, 50, 51, 99, 124]).astype(dtype)
+    x = x if dtype == "uint8" else np.concatenate([x, -x])
+    for places in (1, -1, -2, -3, -30):
+        got = gg.round(x, places)
+        assert got.dtype == dtype and got.tolist() == [round(n, places) for n in x.tolist()]
+    assert gg.round(2**60 + 1, -1).item() == round(2**60 + 1, -1)
+    assert gg.round([True], -1).tolist() == [False]
+
+
+def test_rounding_of_what_has_no_such_places() -> None:
+    x = np.array([1.5, 1e300, -INF, NAN])
+    for places in (10, 308, 400):
+        np.testing.assert_array_equal(gg.round(x, places).numpy(), x)
+    np.testing.assert_array_equal(gg.round(x, -400).numpy(), [0, 0, -INF, NAN])
+    single = np.array([1.5, 1e30, 1e-37], np.float32)
+    for places in (30, 38, 40):
+        np.testing.assert_array_equal(gg.round(single, places).numpy()[:2], single[:2])
+    half = gg.tensor([100.0, 0.001234], dtype="float16")
+    assert gg.round(half, 5).tolist() == gg.tensor([100.0, 0.00123], dtype="float16").tolist()
+    with pytest.raises(errors.DtypeError, match=r"round: decimals=1.5; expected an integer"):
+        gg.round(x, 1.5)
 
 
 def test_division_of_integers() -> None:

@@ -48,6 +48,11 @@ from gpugrad import errors
         (lambda: gg.ones(2, dtype="int8") + 300, TypeError, ["300", "int8", "wider"]),
         (lambda: gg.set_default_dtype("int32"), TypeError, ["int32"]),
         (lambda: gg.tensor(1.0, dtype="float99"), TypeError, ["float99"]),
+        (lambda: gg.numpy.gcd(gg.ones(2), 6), TypeError, ["gcd", "float64", "astype"]),
+        (lambda: gg.numpy.lcm(True, 6.0), TypeError, ["lcm", "float64", "expected integers"]),
+        (lambda: gg.numpy.bitwise_count([1.0]), TypeError, ["bitwise_count", "float64", "astype"]),
+        (lambda: gg.diff(gg.ones(3), -1), ValueError, ["diff", "n=-1", "0"]),
+        (lambda: gg.convolve(gg.ones(3), gg.ones(2), "half"), ValueError, ["convolve", "'half'", "'valid'"]),
         (lambda: gg.tensor([1j]).astype("float64"), TypeError, ["imaginary", "gg.real"]),
     ],
 )

@@ -65,12 +65,19 @@ def test_nan() -> None:
 
 def test_errors() -> None:
     x = np.arange(6.0).reshape(2, 3)
-    with pytest.raises(ValueError, match="expected a fraction from 0 to 1"):
+    with pytest.raises(errors.ArgumentError, match=r"quantile: q=1.5; expected 0 to 1"):
         gg.quantile(x, 1.5)
+    with pytest.raises(errors.ArgumentError, match=r"percentile: q=101; expected 0 to 100"):
+        gg.percentile(x, 101)
     for q in (-0.1, 1.1):
         with pytest.raises(errors.AxisError, match="q outside 0 to 1"):
             gg.quantile(x, [0.5, q])
-    with pytest.raises(ValueError, match="method='cubic'"):
+    for call in (lambda: gg.quantile(x + 0j, 0.5), lambda: gg.quantile(x, 0.5j), lambda: gg.quantile(x, [0.5j])):
+        with pytest.raises(errors.DtypeError, match="quantile: complex numbers have no order"):
+            call()
+    with pytest.raises(errors.ShapeError, match=r"top_k: k=1.5 .* expected an integer from 0 to 3"):
+        gg.top_k(x, 1.5)
+    with pytest.raises(errors.ArgumentError, match="method='cubic'"):
         gg.quantile(x, 0.5, method="cubic")
     with pytest.raises(errors.ShapeError, match="top_k: k=4"):
         gg.top_k(x, 4)

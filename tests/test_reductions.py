@@ -80,6 +80,18 @@ def test_names_and_errors() -> None:
     x = np.ones((2, 3))
     with pytest.raises(errors.AxisError, match=r"sum: axis 2 is out of range for shape \(2, 3\)"):
         gg.sum(x, axis=2)
+    for f in (gg.std, gg.nanstd, gg.nansum, gg.nanprod):
+        with pytest.raises(errors.AxisError, match=rf"^{f.__name__}: axis 2"):
+            f(x, axis=2)
+    for f in (gg.argmax, gg.argmin):
+        with pytest.raises(errors.DtypeError, match=r"axis=\(0, 1\) is not an integer"):
+            f(x, axis=(0, 1))
+    for f in (gg.sum, gg.prod, gg.mean, gg.var, gg.cumsum, gg.cumprod, gg.nansum):
+        with pytest.raises(errors.DtypeError, match="dtype=float32 for an array of dtype complex128"):
+            f(x * 1j, dtype="float32")
+    for f in (gg.mean, gg.var, gg.std):
+        with pytest.raises(errors.DtypeError, match="dtype=int64; expected a floating-point one"):
+            f(x, dtype="int64")
     with pytest.raises(errors.AxisError, match="each axis at most once"):
         gg.mean(x, axis=(0, -2))
     with pytest.raises(errors.ShapeError, match=r"average: weights of shape \(2,\)"):

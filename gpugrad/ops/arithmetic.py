@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from gpugrad import dtypes, errors
 from gpugrad.ops import elementwise as ew
 from gpugrad.ops import linear as lin
@@ -28,6 +30,7 @@ from gpugrad.ops.elementwise import (
 )
 from gpugrad.ops.linear import cast, to_complex
 from gpugrad.ops.reductions import all as all_of
+from gpugrad.ops.reductions import floating
 from gpugrad.trace import Array
 
 __all__ = [
@@ -46,6 +49,13 @@ def _inexact(x: Any) -> bool:
 
 def _complex(x: Any) -> bool:
     return type(x) is complex if type(x) in SCALARS else dtypes.is_complex(x.dtype)
+
+
+def _real_only(name: str, *operands: Any) -> None:
+    """DtypeError if one is complex, where NumPy's order of complex numbers would give some answer."""
+    for x in operands:
+        if _complex(x):
+            raise errors.DtypeError(f"{name}: a complex operand; expected real numbers. Take gg.real(x) or gg.abs(x)")
 
 
 def _float64(x: Any) -> Any:
@@ -175,6 +185,7 @@ def heaviside(x: Array, at_zero: Array) -> Array:
     >>> gg.heaviside(gg.tensor([-1.0, 0.0, 2.0]), 0.5)
     tensor([0. , 0.5, 1. ])
     """
+    _real_only("heaviside", x, at_zero)
     like = dtypes.of(at_zero if type(x) in SCALARS else x)
     step = cast(greater(x, 0.0), dtype=like, source=dtypes.dtype("bool"))
     return where(equal(x, x), where(ew.not_equal(x, 0.0), step, at_zero), stop(x))
@@ -223,19 +234,43 @@ def fmin(x: Array, y: Array) -> Array:
 def round(x: Array, decimals: int = 0) -> Array:
     """x rounded to ``decimals`` places after the point, halves to even. The derivative is 0.
 
+    A negative ``decimals`` rounds to tens, hundreds …, integers exactly. A number too large to have so many places
+    stays what it is. Raises DtypeError for ``decimals`` that is not an integer.
+
     >>> import gpugrad as gg
     >>> gg.round(gg.tensor([0.5, 1.5, 2.34]), 1)
     tensor([0.5, 1.5, 2.3])
     """
-    if decimals == 0:
+    if not hasattr(decimals, "__index__"):
+        raise errors.DtypeError(f"round: decimals={decimals!r}; expected an integer")
+    places = decimals.__index__()
+    if places == 0:
         return ew.round(x)
-    factor = 10.0 ** (decimals if decimals > 0 else -decimals)
     if not _inexact(x):
-        if decimals > 0:
-            return ew.round(x)
-        d = dtypes.of(x)
-        return cast(ew.round(_float64(x) / factor) * factor, dtype=d, source=dtypes.dtype("float64"))
-    return ew.round(x * factor) / factor if decimals > 0 else ew.round(x / factor) * factor
+        return ew.round(x) if places > 0 else _to_multiple(x, 10**-places)
+    if _complex(x):
+        parts = [to_complex(round(part, places)) for part in (real(x), imag(x))]
+        return parts[0] + 1j * parts[1]
+    size = max(places, -places)
+    d = dtypes.of(x)
+    if size > (308 if d.itemsize == 8 else 38):  # beyond what a power of ten may be, and the digits of any number
+        return stop(x) if places > 0 else where(isfinite(x), 0.0, stop(x))
+    factor = 10.0**size
+    if places < 0:
+        return ew.round(x / factor) * factor
+    small = less(abs(x), 2.0 / float(dtypes.finfo(d).eps) / factor)  # larger numbers end before those places
+    return where(small, ew.round(where(small, x, 0.0) * factor) / factor, stop(x))
+
+
+def _to_multiple(x: Any, n: int) -> Any:
+    """Integers (or booleans) rounded to the nearest multiple of ``n``, halves to an even one."""
+    if dtypes.of(x).kind == "b" or n > np.iinfo(x.dtype).max:
+        return lin.zeros(x, x.shape)
+    quotient = ew.floor_divide(x, n)
+    rest = x - quotient * n
+    odd = equal(ew.remainder(quotient, 2), 1)
+    over = logical_or(greater(rest, n - rest), logical_and(equal(rest, n - rest), odd))
+    return (quotient + cast(over, dtype=dtypes.of(x), source=dtypes.dtype("bool"))) * n
 
 
 def nan_to_num(x: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
@@ -268,6 +303,7 @@ def isposinf(x: Array) -> Array:
     >>> gg.isposinf(gg.tensor([1.0, float("inf")]))
     tensor([False,  True])
     """
+    _real_only("isposinf", x)
     return equal(x, math.inf)
 
 
@@ -278,6 +314,7 @@ def isneginf(x: Array) -> Array:
     >>> gg.isneginf(gg.tensor([1.0, float("-inf")]))
     tensor([False,  True])
     """
+    _real_only("isneginf", x)
     return equal(x, -math.inf)
 
 
@@ -365,6 +402,7 @@ def logit(x: Array) -> Array:
     >>> gg.logit(gg.tensor([0.5, 0.75]))
     tensor([0.        , 1.09861229])
     """
+    x = floating(x)
     return ew.log(x) - ew.log1p(-x)
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Callable
 from typing import Any
 
-from gpugrad import dtypes
+from gpugrad import dtypes, errors
 from gpugrad.kernels import reference
 from gpugrad.ops.linear import cast
 from gpugrad.primitive import Primitive, Select, elementwise, singular
@@ -38,6 +39,28 @@ SCALARS = frozenset({bool, int, float, complex})
 
 def _bool(*_dtypes: Any, **_params: Any) -> str:
     return "bool"
+
+
+def of_reals(
+    name: str, forward: Callable[..., Any], on_complex: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    """A forward for real floating point as one for any numbers: integers and booleans are taken as float64.
+
+    Complex numbers go to ``on_complex``, without which they are a DtypeError: comparisons and |x| in ``forward`` would
+    make something else of them.
+    """
+
+    def computed(xp: Any, x: Any) -> Any:
+        kind = dtypes.of(x).kind
+        if kind == "c":
+            if on_complex is None:
+                raise errors.DtypeError(
+                    f"{name}: an array of dtype {x.dtype}; expected real numbers. Take gg.real(x) or gg.abs(x) first"
+                )
+            return on_complex(xp, x)
+        return forward(xp, xp.astype(x, xp.float64) if kind in "biu" else x)
+
+    return computed
 
 
 # ---- comparison, logic, bits: no derivative -------------------------------------------------------------------------
@@ -118,10 +141,19 @@ clip = elementwise(
     same=(0, 1, 2),
     doc="x limited to [lo, hi]. The gradient passes inside and on the bounds.",
 )
+
+
+def _relu(xp: Any, x: Any) -> Any:
+    kind = dtypes.of(x).kind
+    if kind == "c":
+        raise errors.DtypeError(f"relu: an array of dtype {x.dtype}; expected real numbers. Take gg.real(x) first")
+    return xp.maximum(x, 0.0 if kind not in "iu" else 0)
+
+
 relu = elementwise(
     "relu",
     Select(lambda x: greater(x, 0.0)),
-    forward=lambda xp, x: xp.maximum(x, 0.0),
+    forward=_relu,
     body=lambda x: maximum(x, 0.0),
     doc="max(x, 0); the derivative at 0 is 0.",
 )
@@ -169,7 +201,9 @@ nextafter = elementwise("nextafter", 1, None, doc="The next floating-point numbe
 # ---- powers and roots -----------------------------------------------------------------------------------------------
 
 sqrt = elementwise("sqrt", singular(lambda out: 0.5 / out), doc="√x.")
-cbrt = elementwise("cbrt", singular(lambda x, out: out / (3.0 * x)), forward=reference.cbrt, doc="The real cube root.")
+cbrt = elementwise(
+    "cbrt", singular(lambda out: 1.0 / out / out / 3.0), forward=reference.cbrt, doc="The real cube root."
+)
 
 
 def _pow_x(x: Any, y: Any) -> Any:
@@ -230,8 +264,15 @@ logaddexp = elementwise(
 sin = elementwise("sin", lambda x: cos(x), doc="The sine of an angle in radians.")
 cos: Primitive = elementwise("cos", lambda x: -sin(x), doc="The cosine of an angle in radians.")
 tan = elementwise("tan", lambda out: 1.0 + out * out, doc="The tangent of an angle in radians.")
-asin = elementwise("asin", singular(lambda x: 1.0 / sqrt((1.0 - x) * (1.0 + x))), doc="The angle in [-π/2, π/2].")
-acos = elementwise("acos", singular(lambda x: -1.0 / sqrt((1.0 - x) * (1.0 + x))), doc="The angle in [0, π].")
+
+
+def _gap(x: Any) -> Any:
+    """1 - x², precise near ±1, where its derivative is not 0 · ∞ either."""
+    return masked_multiply(1.0 - x, 1.0 + x)
+
+
+asin = elementwise("asin", singular(lambda x: 1.0 / sqrt(_gap(x))), doc="The angle in [-π/2, π/2].")
+acos = elementwise("acos", singular(lambda x: -1.0 / sqrt(_gap(x))), doc="The angle in [0, π].")
 atan = elementwise("atan", lambda x: 1.0 / (1.0 + x * x), doc="The angle in (-π/2, π/2).")
 
 
@@ -264,36 +305,42 @@ def _asinh_x(x: Any) -> Any:
 tanh = elementwise("tanh", lambda out: 1.0 - out * out, doc="The hyperbolic tangent.")
 asinh = elementwise("asinh", _asinh_x, doc="The inverse hyperbolic sine.")
 acosh = elementwise(
-    "acosh", singular(lambda x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0))), doc="The inverse hyperbolic cosine, for x ≥ 1."
+    "acosh",
+    singular(lambda x: 1.0 / masked_multiply(sqrt(x - 1.0), sqrt(x + 1.0))),
+    doc="The inverse hyperbolic cosine, for x ≥ 1.",
 )
-atanh = elementwise(
-    "atanh", singular(lambda x: 1.0 / ((1.0 - x) * (1.0 + x))), doc="The inverse hyperbolic tangent, for |x| ≤ 1."
-)
+atanh = elementwise("atanh", singular(lambda x: 1.0 / _gap(x)), doc="The inverse hyperbolic tangent, for |x| ≤ 1.")
 
 # ---- smooth steps ---------------------------------------------------------------------------------------------------
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
-    if dtypes.is_complex(x.dtype):
-        return 1.0 / (1.0 + xp.exp(-x))
     e = xp.exp(-xp.abs(x))  # never overflows, and keeps the relative precision of small results
     return xp.where(x >= 0, 1.0, e) / (1.0 + e)
 
 
-sigmoid: Primitive = elementwise("sigmoid", lambda out: out * (1.0 - out), forward=_sigmoid, doc="1 / (1 + e⁻ˣ).")
+sigmoid: Primitive = elementwise(
+    "sigmoid",
+    lambda out: out * (1.0 - out),
+    forward=of_reals("sigmoid", _sigmoid, on_complex=lambda xp, x: 1.0 / (1.0 + xp.exp(-x))),
+    doc="1 / (1 + e⁻ˣ).",
+)
 softplus = elementwise(
     "softplus",
     lambda x: sigmoid(x),
-    forward=lambda xp, x: xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))),
+    forward=of_reals("softplus", lambda xp, x: xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))),
     doc="log(1 + eˣ).",
 )
 erf = elementwise(
-    "erf", lambda x: (2.0 / math.sqrt(math.pi)) * exp(-x * x), forward=reference.erf, doc="The error function."
+    "erf",
+    lambda x: (2.0 / math.sqrt(math.pi)) * exp(-x * x),
+    forward=of_reals("erf", reference.erf),
+    doc="The error function.",
 )
 erfc = elementwise(
     "erfc",
     lambda x: (-2.0 / math.sqrt(math.pi)) * exp(-x * x),
-    forward=reference.erfc,
+    forward=of_reals("erfc", reference.erfc),
     doc="1 - erf(x), precise where it is tiny.",
 )
 
@@ -305,12 +352,13 @@ def _sinc(xp: Any, x: Any) -> Any:
 
 def _sinc_x(x: Any, out: Any) -> Any:
     u = math.pi * x
-    v = u * u
+    far = greater_equal(abs(u), 1.0)
+    v = where(far, 0.0, u)
+    v = v * v
     series = 0.0  # of (cos u - sin u / u) / u = Σ (-1)ᵏ 2k uᵏ²⁻¹ / (2k + 1)!, where the closed form cancels
     for k in range(8, 0, -1):
         series = (-1.0) ** k * 2.0 * k / math.factorial(2 * k + 1) + v * series
-    far = greater_equal(abs(v) if dtypes.is_complex(x.dtype) else v, 1.0)
-    return math.pi * where(far, (cos(u) - out) / where(far, u, 1.0), u * series)
+    return math.pi * where(far, (cos(u) - out) / where(far, u, 1.0), where(far, 0.0, u) * series)
 
 
 sinc = elementwise("sinc", _sinc_x, forward=_sinc, doc="sin(πx) / (πx), 1 at 0.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpugrad import dtypes
+from gpugrad import dtypes, errors
 from gpugrad.ops.elementwise import abs as abs_of
 from gpugrad.ops.elementwise import equal, floor_divide, logical_or, where
+from gpugrad.ops.joining import alike
 from gpugrad.ops.linear import cast
 from gpugrad.ops.reductions import floating
 from gpugrad.primitive import elementwise
@@ -73,33 +74,43 @@ _binary_exponent = elementwise(
 )
 
 
+def _integers(name: str, *operands: Any) -> list[Any]:
+    """The operands in one dtype, that of the arrays among them; DtypeError unless it is an integer one."""
+    out = alike(operands, name)
+    d = dtypes.of(out[0])
+    if d.kind not in "iu":
+        raise errors.DtypeError(f"{name}: operands of dtype {d.name}; expected integers. Cast them: x.astype('int64')")
+    return out
+
+
 def bitwise_count(x: Array) -> Array:
-    """The number of bits set in the magnitude of an integer, as uint8.
+    """The number of bits set in the magnitude of an integer, as uint8. DtypeError for other numbers.
 
     >>> import gpugrad.numpy as gnp
     >>> gnp.bitwise_count([7, -8])
     tensor([3, 1], dtype=uint8)
     """
-    return _bitwise_count(x)
+    return _bitwise_count(*_integers("bitwise_count", x))
 
 
 def gcd(x: Array, y: Array) -> Array:
-    """The greatest common divisor of two integers; 0 for two zeros.
+    """The greatest common divisor of two integers; 0 for two zeros. DtypeError for other numbers.
 
     >>> import gpugrad.numpy as gnp
     >>> gnp.gcd([12, 0], 18)
     tensor([ 6, 18])
     """
-    return _common_divisor(x, y)
+    return _common_divisor(*_integers("gcd", x, y))
 
 
 def lcm(x: Array, y: Array) -> Array:
-    """The least common multiple of two integers; 0 where one is 0.
+    """The least common multiple of two integers; 0 where one is 0. DtypeError for other numbers.
 
     >>> import gpugrad.numpy as gnp
     >>> gnp.lcm([4, 0], 6)
     tensor([12,  0])
     """
+    x, y = _integers("lcm", x, y)
     none = logical_or(equal(x, 0), equal(y, 0))
     divisor = where(none, 1, _common_divisor(x, y))
     return where(none, 0, abs_of(floor_divide(x, divisor) * y))

@@ -93,7 +93,7 @@ def partition(x: Array, kth: int | Sequence[int], axis: int | None = -1) -> Arra
 def top_k(x: Array, k: int, axis: int = -1, largest: bool = True) -> tuple[Array, Array]:
     """The ``k`` largest elements along ``axis``, in falling order, and their indices; the smallest, rising, if not ``largest``.
 
-    Of equal elements the first come first. Raises ShapeError if there are fewer than ``k``.
+    Of equal elements the first come first. Raises ShapeError if there are fewer than ``k``, and unless it is an integer.
 
     >>> import gpugrad as gg
     >>> gg.top_k(gg.tensor([1.0, 3.0, 2.0]), 2)
@@ -101,9 +101,11 @@ def top_k(x: Array, k: int, axis: int = -1, largest: bool = True) -> tuple[Array
     """
     shape = x.shape
     a = axis_of(axis, shape, "top_k")
-    if not 0 <= k <= shape[a]:
-        raise errors.ShapeError(f"top_k: k={k} for shape {shape} along axis {axis}; expected 0 to {shape[a]}")
-    order = slice_(lz.argsort(x, axis=a, descending=largest), spec=lz.range_of(shape, a, 0, k))
+    if not hasattr(k, "__index__") or not 0 <= k <= shape[a]:
+        raise errors.ShapeError(
+            f"top_k: k={k!r} for shape {shape} along axis {axis}; expected an integer from 0 to {shape[a]}"
+        )
+    order = slice_(lz.argsort(x, axis=a, descending=largest), spec=lz.range_of(shape, a, 0, k.__index__()))
     return take_along_axis(x, order, a), order
 
 
@@ -117,7 +119,8 @@ def quantile(x: Array, q: Array, axis: Axis = None, method: str = "linear", keep
 
     Between two elements, ``method`` says what to take: "linear" interpolation, the "lower", the "higher", their
     "midpoint" or the "nearest". The axes of ``q`` lead in the result. The gradient reaches x, and q under "linear".
-    O(n log n). Raises ValueError for a number q outside 0 to 1, ShapeError where there are no elements.
+    O(n log n). Raises ArgumentError for a number q outside 0 to 1 (AxisError if it is in an array), ShapeError where
+    there are no elements, DtypeError for complex numbers.
 
     >>> import gpugrad as gg
     >>> gg.quantile(gg.tensor([1.0, 2.0, 4.0]), [0.5, 0.75])
@@ -143,7 +146,7 @@ def percentile(x: Array, q: Array, axis: Axis = None, method: str = "linear", ke
     >>> gg.percentile(gg.tensor([1.0, 2.0, 4.0]), 75)
     tensor(3.)
     """
-    return _quantile(x, q / 100.0, axis, method, keepdims, "percentile", skip=False)
+    return _quantile(x, q, axis, method, keepdims, "percentile", skip=False, whole=100.0)
 
 
 def nanpercentile(x: Array, q: Array, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Array:
@@ -153,7 +156,7 @@ def nanpercentile(x: Array, q: Array, axis: Axis = None, method: str = "linear",
     >>> gg.nanpercentile(gg.tensor([1.0, float("nan"), 3.0]), 50)
     tensor(2.)
     """
-    return _quantile(x, q / 100.0, axis, method, keepdims, "nanpercentile", skip=True)
+    return _quantile(x, q, axis, method, keepdims, "nanpercentile", skip=True, whole=100.0)
 
 
 def median(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -176,10 +179,15 @@ def nanmedian(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return _quantile(x, 0.5, axis, "linear", keepdims, "nanmedian", skip=True)
 
 
-def _quantile(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, name: str, skip: bool) -> Any:
+def _quantile(
+    x: Any, q: Any, axis: Axis, method: str, keepdims: bool, name: str, skip: bool, whole: float = 1.0
+) -> Any:
+    """The quantiles of ``x`` at ``q`` parts of the ``whole``; with ``skip``, of what is not NaN."""
     if method not in _METHODS:
-        raise ValueError(f"{name}: method={method!r}; expected one of {', '.join(map(repr, _METHODS))}")
+        raise errors.ArgumentError(f"{name}: method={method!r}; expected one of {', '.join(map(repr, _METHODS))}")
     x = floating(x)
+    if dtypes.is_complex(x.dtype) or (type(q) not in SCALARS and dtypes.is_complex(q.dtype)) or type(q) is complex:
+        raise errors.DtypeError(f"{name}: complex numbers have no order; take gg.abs(x) or gg.real(x) first")
     shape = x.shape
     axes = axes_of(axis, shape, name)
     rows = lz.joined(x, axes)
@@ -189,12 +197,13 @@ def _quantile(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, name: str
     rows = sort(rows)
     rest = rows.shape[:-1]
     wanted: Shape = () if type(q) in SCALARS else q.shape
-    if type(q) in SCALARS and not 0.0 <= q <= 1.0:
-        raise ValueError(f"{name}: q={q}; expected a fraction from 0 to 1 (0 to 100 for a percentile)")
+    if type(q) in SCALARS and not 0.0 <= q <= whole:
+        raise errors.ArgumentError(f"{name}: q={q}; expected 0 to {whole:g}")
+    q = q if whole == 1.0 else q / whole
     if type(q) in SCALARS and not skip:
         out = _between(*_neighbours(rows, float(q) * (n - 1), method))
     else:
-        out = _at(rows, q, wanted, method, name, skip)
+        out = _at(rows, q, wanted, method, f"{name}: q outside 0 to {whole:g}", skip)
     if not skip:
         last = slice_(rows, spec=((n - 1, n, 1),))
         out = where(logical_not(broadcast_to(isnan(last), out.shape)), out, math.nan)
@@ -229,8 +238,8 @@ def _sides(position: Any, below: Any, above: Any, nearest: Any, method: str) -> 
     return below, above, position - below
 
 
-def _at(rows: Any, q: Any, wanted: Shape, method: str, name: str, skip: bool) -> Any:
-    """The quantiles of each row at every q, along a last axis."""
+def _at(rows: Any, q: Any, wanted: Shape, method: str, outside: str, skip: bool) -> Any:
+    """The quantiles of each row at every q, along a last axis; ``outside`` is what an error says."""
     d = dtypes.dtype("float64")
     if type(q) in SCALARS:
         q = float(q)
@@ -245,19 +254,19 @@ def _at(rows: Any, q: Any, wanted: Shape, method: str, name: str, skip: bool) ->
     else:
         position = broadcast_to(q * float(rows.shape[-1] - 1), (*rows.shape[:-1], math.prod(wanted)))
     below, above, weight = _sides(position, floor(position), ceil(position), round(position), method)
-    a = _read(rows, below, name)
+    a = _read(rows, below, outside)
     if type(weight) is float and weight == 0.0:
         return a
     if type(weight) is not float and dtypes.of(rows) != d:
         weight = cast(weight, dtype=dtypes.of(rows), source=d)
-    return _between(a, _read(rows, above, name), weight)
+    return _between(a, _read(rows, above, outside), weight)
 
 
-def _read(rows: Any, position: Any, name: str) -> Any:
+def _read(rows: Any, position: Any, outside: str) -> Any:
     n = rows.shape[-1]
     position = where(greater_equal(position, 0.0), position, float(n))  # a negative index would count from the end
     index = cast(position, dtype=dtypes.dtype("int64"), source=dtypes.of(position))
-    return take_along_axis(rows, checked(index, rows, n, -1, f"{name}: q outside 0 to 1"), -1)
+    return take_along_axis(rows, checked(index, rows, n, -1, outside), -1)
 
 
 def _between(a: Any, b: Any, weight: Any) -> Any:

@@ -62,11 +62,18 @@ def floating(x: Any) -> Any:
     return x if dtypes.is_inexact(d) else cast(x, dtype=dtypes.dtype("float64"), source=d)
 
 
-def _accumulated(x: Any, dtype: Any) -> Any:
-    """``x`` in the dtype in which it is summed or multiplied: ``dtype``, or 64 bits for smaller integers."""
+def accumulated(x: Any, dtype: Any, name: str) -> Any:
+    """``x`` in the dtype in which it is summed or multiplied: ``dtype``, or 64 bits for smaller integers.
+
+    DtypeError for complex numbers in a ``dtype`` that would cut off their imaginary parts.
+    """
     d = dtypes.of(x)
     if dtype is not None:
         wanted = dtypes.dtype(dtype)
+        if dtypes.is_complex(d) and not dtypes.is_complex(wanted):
+            raise errors.DtypeError(
+                f"{name}: dtype={wanted.name} for an array of dtype {d.name}; expected a complex dtype. Take gg.real(x)"
+            )
     elif d.kind in "bi":
         wanted = dtypes.dtype("int64")
     elif d.kind == "u":
@@ -97,7 +104,7 @@ def sum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) 
     if type(x) in _SCALARS:
         x = array_of(x)
     if dtype is not None or x.dtype not in _SUMMED:
-        x = _accumulated(x, dtype)
+        x = accumulated(x, dtype, "sum")
     shape = x.shape
     axes = axes_of(axis, shape, "sum")
     out = bind(reduce_sum, (x,), {"axis": axes})
@@ -113,7 +120,7 @@ def prod(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False)
     >>> gg.grad(gg.prod)(gg.tensor([0.0, 1.0, 2.0]))
     tensor([2., 0., 0.])
     """
-    return _reduced(lz.reduce_prod, _accumulated(array_of(x), dtype), axis, keepdims, "prod")
+    return _reduced(lz.reduce_prod, accumulated(array_of(x), dtype, "prod"), axis, keepdims, "prod")
 
 
 def _cumulated(prim: Primitive, x: Any, axis: int | None, name: str, **params: Any) -> Any:
@@ -132,7 +139,7 @@ def cumprod(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     >>> gg.cumprod(gg.tensor([1.0, 2.0, 3.0]))
     tensor([1., 2., 6.])
     """
-    return _cumulated(lz.cumprod, _accumulated(array_of(x), dtype), axis, "cumprod", exclusive=False)
+    return _cumulated(lz.cumprod, accumulated(array_of(x), dtype, "cumprod"), axis, "cumprod", exclusive=False)
 
 
 def cumulative_prod(x: Array, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
@@ -142,7 +149,7 @@ def cumulative_prod(x: Array, axis: int | None = None, dtype: Any = None, includ
     >>> gg.cumulative_prod(gg.tensor([2.0, 3.0]), include_initial=True)
     tensor([1., 2., 6.])
     """
-    x = _accumulated(array_of(x), dtype)
+    x = accumulated(array_of(x), dtype, "cumulative_prod")
     shape = x.shape
     if axis is None and len(shape) != 1:
         raise errors.ShapeError(
@@ -238,7 +245,7 @@ def ptp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 def _arg(prim: Primitive, x: Any, axis: int | None, keepdims: bool, name: str) -> Any:
     x = array_of(x)
     shape = x.shape
-    axes = _nonempty(x, axis, name)
+    axes = _nonempty(x, axis if axis is None else axis_of(axis, shape, name), name)
     if dtypes.of(x).kind == "b":
         x = cast(x, dtype=dtypes.dtype("uint8"), source=dtypes.dtype("bool"))
     if axis is None:
@@ -310,6 +317,17 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 # ---- averages -------------------------------------------------------------------------------------------------------
 
 
+def _averaged(x: Any, dtype: Any, name: str) -> Any:
+    """``x`` in the floating-point dtype in which it is averaged; DtypeError for a ``dtype`` that has no fractions."""
+    if dtype is None:
+        return floating(x)
+    if not dtypes.is_inexact(dtypes.dtype(dtype)):
+        raise errors.DtypeError(
+            f"{name}: dtype={dtypes.dtype(dtype).name}; expected a floating-point one. Cast the result instead"
+        )
+    return accumulated(array_of(x), dtype, name)
+
+
 def mean(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The arithmetic mean over ``axis``; NaN of nothing. Integers give float64; half precision is summed in float32.
 
@@ -317,7 +335,7 @@ def mean(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False)
     >>> gg.mean(gg.tensor([[1.0, 2.0], [3.0, 6.0]]), axis=1)
     tensor([1.5, 4.5])
     """
-    x = floating(x) if dtype is None else _accumulated(array_of(x), dtype)
+    x = _averaged(x, dtype, "mean")
     shape = x.shape
     axes = axes_of(axis, shape, "mean")
     n = size_of(shape, axes)
@@ -373,7 +391,7 @@ def var(
     >>> gg.var(gg.tensor([1.0, 3.0]), correction=1)
     tensor(2.)
     """
-    x = floating(x) if dtype is None else _accumulated(array_of(x), dtype)
+    x = _averaged(x, dtype, "var")
     shape = x.shape
     axes = axes_of(axis, shape, "var")
     half = dtypes.of(x) if dtypes.is_half(x.dtype) else None
@@ -401,7 +419,8 @@ def std(
     >>> gg.std(gg.tensor([1.0, 3.0]))
     tensor(1.)
     """
-    return root(var(x, axis, dtype, correction, keepdims, ddof=ddof))
+    x = array_of(x)
+    return root(var(x, axes_of(axis, x.shape, "std"), dtype, correction, keepdims, ddof=ddof))
 
 
 # ---- without NaN ----------------------------------------------------------------------------------------------------
@@ -426,7 +445,8 @@ def nansum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = Fals
     tensor(3.)
     """
     x = array_of(x)
-    return sum(x if _numbers(x) else _present(x, 0.0)[0], axis, dtype, keepdims)
+    axes = axes_of(axis, x.shape, "nansum")
+    return sum(x if _numbers(x) else _present(x, 0.0)[0], axes, dtype, keepdims)
 
 
 def nanprod(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
@@ -437,7 +457,8 @@ def nanprod(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = Fal
     tensor(6.)
     """
     x = array_of(x)
-    return prod(x if _numbers(x) else _present(x, 1.0)[0], axis, dtype, keepdims)
+    axes = axes_of(axis, x.shape, "nanprod")
+    return prod(x if _numbers(x) else _present(x, 1.0)[0], axes, dtype, keepdims)
 
 
 def _counted(there: Any, like: Any, axes: tuple[int, ...]) -> Any:
@@ -499,7 +520,8 @@ def nanstd(
     >>> gg.nanstd(gg.tensor([1.0, float("nan"), 3.0]))
     tensor(1.)
     """
-    return root(nanvar(x, axis, correction, keepdims, ddof=ddof))
+    x = array_of(x)
+    return root(nanvar(x, axes_of(axis, x.shape, "nanstd"), correction, keepdims, ddof=ddof))
 
 
 def _nanextremum(prim: Primitive, x: Any, axis: Axis, keepdims: bool, name: str, worst: float) -> Any:

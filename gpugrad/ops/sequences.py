@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gpugrad import dtypes, errors
 from gpugrad.ops import linear as lin
 from gpugrad.ops.elementwise import clip, equal, greater, less, logical_or, not_equal, remainder, where
@@ -13,6 +11,7 @@ from gpugrad.ops.gathering import gather, search, written_as
 from gpugrad.ops.joining import alike, concat, joined
 from gpugrad.ops.linearized import argsort
 from gpugrad.ops.rearranging import arrays, ravel, reshaped
+from gpugrad.ops.reductions import accumulated, floating
 from gpugrad.primitive import Core, Primitive, Shape, bilinear, broadcast_shapes
 from gpugrad.shapes import axes_of, axis_of
 from gpugrad.trace import Array
@@ -27,14 +26,6 @@ Axes = int | tuple[int, ...] | None
 # ---- running sums ---------------------------------------------------------------------------------------------------
 
 
-def _accumulated(x: Any, dtype: Any) -> Any:
-    """``x`` in the dtype it is summed in: integers in 64 bits, unless told otherwise."""
-    d = dtypes.of(x)
-    wide = {"b": "int64", "i": "int64", "u": "uint64"}.get(d.kind)
-    wanted = dtypes.dtype(dtype if dtype is not None else wide or d)
-    return x if wanted == d else lin.cast(x, dtype=wanted, source=d)
-
-
 def cumsum(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """The sum of all elements up to each one along ``axis``; of the flattened array for None.
 
@@ -42,7 +33,7 @@ def cumsum(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     >>> gg.cumsum(gg.tensor([1.0, 2.0, 3.0]))
     tensor([1., 3., 6.])
     """
-    x = _accumulated(x, dtype)
+    x = accumulated(x, dtype, "cumsum")
     if axis is None:
         x, axis = ravel(x), 0
     return lin.cumsum(x, axis=axis_of(axis, x.shape, "cumsum"))
@@ -60,7 +51,7 @@ def cumulative_sum(x: Array, axis: int | None = None, dtype: Any = None, include
             f"cumulative_sum: shape {x.shape} and no axis; expected one axis, or axis=. Or use gg.cumsum"
         )
     a = axis_of(-1 if axis is None else axis, x.shape, "cumulative_sum")
-    out = lin.cumsum(_accumulated(x, dtype), axis=a)
+    out = lin.cumsum(accumulated(x, dtype, "cumulative_sum"), axis=a)
     if not include_initial:
         return out
     n = x.shape[a]
@@ -88,7 +79,7 @@ def diff(x: Array, n: int = 1, axis: int = -1, prepend: Array | None = None, app
     tensor([1., 2.])
     """
     if n < 0:
-        raise ValueError(f"diff: n={n}; expected at least 0")
+        raise errors.ArgumentError(f"diff: n={n}; expected at least 0")
     a = axis_of(axis, x.shape, "diff")
     if prepend is not None or append is not None:
         x = concat([_slab(e, x, a) for e in (prepend, x, append) if e is not None], axis=a)
@@ -114,11 +105,6 @@ def ediff1d(x: Array, to_end: Array | None = None, to_begin: Array | None = None
     return joined([e for e in (ends[0], steps, ends[1]) if e is not None], -1)
 
 
-def _floating(x: Any) -> Any:
-    d = dtypes.of(x)
-    return x if dtypes.is_inexact(d) else lin.cast(x, dtype=np.dtype(np.float64), source=d)
-
-
 def trapezoid(y: Array, x: Array | None = None, dx: Any = 1.0, axis: int = -1) -> Array:
     """The integral of ``y`` along ``axis`` by the trapezoidal rule, at the points ``x`` or at steps of ``dx``.
 
@@ -128,10 +114,10 @@ def trapezoid(y: Array, x: Array | None = None, dx: Any = 1.0, axis: int = -1) -
     >>> gg.trapezoid(gg.tensor([0.0, 1.0, 4.0]), x=gg.tensor([0.0, 1.0, 2.0]))
     tensor(3.)
     """
-    y = _floating(y)
+    y = floating(y)
     a = axis_of(axis, y.shape, "trapezoid")
     if x is not None:
-        x = _floating(x)
+        x = floating(x)
         dx = _steps(reshaped(x, (*x.shape, *(1,) * (-a - 1))) if len(x.shape) == 1 else x, a)
     n = y.shape[a]
     pairs = lin.part(y, a, min(1, n), n) + lin.part(y, a, 0, max(n - 1, 0))
@@ -150,10 +136,10 @@ def gradient(f: Array, *spacing: Array, axis: Axes = None, edge_order: int = 1) 
     >>> gg.gradient(gg.tensor([0.0, 1.0, 4.0, 9.0]))
     tensor([1., 2., 4., 5.])
     """
-    f = _floating(f)
+    f = floating(f)
     axes = axes_of(axis, f.shape, "gradient")
     if edge_order not in (1, 2):
-        raise ValueError(f"gradient: edge_order={edge_order}; expected 1 or 2")
+        raise errors.ArgumentError(f"gradient: edge_order={edge_order}; expected 1 or 2")
     steps: list[Any] = [1.0] * len(axes) if not spacing else list(spacing)
     if len(steps) == 1 and len(axes) != 1 and not getattr(steps[0], "shape", ()):
         steps = steps * len(axes)
@@ -182,7 +168,7 @@ def _slope(f: Any, axis: int, spacing: Any, edge_order: int) -> Any:
     else:
         if spacing.shape != (n,):
             raise errors.ShapeError(f"gradient: coordinates of shape {spacing.shape} for {n} points; expected ({n},)")
-        d = _steps(_floating(spacing), -1)
+        d = _steps(floating(spacing), -1)
         d = reshaped(d, (n - 1, *(1,) * (-axis - 1)))
         before, after = lin.part(d, axis, 0, n - 2), lin.part(d, axis, 1, n - 1)
         inside = (before / after * (at[2] - at[1]) + after / before * (at[1] - at[0])) / (before + after)
@@ -221,10 +207,10 @@ def interp(
         raise errors.ShapeError(
             f"interp: xp of shape {xp.shape} and fp of shape {fp.shape}; expected one axis of the same size, at least 1"
         )
-    x, xp, fp = _floating(arrays((x, xp))[0]), _floating(xp), _floating(fp)
+    x, xp, fp = floating(arrays((x, xp))[0]), floating(xp), floating(fp)
     if period is not None:
         if not period:
-            raise ValueError("interp: period=0; expected another number")
+            raise errors.ArgumentError("interp: period=0; expected another number")
         x, xp, fp = _periodic(x, xp, fp, abs(period))
         left = right = None
     n = xp.shape[0]
@@ -338,4 +324,4 @@ def _moded(x: Any, y: Any, mode: str, name: str, flipped: bool) -> Any:
             return lin.part(out, -1, start, start + long)
         case "valid":
             return lin.part(out, -1, short - 1, long)
-    raise ValueError(f"{name}: mode={mode!r}; expected 'full', 'same' or 'valid'")
+    raise errors.ArgumentError(f"{name}: mode={mode!r}; expected 'full', 'same' or 'valid'")

@@ -25,6 +25,8 @@ INTEGERS = [
     Case("bitwise_count small", i.bitwise_count, lambda rng: (rng.integers(-100, 100, V).astype(np.int8),), np.bitwise_count),
     Case("gcd", i.gcd, _with_zeros, np.gcd),
     Case("lcm", i.lcm, _with_zeros, np.lcm),
+    Case("gcd with a number", lambda x: i.gcd(x, 6), lambda rng: (rng.integers(1, 90, V).astype(np.int8),), lambda x: np.gcd(x, np.int8(6))),
+    Case("lcm with a number", lambda x: i.lcm(4, x), lambda rng: (rng.integers(1, 9, V).astype(np.int8),), lambda x: np.lcm(np.int8(4), x)),
     Case("gcd small", i.gcd, integers(V, (3,)), np.gcd),
     Case("frexp", i.frexp, between(0.6, 0.9, V), np.frexp, order=1),
     Case(
