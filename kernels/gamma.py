@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from gpugrad.kernels.chebyshev import chebyshev
+from gpugrad.kernels.reference import erfc
 
 _LOG_GAMMA = (
     0.44148902545501423, -0.11119580321752523, 0.01951044826068884, -0.003922461463025264, 0.0008478989895953857,
@@ -163,8 +164,57 @@ def _cotangent(n: int) -> tuple[float, ...]:
 
 # ---- incomplete gamma functions -----------------------------------------------------------------------------------------
 
-_STEPS = 100_000
-"""More than either sum needs: both settle in some multiple of √a steps."""
+_LARGE = 200.0
+"""From here on the uniform expansion serves where ``x`` is near ``a``; what is left settles in few steps."""
+_NEAR = 0.4
+"""How near: |x / a - 1|."""
+_STEPS = 400
+"""The sums below settle in at most 130 steps in double precision, for all ``a`` and ``x`` that are left to them."""
+_TEMME = (
+    (
+        -0.3333333333333333, 0.08333333333333333, -0.014814814814814815, 0.0011574074074074073, 0.0003527336860670194,
+        -0.0001787551440329218, 3.919263178522438e-05, -2.185448510679992e-06, -1.85406221071516e-06,
+        8.296711340953087e-07, -1.7665952736826078e-07, 6.707853543401498e-09, 1.0261809784240309e-08,
+        -4.382036018453353e-09, 9.14769958223679e-10, -2.5514193994946248e-11, -5.830772132550426e-11,
+        2.4361948020667415e-11,
+    ),
+    (
+        -0.001851851851851852, -0.003472222222222222, 0.0026455026455026454, -0.0009902263374485596,
+        0.00020576131687242798, -4.018775720164609e-07, -1.8098550334489977e-05, 7.64916091608111e-06,
+        -1.6120900894563446e-06, 4.647127802807434e-09, 1.378633446915721e-07, -5.752545603517705e-08,
+        1.1951628599778148e-08, -1.7543241719747647e-11, -1.0091543710600413e-09, 4.162792991842583e-10,
+    ),
+    (
+        0.004133597883597883, -0.0026813271604938273, 0.0007716049382716049, 2.0093878600823047e-06,
+        -0.0001073665322636516, 5.2923448829120125e-05, -1.2760635188618728e-05, 3.423578734096138e-08,
+        1.3721957309062934e-06, -6.298992138380055e-07, 1.4280614206064242e-07, -2.0477098421990866e-10,
+        -1.409252991086752e-08,
+    ),
+    (
+        0.0006494341563786008, 0.00022947209362139917, -0.0004691894943952557, 0.00026772063206283885,
+        -7.561801671883977e-05, -2.396505113867297e-07, 1.1082654115347302e-05, -5.6749528269915965e-06,
+        1.4230900732435883e-06,
+    ),
+    (
+        -0.0008618882909167117, 0.0007840392217200666, -0.0002990724803031902, -1.4638452578843418e-06,
+        6.641498215465122e-05, -3.968365047179435e-05, 1.1375726970678419e-05,
+    ),
+    (-0.00033679855336635813, -6.972813758365857e-05, 0.0002772753244959392, -0.00019932570516188847),
+)  # fmt: skip
+"""c₀, c₁ … of Temme's expansion in powers of η, from the recurrence in rational numbers: c₀ = 1/μ - 1/η with
+μ = x/a - 1 and η²/2 = μ - log(1 + μ), then c_k = (c'_{k-1} - c'_{k-1}(0) η/μ) / η; exact to 2e-17 for |η| < 0.48."""
+
+
+def _lag(xp: Any, m: Any) -> Any:
+    """m - log(1 + m) for m > -1, to the last digits near 0."""
+    near = xp.abs(m) <= _NEAR
+    s = xp.where(near, m / (2.0 + m), 0.0 * m)
+    v = s * s
+    series = 0.0 * m
+    for k in range(13, 0, -1):
+        series = series * v + 2.0 / (2 * k + 1)  # of 2 artanh(s) = log(1 + m), without its first term m - m s
+    far = xp.where(near, xp.ones_like(m), m)
+    return xp.where(near, m * s - s * v * series, far - xp.log1p(far))
 
 
 def _weight(xp: Any, a: Any, x: Any) -> Any:
@@ -172,7 +222,7 @@ def _weight(xp: Any, a: Any, x: Any) -> Any:
     large = a >= 8.0
     c = xp.where(large, a, 8.0 * xp.ones_like(a))
     m = (xp.where(large, x, c) - c) / c
-    by_stirling = xp.exp(c * (xp.log1p(m) - m) - stirling(c)) / xp.sqrt(2.0 * math.pi * c)
+    by_stirling = xp.exp(-c * _lag(xp, m) - stirling(c)) / xp.sqrt(2.0 * math.pi * c)
     b = xp.where(large, xp.ones_like(a), a)
     p, factor = _parts(xp, b + 1.0)
     return xp.where(large, by_stirling, xp.exp(b * xp.log(x) - x - p) / factor)
@@ -202,22 +252,63 @@ def _by_fraction(xp: Any, a: Any, x: Any, eps: float) -> Any:
         d = 1.0 / (above * d + b)
         c = b + above / c
         h = h * (c * d)
-        if not xp.any(xp.abs(c * d - 1.0) > eps):
+        if not xp.any(xp.abs(c * d - 1.0) > 2.0 * eps):
             break
     return h
 
 
-def _incomplete(xp: Any, a: Any, x: Any) -> tuple[Any, Any, Any]:
-    """Whether the series applies, P from it, and Q from the fraction."""
+def _by_expansion(xp: Any, a: Any, x: Any) -> Any:
+    """The smaller of P (for x below a) and Q, by Temme's uniform expansion (SIAM J. Math. Anal. 10, 1979)."""
+    m = (x - a) / a
+    lag = _lag(xp, m)
+    side = xp.where(m < 0.0, -xp.ones_like(m), xp.ones_like(m))
+    eta = side * xp.sqrt(2.0 * lag)
+    total = 0.0 * eta
+    for coefficients in reversed(_TEMME):
+        total = total / a + _powers(coefficients, eta)
+    rest = xp.exp(-a * lag) / xp.sqrt(2.0 * math.pi * a) * total
+    return 0.5 * erfc(xp, xp.sqrt(a * lag)) + side * rest
+
+
+def _near_one(xp: Any, a: Any, x: Any) -> Any:
+    """Q(a, x) for ``a`` and ``x`` below 1, where it may be tiny although P is all but 1."""
+    u = a * xp.log(x) - a * (a - 1.0) * chebyshev(_LOG_GAMMA, a - 1.0)
+    term, total = xp.ones_like(a), xp.zeros_like(a)
+    for n in range(1, 20):
+        term = term * (-x / n)
+        total = total - term * (a / (a + n))
+    return xp.exp(u) * total - xp.expm1(u)
+
+
+def _incomplete(xp: Any, a: Any, x: Any) -> tuple[Any, Any]:
+    """P and Q inside the domain, the smaller of them to full relative precision."""
     eps = float(xp.finfo(x.dtype).eps)
     inside = (a > 0.0) & (x > 0.0) & xp.isfinite(a) & xp.isfinite(x)
     one = xp.ones_like(a + x)
     a, x = xp.where(inside, a, one), xp.where(inside, x, one)
-    low = x < a + 1.0
+    uniform = (a >= _LARGE) & (xp.abs(x - a) <= _NEAR * a)
+    small = (a < 1.0) & (x < 1.0)
+    low = x < xp.where(uniform, a, a + 1.0)
     w = _weight(xp, a, x)
-    lower = w * _by_series(xp, xp.where(low, a, one), xp.where(low, x, one), eps)
-    upper = a * w * _by_fraction(xp, xp.where(low, one, a), xp.where(low, 3.0 * one, x), eps)
-    return low, lower, upper
+    some = ~uniform & (w > 0.0)
+    series, fraction = some & low, some & ~low
+    p = w * _by_series(xp, xp.where(series, a, one), xp.where(series, x, one), eps)
+    q = a * w * _by_fraction(xp, xp.where(fraction, a, one), xp.where(fraction, x, 3.0 * one), eps)
+    t = _by_expansion(xp, xp.where(uniform, a, _LARGE * one), xp.where(uniform, x, _LARGE * one))
+    near = _near_one(xp, xp.where(small, a, 0.5 * one), xp.where(small, x, 0.5 * one))
+    part = xp.minimum(xp.where(uniform, t, xp.where(low, p, q)), one)  # 1 + eps by rounding
+    return xp.where(low, part, 1.0 - part), xp.where(small, near, xp.where(low, 1.0 - part, part))
+
+
+def gamma_density(xp: Any, a: Any, x: Any) -> Any:
+    """xᵃ⁻¹ e⁻ˣ / Γ(a), the slope of the lower function, for a > 0 and x ≥ 0."""
+    inside = (a > 0.0) & (x > 0.0) & xp.isfinite(a) & xp.isfinite(x)
+    one = xp.ones_like(a + x)
+    b, y = xp.where(inside, a, one), xp.where(inside, x, one)
+    out = xp.where(inside, _weight(xp, b, y) * b / y, xp.zeros_like(one))
+    out = xp.where((x == 0.0) & (a < 1.0), xp.full_like(one, xp.inf), xp.where((x == 0.0) & (a == 1.0), one, out))
+    bad = (a < 0.0) | (x < 0.0) | xp.isnan(a) | xp.isnan(x)
+    return xp.where(bad, xp.full_like(one, xp.nan), out)
 
 
 def _edges(xp: Any, a: Any, x: Any, out: Any, at_zero: float) -> Any:
@@ -233,11 +324,9 @@ def _edges(xp: Any, a: Any, x: Any, out: Any, at_zero: float) -> Any:
 
 def gammainc(xp: Any, a: Any, x: Any) -> Any:
     """The lower incomplete gamma function over Γ(a)."""
-    low, lower, upper = _incomplete(xp, a, x)
-    return _edges(xp, a, x, xp.where(low, lower, 1.0 - upper), 0.0)
+    return _edges(xp, a, x, _incomplete(xp, a, x)[0], 0.0)
 
 
 def gammaincc(xp: Any, a: Any, x: Any) -> Any:
     """The upper incomplete gamma function over Γ(a)."""
-    low, lower, upper = _incomplete(xp, a, x)
-    return _edges(xp, a, x, xp.where(low, 1.0 - lower, upper), 1.0)
+    return _edges(xp, a, x, _incomplete(xp, a, x)[1], 1.0)

@@ -6,17 +6,19 @@ The formulas of derivatives are those of the NIST Digital Library of Mathematica
 
 from __future__ import annotations
 
+import functools as ft
 import math
+from collections.abc import Callable
 from typing import Any
 
-from gpugrad import errors
+from gpugrad import dtypes, errors
 from gpugrad.kernels import bessel, error_functions
 from gpugrad.kernels import gamma as gammas
-from gpugrad.ops.elementwise import exp, log, masked_multiply, not_equal, sign, where
+from gpugrad.ops.elementwise import exp, greater, log, masked_multiply, not_equal, sign, where
 from gpugrad.ops.joining import alike
 from gpugrad.ops.random import normal_quantile
 from gpugrad.ops.reductions import floating
-from gpugrad.primitive import Primitive, elementwise, singular
+from gpugrad.primitive import Primitive, Scale, elementwise, singular
 from gpugrad.trace import Array
 
 __all__ = [
@@ -27,34 +29,53 @@ __all__ = [
 ROOT_PI = math.sqrt(math.pi)
 
 
+# ---- what they share ------------------------------------------------------------------------------------------------
+
+
+def reals(x: Any, name: str) -> Any:
+    """``x`` in floating point; DtypeError for complex numbers, which the kernels would take for real ones."""
+    x = floating(x)
+    if dtypes.is_complex(x.dtype):
+        raise errors.DtypeError(f"{name}: an array of dtype {x.dtype}; expected real numbers. Take gg.real(x) first")
+    return x
+
+
+def pair(x: Any, y: Any, name: str) -> tuple[Any, Any]:
+    """Two real operands in floating point, of one dtype; Python numbers take that of the other."""
+    a, b = alike([x, y], name)
+    return reals(a, name), reals(b, name)
+
+
+def _by_kernel(
+    partial: Scale | Callable[..., Any], forward: Callable[..., Any]
+) -> Callable[[Callable[[Array], Array]], Callable[[Array], Array]]:
+    """A function of one real number, declared by its name and docstring: computed by ``forward``, differentiated by
+    ``partial``, which is a formula of ``x`` and ``out``.
+    """
+
+    def declared(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        name = function.__name__
+        prim = elementwise(name, partial, forward=forward, doc=(function.__doc__ or "").split("\n", 1)[0])
+
+        @ft.wraps(function)
+        def call(x: Array) -> Array:
+            return prim(reals(x, name))
+
+        return call
+
+    return declared
+
+
 def _over(u: Any, x: Any, limit: float) -> Any:
     """u / x, and its ``limit`` where x is 0."""
     there = not_equal(x, 0.0)
     return where(there, u / where(there, x, 1.0), limit)
 
 
-def pair(x: Any, y: Any) -> tuple[Any, Any]:
-    """Two operands in floating point, of one dtype; Python numbers take that of the other."""
-    a, b = alike([x, y], "special")
-    return floating(a), floating(b)
-
-
 # ---- error functions ------------------------------------------------------------------------------------------------
 
-_erfcx = elementwise(
-    "erfcx",
-    singular(lambda x, out: 2.0 * x * out - 2.0 / ROOT_PI),
-    forward=error_functions.erfcx,
-    doc="e^(x²) erfc(x).",
-)
-_erfinv = elementwise(
-    "erfinv", lambda out: 0.5 * ROOT_PI * exp(out * out), forward=error_functions.erfinv, doc="The inverse of erf."
-)
-_erfcinv = elementwise(
-    "erfcinv", lambda out: -0.5 * ROOT_PI * exp(out * out), forward=error_functions.erfcinv, doc="The inverse of erfc."
-)
 
-
+@_by_kernel(singular(lambda x, out: 2.0 * x * out - 2.0 / ROOT_PI), error_functions.erfcx)
 def erfcx(x: Array) -> Array:
     """e^(x²) · erfc(x), which neither overflows nor vanishes for large x.
 
@@ -62,9 +83,9 @@ def erfcx(x: Array) -> Array:
     >>> gg.special.erfcx(0.0)
     tensor(1.)
     """
-    return _erfcx(floating(x))
 
 
+@_by_kernel(lambda out: 0.5 * ROOT_PI * exp(out * out), error_functions.erfinv)
 def erfinv(x: Array) -> Array:
     """The number whose error function is ``x``, from -1 to 1.
 
@@ -72,9 +93,9 @@ def erfinv(x: Array) -> Array:
     >>> gg.special.erfinv(gg.erf(0.25))
     tensor(0.25)
     """
-    return _erfinv(floating(x))
 
 
+@_by_kernel(lambda out: -0.5 * ROOT_PI * exp(out * out), error_functions.erfcinv)
 def erfcinv(x: Array) -> Array:
     """The number whose complementary error function is ``x``, from 0 to 2: precise for tiny ``x``.
 
@@ -82,7 +103,6 @@ def erfcinv(x: Array) -> Array:
     >>> gg.special.erfcinv(gg.erfc(2.0))
     tensor(2.)
     """
-    return _erfcinv(floating(x))
 
 
 def ndtri(x: Array) -> Array:
@@ -92,17 +112,10 @@ def ndtri(x: Array) -> Array:
     >>> gg.special.ndtri(0.5)
     tensor(0.)
     """
-    return normal_quantile(floating(x))
+    return normal_quantile(reals(x, "ndtri"))
 
 
-_log_ndtr = elementwise(
-    "log_ndtr",
-    singular(lambda x: math.sqrt(2.0 / math.pi) / _erfcx(-math.sqrt(0.5) * x)),
-    forward=error_functions.log_ndtr,
-    doc="The logarithm of the normal distribution function.",
-)
-
-
+@_by_kernel(singular(lambda x: math.sqrt(2.0 / math.pi) / erfcx(-math.sqrt(0.5) * x)), error_functions.log_ndtr)
 def log_ndtr(x: Array) -> Array:
     """log Φ(x), the logarithm of the probability that a standard normal variate is below ``x``; precise in both tails.
 
@@ -110,13 +123,10 @@ def log_ndtr(x: Array) -> Array:
     >>> gg.special.log_ndtr(gg.tensor([0.0, -100.0]))
     tensor([-6.93147181e-01, -5.00552421e+03])
     """
-    return _log_ndtr(floating(x))
 
 
 # ---- gamma functions ------------------------------------------------------------------------------------------------
 
-_gammaln = elementwise("gammaln", lambda x: _polygamma(x, n=0), forward=gammas.log_gamma, doc="log |Γ(x)|.")
-_gamma = elementwise("gamma", lambda x, out: out * _polygamma(x, n=0), forward=gammas.gamma, doc="Γ(x).")
 _polygamma: Primitive = elementwise(
     "polygamma",
     lambda x, n: _polygamma(x, n=n + 1),
@@ -125,6 +135,7 @@ _polygamma: Primitive = elementwise(
 )
 
 
+@_by_kernel(lambda x: _polygamma(x, n=0), gammas.log_gamma)
 def gammaln(x: Array) -> Array:
     """log |Γ(x)|, the logarithm of the gamma function; ∞ at 0, -1, -2 …
 
@@ -132,9 +143,9 @@ def gammaln(x: Array) -> Array:
     >>> gg.special.gammaln(gg.tensor([1.0, 11.0]))
     tensor([ 0.        , 15.10441257])
     """
-    return _gammaln(floating(x))
 
 
+@_by_kernel(lambda x, out: out * _polygamma(x, n=0), gammas.gamma)
 def gamma(x: Array) -> Array:
     """Γ(x), which is (x - 1)! for integers; ∞ at 0, NaN at -1, -2 …
 
@@ -142,7 +153,6 @@ def gamma(x: Array) -> Array:
     >>> gg.special.gamma(gg.tensor([0.5, 5.0]))
     tensor([ 1.77245385, 24.        ])
     """
-    return _gamma(floating(x))
 
 
 def digamma(x: Array) -> Array:
@@ -152,19 +162,19 @@ def digamma(x: Array) -> Array:
     >>> gg.special.digamma(1.0)
     tensor(-0.57721566)
     """
-    return _polygamma(floating(x), n=0)
+    return _polygamma(reals(x, "digamma"), n=0)
 
 
 def polygamma(n: int, x: Array) -> Array:
-    """The ``n``-th derivative of :func:`digamma`; ``n`` is a Python integer, 0 or more.
+    """The ``n``-th derivative of :func:`digamma`; ``n`` is a Python integer, 0 or more: ArgumentError otherwise.
 
     >>> import gpugrad as gg
     >>> gg.special.polygamma(1, 1.0)
     tensor(1.64493407)
     """
     if not hasattr(n, "__index__") or n < 0:
-        raise errors.ShapeError(f"polygamma: n={n!r}; expected an integer of 0 or more")
-    return _polygamma(floating(x), n=n.__index__())
+        raise errors.ArgumentError(f"polygamma: n={n!r}; expected an integer of 0 or more")
+    return _polygamma(reals(x, "polygamma"), n=n.__index__())
 
 
 def _no_derivative(name: str, parameter: str) -> Any:
@@ -195,18 +205,30 @@ def zeta(x: Array, q: Array = 1.0) -> Array:
     >>> gg.special.zeta(2.0)
     tensor(1.64493407)
     """
-    return _zeta(*pair(x, q))
+    return _zeta(*pair(x, q, "zeta"))
 
 
-def _density(a: Any, x: Any) -> Any:
-    """xᵃ⁻¹ e⁻ˣ / Γ(a)."""
-    return exp(masked_multiply(a - 1.0, log(x)) - x - _gammaln(a))
+def _density_slope(a: Any, x: Any, out: Any) -> Any:
+    """xᵃ⁻¹ e⁻ˣ / Γ(a) is its own slope, negative, and that with a - 1, which for a ≤ 1 is written without Γ(a - 1)."""
+    above = greater(a, 1.0)
+    before = _density(where(above, a - 1.0, 1.0), x)
+    there = greater(x, 0.0)
+    below = masked_multiply(a - 1.0, where(there, out / where(there, x, 1.0), math.inf))
+    return where(above, before, where(above, 0.0, below)) - out
 
 
+_density: Primitive = elementwise(
+    "gamma_density",
+    singular(lambda a, x, out: masked_multiply(out, log(x) - _polygamma(a, n=0))),
+    singular(_density_slope),
+    operands="a x",
+    forward=gammas.gamma_density,
+    doc="xᵃ⁻¹ e⁻ˣ / Γ(a), the slope of the incomplete gamma function.",
+)
 _gammainc = elementwise(
     "gammainc",
     _no_derivative("gammainc", "a"),
-    singular(_density),
+    singular(lambda a, x: _density(a, x)),
     operands="a x",
     forward=gammas.gammainc,
     doc="The regularised lower incomplete gamma function.",
@@ -222,15 +244,16 @@ _gammaincc = elementwise(
 
 
 def gammainc(a: Array, x: Array) -> Array:
-    """∫ tᵃ⁻¹ e⁻ᵗ dt / Γ(a) from 0 to ``x``, for a ≥ 0 and x ≥ 0, which rises from 0 to 1. Time grows like √a.
+    """∫ tᵃ⁻¹ e⁻ᵗ dt / Γ(a) from 0 to ``x``, for a ≥ 0 and x ≥ 0, which rises from 0 to 1; NaN elsewhere.
 
-    Differentiable in ``x``: UnsupportedError for a derivative in ``a``.
+    Precise for all ``a`` and ``x``, also where they are large and near each other, in a bounded time. Differentiable in
+    ``x``: UnsupportedError for a derivative in ``a``.
 
     >>> import gpugrad as gg
     >>> gg.special.gammainc(1.0, 2.0)
     tensor(0.86466472)
     """
-    return _gammainc(*pair(a, x))
+    return _gammainc(*pair(a, x, "gammainc"))
 
 
 def gammaincc(a: Array, x: Array) -> Array:
@@ -240,32 +263,13 @@ def gammaincc(a: Array, x: Array) -> Array:
     >>> gg.special.gammaincc(1.0, 2.0)
     tensor(0.13533528)
     """
-    return _gammaincc(*pair(a, x))
+    return _gammaincc(*pair(a, x, "gammaincc"))
 
 
 # ---- Bessel functions of the orders 0 and 1 -------------------------------------------------------------------------
 
-_i0 = elementwise("bessel_i0", lambda x: _i1(x), forward=bessel.i0, doc="The modified Bessel function I₀.")
-_i1: Primitive = elementwise(
-    "bessel_i1", lambda x, out: _i0(x) - _over(out, x, 0.5), forward=bessel.i1, doc="The modified Bessel function I₁."
-)
-_i0e = elementwise("bessel_i0e", lambda x, out: _i1e(x) - sign(x) * out, forward=bessel.i0e, doc="e^(-|x|) I₀(x).")
-_i1e: Primitive = elementwise(
-    "bessel_i1e",
-    lambda x, out: _i0e(x) - _over(out, x, 0.5) - sign(x) * out,
-    forward=bessel.i1e,
-    doc="e^(-|x|) I₁(x).",
-)
-_j0 = elementwise("bessel_j0", lambda x: -_j1(x), forward=bessel.j0, doc="The Bessel function J₀.")
-_j1: Primitive = elementwise(
-    "bessel_j1", lambda x, out: _j0(x) - _over(out, x, 0.5), forward=bessel.j1, doc="The Bessel function J₁."
-)
-_y0 = elementwise("bessel_y0", singular(lambda x: -_y1(x)), forward=bessel.y0, doc="The Bessel function Y₀.")
-_y1: Primitive = elementwise(
-    "bessel_y1", singular(lambda x, out: _y0(x) - out / x), forward=bessel.y1, doc="The Bessel function Y₁."
-)
 
-
+@_by_kernel(lambda x: i1(x), bessel.i0)
 def i0(x: Array) -> Array:
     """The modified Bessel function of the first kind I₀.
 
@@ -273,24 +277,39 @@ def i0(x: Array) -> Array:
     >>> gg.special.i0(gg.tensor([0.0, 1.0]))
     tensor([1.        , 1.26606588])
     """
-    return _i0(floating(x))
 
 
+@_by_kernel(lambda x, out: i1e(x) - sign(x) * out, bessel.i0e)
 def i0e(x: Array) -> Array:
-    """e^(-|x|) I₀(x), without overflow; the derivative at 0 is 0."""
-    return _i0e(floating(x))
+    """e^(-|x|) I₀(x), without overflow; the derivative at 0 is 0.
+
+    >>> import gpugrad as gg
+    >>> gg.special.i0e(gg.tensor([0.0, 1000.0]))
+    tensor([1.        , 0.01261724])
+    """
 
 
+@_by_kernel(lambda x, out: i0(x) - _over(out, x, 0.5), bessel.i1)
 def i1(x: Array) -> Array:
-    """The modified Bessel function of the first kind I₁, the derivative of I₀."""
-    return _i1(floating(x))
+    """The modified Bessel function of the first kind I₁, the derivative of I₀.
+
+    >>> import gpugrad as gg
+    >>> gg.special.i1(1.0)
+    tensor(0.5651591)
+    """
 
 
+@_by_kernel(lambda x, out: i0e(x) - _over(out, x, 0.5) - sign(x) * out, bessel.i1e)
 def i1e(x: Array) -> Array:
-    """e^(-|x|) I₁(x), without overflow."""
-    return _i1e(floating(x))
+    """e^(-|x|) I₁(x), without overflow.
+
+    >>> import gpugrad as gg
+    >>> gg.special.i1e(-1000.0)
+    tensor(-0.01261093)
+    """
 
 
+@_by_kernel(lambda x: -j1(x), bessel.j0)
 def j0(x: Array) -> Array:
     """The Bessel function of the first kind J₀.
 
@@ -298,19 +317,33 @@ def j0(x: Array) -> Array:
     >>> gg.special.j0(0.5)
     tensor(0.93846981)
     """
-    return _j0(floating(x))
 
 
+@_by_kernel(lambda x, out: j0(x) - _over(out, x, 0.5), bessel.j1)
 def j1(x: Array) -> Array:
-    """The Bessel function of the first kind J₁, minus the derivative of J₀."""
-    return _j1(floating(x))
+    """The Bessel function of the first kind J₁, minus the derivative of J₀.
+
+    >>> import gpugrad as gg
+    >>> gg.special.j1(0.5)
+    tensor(0.24226846)
+    """
 
 
+@_by_kernel(singular(lambda x: -y1(x)), bessel.y0)
 def y0(x: Array) -> Array:
-    """The Bessel function of the second kind Y₀: -∞ at 0, NaN below."""
-    return _y0(floating(x))
+    """The Bessel function of the second kind Y₀: -∞ at 0, NaN below.
+
+    >>> import gpugrad as gg
+    >>> gg.special.y0(0.5)
+    tensor(-0.44451873)
+    """
 
 
+@_by_kernel(singular(lambda x, out: y0(x) - out / x), bessel.y1)
 def y1(x: Array) -> Array:
-    """The Bessel function of the second kind Y₁, minus the derivative of Y₀: -∞ at 0, NaN below."""
-    return _y1(floating(x))
+    """The Bessel function of the second kind Y₁, minus the derivative of Y₀: -∞ at 0, NaN below.
+
+    >>> import gpugrad as gg
+    >>> gg.special.y1(0.5)
+    tensor(-1.47147239)
+    """

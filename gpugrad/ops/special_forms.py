@@ -26,8 +26,9 @@ from gpugrad.ops.elementwise import (
     stop,
     where,
 )  # fmt: skip
+from gpugrad.ops.joining import alike
 from gpugrad.ops.reductions import floating
-from gpugrad.ops.special import gammaln, pair
+from gpugrad.ops.special import gammaln, pair, reals
 from gpugrad.trace import Array
 
 __all__ = [
@@ -84,13 +85,13 @@ def xlogy(x: Array, y: Array) -> Array:
     >>> special.xlogy([0.0, 2.0], [0.0, 1.0])
     tensor([0., 0.])
     """
-    x, y = pair(x, y)
+    x, y = map(floating, alike((x, y), "xlogy"))
     return masked_multiply(x, log(where(logical_and(equal(x, 0.0), equal(y, 0.0)), 1.0, y)))
 
 
 def xlog1py(x: Array, y: Array) -> Array:
     """x · log(1 + y), 0 where x is 0."""
-    x, y = pair(x, y)
+    x, y = map(floating, alike((x, y), "xlog1py"))
     return masked_multiply(x, log1p(where(logical_and(equal(x, 0.0), equal(y, -1.0)), 0.0, y)))
 
 
@@ -101,7 +102,7 @@ def entr(x: Array) -> Array:
     >>> special.entr([0.0, 0.5])
     tensor([0.        , 0.34657359])
     """
-    x = floating(x)
+    x = reals(x, "entr")
     inside = greater(x, 0.0)
     value = where(inside, -xlogy(x, where(inside, x, 1.0)), 0.0)
     return where(less(x, 0.0), -float("inf"), value)
@@ -109,7 +110,7 @@ def entr(x: Array) -> Array:
 
 def rel_entr(x: Array, y: Array) -> Array:
     """x · log(x / y) for positive x and y, 0 for x = 0 and y ≥ 0, ∞ otherwise."""
-    x, y = pair(x, y)
+    x, y = pair(x, y, "rel_entr")
     inside = logical_and(greater(x, 0.0), greater(y, 0.0))
     value = where(inside, x * log(where(inside, x, 1.0) / where(inside, y, 1.0)), 0.0)
     edge = logical_and(equal(x, 0.0), greater_equal(y, 0.0))
@@ -118,20 +119,20 @@ def rel_entr(x: Array, y: Array) -> Array:
 
 def kl_div(x: Array, y: Array) -> Array:
     """x · log(x / y) - x + y for positive x and y, y for x = 0 and y ≥ 0, ∞ otherwise."""
-    x, y = pair(x, y)
+    x, y = pair(x, y, "kl_div")
     return rel_entr(x, y) - x + y
 
 
 def huber(delta: Array, r: Array) -> Array:
     """r² / 2 up to |r| = ``delta``, and linear beyond."""
-    delta, r = pair(delta, r)
+    delta, r = pair(delta, r, "huber")
     size = elementwise.abs(r)
     return where(less_equal(size, delta), 0.5 * r * r, delta * (size - 0.5 * delta))
 
 
 def pseudo_huber(delta: Array, r: Array) -> Array:
     """δ² (√(1 + (r/δ)²) - 1), a smooth :func:`huber`."""
-    delta, r = pair(delta, r)
+    delta, r = pair(delta, r, "pseudo_huber")
     u = r / delta
     return delta * delta * (elementwise.sqrt(1.0 + u * u) - 1.0)
 
@@ -146,12 +147,12 @@ def ndtr(x: Array) -> Array:
     >>> special.ndtr(0.0)
     tensor(0.5)
     """
-    return 0.5 * erfc(-math.sqrt(0.5) * floating(x))
+    return 0.5 * erfc(-math.sqrt(0.5) * reals(x, "ndtr"))
 
 
 def gammasgn(x: Array) -> Array:
     """The sign of the gamma function: 1 or -1, and 0 at 0, -1, -2 … No derivative."""
-    x = stop(floating(x))
+    x = stop(reals(x, "gammasgn"))
     below = floor(x)
     sign = 1.0 - 2.0 * where(less(x, 0.0), remainder(below, 2.0), 0.0)
     return where(logical_and(less_equal(x, 0.0), equal(below, x)), 0.0, sign)
@@ -159,7 +160,7 @@ def gammasgn(x: Array) -> Array:
 
 def betaln(a: Array, b: Array) -> Array:
     """log |B(a, b)|, the logarithm of the beta function."""
-    a, b = pair(a, b)
+    a, b = pair(a, b, "betaln")
     return gammaln(a) + gammaln(b) - gammaln(a + b)
 
 
@@ -170,7 +171,7 @@ def beta(a: Array, b: Array) -> Array:
     >>> special.beta(2.0, 3.0)
     tensor(0.08333333)
     """
-    a, b = pair(a, b)
+    a, b = pair(a, b, "beta")
     return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * exp(betaln(a, b))
 
 
@@ -181,7 +182,7 @@ def binom(n: Array, k: Array) -> Array:
     >>> special.binom(5.0, 2.0)
     tensor(10.)
     """
-    n, k = pair(n, k)
+    n, k = pair(n, k, "binom")
     top, left, right = n + 1.0, k + 1.0, n - k + 1.0
     sign = gammasgn(top) * gammasgn(left) * gammasgn(right)
     return sign * exp(gammaln(top) - gammaln(left) - gammaln(right))
