@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -33,6 +34,27 @@ def _of_numpy(function: Any) -> Callable[..., Any]:
     return method
 
 
+def _beside_numpy(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A method for the parameters that it names: a call with others (``out=``, ``where=``, ``initial=`` …) is one of
+    NumPy's ``function`` of that name, which takes the same ones in the same places.
+    """
+
+    def declared(method: Callable[..., Any]) -> Callable[..., Any]:
+        code = method.__code__
+        places = code.co_argcount - 1
+        names = frozenset(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+
+        @ft.wraps(method)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if len(args) <= places and kwargs.keys() <= names:
+                return method(self, *args, **kwargs)
+            return self.__array_function__(function, (), (self, *args), kwargs)
+
+        return call
+
+    return declared
+
+
 class ArrayMethods:
     """Mixed into Tensor: each method is the operation of the same name, where its parameters are described.
 
@@ -48,92 +70,70 @@ class ArrayMethods:
         self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
     ) -> Any:
         """The sum over axes."""
-        if out is not None or more:
+        if out is not None or more:  # not by _beside_numpy: half a microsecond, where every loss ends
             return self.__array_function__(np.sum, (), (self, axis, dtype, out, keepdims), more)
         if axis is None and dtype is None and not keepdims and self.dtype in _SUMMED:
             return self._trace.apply(linear.reduce_sum, self, {"axis": axes_of(None, self.shape, "sum")})
         return reductions.sum(self, axis, dtype, keepdims)
 
-    def prod(
-        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
-    ) -> Any:
+    @_beside_numpy(np.prod)
+    def prod(self: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
         """The product over axes."""
-        if out is not None or more:
-            return self.__array_function__(np.prod, (), (self, axis, dtype, out, keepdims), more)
         return reductions.prod(self, axis, dtype, keepdims)
 
-    def mean(
-        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **more: Any
-    ) -> Any:
+    @_beside_numpy(np.mean)
+    def mean(self: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """The mean over axes."""
-        if out is not None or dtype is not None or more:
-            return self.__array_function__(np.mean, (), (self, axis, dtype, out, keepdims), more)
         return reductions.mean(self, axis, keepdims=keepdims)
 
-    def max(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
+    @_beside_numpy(np.max)
+    def max(self: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """The maximum over axes; ties share the gradient."""
-        if out is not None or more:
-            return self.__array_function__(np.max, (), (self, axis, out, keepdims), more)
         return reductions.max(self, axis, keepdims)
 
-    def min(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
+    @_beside_numpy(np.min)
+    def min(self: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """The minimum over axes; ties share the gradient."""
-        if out is not None or more:
-            return self.__array_function__(np.min, (), (self, axis, out, keepdims), more)
         return reductions.min(self, axis, keepdims)
 
-    def all(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
+    @_beside_numpy(np.all)
+    def all(self: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """Whether all elements are true."""
-        if out is not None or more:
-            return self.__array_function__(np.all, (), (self, axis, out, keepdims), more)
         return reductions.all(self, axis, keepdims)
 
-    def any(self: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **more: Any) -> Any:
+    @_beside_numpy(np.any)
+    def any(self: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """Whether any element is true."""
-        if out is not None or more:
-            return self.__array_function__(np.any, (), (self, axis, out, keepdims), more)
         return reductions.any(self, axis, keepdims)
 
-    def var(
-        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False,
-        **more: Any,
-    ) -> Any:  # fmt: skip
+    @_beside_numpy(np.var)
+    def var(self: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
         """The variance over axes."""
-        if out is not None or dtype is not None or more:
-            return self.__array_function__(np.var, (), (self, axis, dtype, out, ddof, keepdims), more)
         return reductions.var(self, axis, correction=ddof, keepdims=keepdims)
 
-    def std(
-        self: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False,
-        **more: Any,
-    ) -> Any:  # fmt: skip
+    @_beside_numpy(np.std)
+    def std(self: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
         """The standard deviation over axes."""
-        if out is not None or dtype is not None or more:
-            return self.__array_function__(np.std, (), (self, axis, dtype, out, ddof, keepdims), more)
         return reductions.std(self, axis, correction=ddof, keepdims=keepdims)
 
-    def argmax(self: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    @_beside_numpy(np.argmax)
+    def argmax(self: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
         """The index of the first maximum."""
-        if out is not None:
-            return self.__array_function__(np.argmax, (), (self, axis, out), {"keepdims": keepdims})
         return reductions.argmax(self, axis, keepdims)
 
-    def argmin(self: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    @_beside_numpy(np.argmin)
+    def argmin(self: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
         """The index of the first minimum."""
-        if out is not None:
-            return self.__array_function__(np.argmin, (), (self, axis, out), {"keepdims": keepdims})
         return reductions.argmin(self, axis, keepdims)
 
-    def cumsum(self: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    @_beside_numpy(np.cumsum)
+    def cumsum(self: Any, axis: int | None = None, dtype: Any = None) -> Any:
         """The running sum along an axis."""
-        if out is not None:
-            return self.__array_function__(np.cumsum, (), (self, axis, dtype, out), {})
         return sequences.cumsum(self, axis, dtype)
 
-    def cumprod(self: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    @_beside_numpy(np.cumprod)
+    def cumprod(self: Any, axis: int | None = None, dtype: Any = None) -> Any:
         """The running product along an axis."""
-        if out is not None:
-            return self.__array_function__(np.cumprod, (), (self, axis, dtype, out), {})
         return reductions.cumprod(self, axis, dtype)
 
     # ---- order --------------------------------------------------------------------------------------------------------
@@ -230,10 +230,9 @@ class ArrayMethods:
     argpartition = _of_numpy(np.argpartition)
     put = _of_numpy(np.put)
 
-    def take(self: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+    @_beside_numpy(np.take)
+    def take(self: Any, indices: Any, axis: int | None = None) -> Any:
         """Elements at indices along an axis."""
-        if out is not None or mode != "raise":
-            return self.__array_function__(np.take, (), (self, indices, axis, out, mode), {})
         return gathering.take(self, indices, axis)
 
     def compress(self: Any, condition: Any, axis: int | None = None, out: Any = None) -> Any:
@@ -254,16 +253,14 @@ class ArrayMethods:
         """The magnitude of each element."""
         return arithmetic.abs(self)
 
-    def clip(self: Any, min: Any = None, max: Any = None, out: Any = None) -> Any:
+    @_beside_numpy(np.clip)
+    def clip(self: Any, min: Any = None, max: Any = None) -> Any:
         """Each element limited to [min, max]."""
-        if out is not None:
-            return self.__array_function__(np.clip, (), (self, min, max, out), {})
         return another(self, arithmetic.clip(self, min, max))
 
-    def round(self: Any, decimals: int = 0, out: Any = None) -> Any:
+    @_beside_numpy(np.round)
+    def round(self: Any, decimals: int = 0) -> Any:
         """Each element rounded."""
-        if out is not None:
-            return self.__array_function__(np.round, (), (self, decimals, out), {})
         return another(self, arithmetic.round(self, decimals))
 
     def conjugate(self: Any) -> Any:
