@@ -211,13 +211,13 @@ def zeta(x: Array, q: Array = 1.0) -> Array:
 def _density_slope(a: Any, x: Any, out: Any) -> Any:
     """xᵃ⁻¹ e⁻ˣ / Γ(a) is its own slope, negative, and that with a - 1, which for a ≤ 1 is written without Γ(a - 1)."""
     above = greater(a, 1.0)
-    before = _density(where(above, a - 1.0, 1.0), x)
+    before = gamma_density(where(above, a - 1.0, 1.0), x)
     there = greater(x, 0.0)
     below = masked_multiply(a - 1.0, where(there, out / where(there, x, 1.0), math.inf))
     return where(above, before, where(above, 0.0, below)) - out
 
 
-_density: Primitive = elementwise(
+gamma_density: Primitive = elementwise(
     "gamma_density",
     singular(lambda a, x, out: masked_multiply(out, log(x) - _polygamma(a, n=0))),
     singular(_density_slope),
@@ -228,7 +228,7 @@ _density: Primitive = elementwise(
 _gammainc = elementwise(
     "gammainc",
     _no_derivative("gammainc", "a"),
-    singular(lambda a, x: _density(a, x)),
+    singular(lambda a, x: gamma_density(a, x)),
     operands="a x",
     forward=gammas.gammainc,
     doc="The regularised lower incomplete gamma function.",
@@ -236,7 +236,7 @@ _gammainc = elementwise(
 _gammaincc = elementwise(
     "gammaincc",
     _no_derivative("gammaincc", "a"),
-    singular(lambda a, x: -_density(a, x)),
+    singular(lambda a, x: -gamma_density(a, x)),
     operands="a x",
     forward=gammas.gammaincc,
     doc="The regularised upper incomplete gamma function.",

@@ -56,6 +56,7 @@ SEVERAL = [
     Case("gammainc of large a", s.gammainc, drawn((90.0, 110.0), (90.0, 110.0)), theirs.gammainc, argnums=(1,), without=HALF),
     Case("gammainc of large a, far", s.gammainc, drawn((300.0, 900.0), (100.0, 200.0)), theirs.gammainc, argnums=(1,), without={"float32": "0 there"} | HALF),
     Case("gammaincc of small a and x", s.gammaincc, drawn((1e-6, 0.5), (0.01, 0.9)), theirs.gammaincc, argnums=(1,), without=HALF),
+    Case("gamma_density", s.gamma_density, drawn((0.5, 4.0), (0.5, 3.0)), lambda a, x: x ** (a - 1.0) * np.exp(-x) / theirs.gamma(a)),
     Case("xlogy complex", f.xlogy, complexes((3,), (2, 1)), theirs.xlogy, order=1),
     Case("beta", f.beta, drawn((0.5, 3.0), (0.5, 3.0)), theirs.beta),
     Case("beta below 0", f.beta, drawn((-0.8, -0.3), (0.5, 3.0)), theirs.beta, without=HALF),
