@@ -248,8 +248,8 @@ def _item(item: Any, x: Any) -> Any:
     if not hasattr(item, "dtype"):
         if hasattr(item, "__index__") and not isinstance(item, bool):
             return operator.index(item)
-        if isinstance(item, list | tuple) and len(item) == 0:
-            item = np.zeros(np.shape(item), np.int64)
+        written = placed(item, x, NAME)
+        item = written if math.prod(written.shape) else np.zeros(written.shape, np.int64)
     item = placed(item, x, NAME)
     kind = dtypes.of(item).kind
     if kind not in "iub":

@@ -166,7 +166,7 @@ def _ramp(x: Any, axis: int, width: int, end: Any, side: int) -> Any:
     d, wide = dtypes.of(x), np.dtype(np.float64)
     ends = [lin.cast(v, dtype=wide, source=d) for v in (end, _edge(x, axis, side))]
     line = ends[0] + (ends[1] - ends[0]) * _weights(ends[0], axis, fractions[::-1] if side else fractions)
-    return lin.cast(floor(line), dtype=d, source=wide)
+    return lin.cast(line if d.kind == "b" else floor(line), dtype=d, source=wide)
 
 
 def _statistic(x: Any, axis: int, width: int, length: Any, mode: str, side: int) -> Any:
