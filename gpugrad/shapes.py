@@ -31,7 +31,7 @@ def integer_of(n: int, name: str, what: str) -> int:
 def integers_of(given: int | Sequence[int], name: str, what: str) -> tuple[int, ...]:
     """One integer, or several, as a tuple; DtypeError for what is neither."""
     if isinstance(given, int) or (hasattr(given, "__index__") and not getattr(given, "shape", ())):
-        return (integer_of(given, name, what),)
+        return (integer_of(given, name, what),)  # type: ignore[arg-type]
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise errors.DtypeError(f"{name}: {what}={given!r}; expected an integer, or a sequence of integers")
     return tuple([integer_of(n, name, what) for n in given])

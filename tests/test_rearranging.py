@@ -201,8 +201,8 @@ def test_shifts_and_axes_of_roll_broadcast() -> None:
 
 def test_pad_of_booleans() -> None:
     x = np.array([True, False])
-    for given in ({"mode": "constant", "constant_values": 1}, {"mode": "linear_ramp"}, {"mode": "edge"}):
-        assert gg.pad(x, (2, 3), **given).tolist() == np.pad(x, (2, 3), **given).tolist()
+    for options in ({"mode": "constant", "constant_values": 1}, {"mode": "linear_ramp"}, {"mode": "edge"}):
+        assert gg.pad(x, (2, 3), **options).tolist() == np.pad(x, (2, 3), **options).tolist()
 
 
 @pytest.mark.parametrize(

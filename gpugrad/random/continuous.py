@@ -23,7 +23,7 @@ from gpugrad.ops.random import (
     standard_normal,
     unit,
 )
-from gpugrad.random.arguments import Key, Size, lengths, scaled, settled, source
+from gpugrad.random.arguments import Key, Size, lengths, scaled, settled, source, spread
 
 
 def bits(shape: Size = (), *, width: int = 32, key: Key = None, device: str | None = None) -> Any:
@@ -73,13 +73,14 @@ def normal(
     """Normal numbers of mean ``loc`` and standard deviation ``scale``.
 
     The quantile function of uniform words (Wichura, Algorithm AS 241, 1988): up to 6.3 standard deviations from the
-    mean in float32 and below, 9.2 in float64.
+    mean in float32 and below, 9.2 in float64. Raises ValueError for a negative number ``scale``, as the other
+    distributions do; a tensor is taken as it is.
 
     >>> import gpugrad as gg
     >>> gg.grad(lambda s: gg.random.normal((), 0.0, s, key=gg.random.key(1)))(2.0) == gg.random.normal(key=gg.random.key(1))
     tensor(True)
     """
-    d = settled("normal", shape, (loc, scale), dtype, key, device)
+    d = settled("normal", shape, (loc, spread("normal", scale)), dtype, key, device)
     return scaled(standard_normal(d.key, d.shape, d.dtype), *d.parameters)
 
 
@@ -95,15 +96,16 @@ def truncated_normal(
     """Normal numbers given that they lie in [lower, upper], which are bounds of the result, not of standard deviations.
 
     By the quantile function, in the tail that is nearer, so that far intervals keep their precision. Differentiable in
-    the bounds too. Raises ValueError for numbers ``lower`` and ``upper`` in the wrong order.
+    the bounds too. Raises ValueError for numbers ``lower`` and ``upper`` in the wrong order, or a ``scale`` not above 0.
 
     >>> import gpugrad as gg
     >>> x = gg.random.truncated_normal((100,), 0.0, 1.0)
     >>> bool(((x >= 0.0) & (x <= 1.0)).all())
     True
     """
-    if all(isinstance(b, int | float) for b in (lower, upper)) and not lower < upper:
+    if all(isinstance(b, int | float | np.integer | np.floating) for b in (lower, upper)) and not lower < upper:
         raise ValueError(f"truncated_normal: lower={lower}, upper={upper}; expected lower < upper")
+    scale = spread("truncated_normal", scale, zero=False)
     d = settled("truncated_normal", shape, (lower, upper, loc, scale), dtype, key, device)
     wide = np.dtype(np.float32) if dtypes.is_half(d.dtype) else d.dtype
     u = open_unit(d.key, d.shape, wide)
@@ -127,7 +129,7 @@ def exponential(
     >>> bool((gg.random.exponential((10,)) >= 0.0).all())
     True
     """
-    d = settled("exponential", shape, (scale,), dtype, key, device)
+    d = settled("exponential", shape, (spread("exponential", scale),), dtype, key, device)
     return scaled(standard_exponential(d.key, d.shape, d.dtype), 0.0, *d.parameters)
 
 
@@ -146,7 +148,7 @@ def laplace(
     >>> gg.random.laplace(3).shape
     (3,)
     """
-    d = settled("laplace", shape, (loc, scale), dtype, key, device)
+    d = settled("laplace", shape, (loc, spread("laplace", scale)), dtype, key, device)
     return scaled(standard_laplace(d.key, d.shape, d.dtype), *d.parameters)
 
 
@@ -165,7 +167,7 @@ def logistic(
     >>> gg.random.logistic(3).shape
     (3,)
     """
-    d = settled("logistic", shape, (loc, scale), dtype, key, device)
+    d = settled("logistic", shape, (loc, spread("logistic", scale)), dtype, key, device)
     return scaled(standard_logistic(d.key, d.shape, d.dtype), *d.parameters)
 
 
@@ -184,7 +186,7 @@ def gumbel(
     >>> gg.random.gumbel(3).shape
     (3,)
     """
-    d = settled("gumbel", shape, (loc, scale), dtype, key, device)
+    d = settled("gumbel", shape, (loc, spread("gumbel", scale)), dtype, key, device)
     return scaled(standard_gumbel(d.key, d.shape, d.dtype), *d.parameters)
 
 
@@ -203,5 +205,5 @@ def cauchy(
     >>> gg.random.cauchy(3).shape
     (3,)
     """
-    d = settled("cauchy", shape, (loc, scale), dtype, key, device)
+    d = settled("cauchy", shape, (loc, spread("cauchy", scale)), dtype, key, device)
     return scaled(standard_cauchy(d.key, d.shape, d.dtype), *d.parameters)
