@@ -199,6 +199,18 @@ def test_shifts_and_axes_of_roll_broadcast() -> None:
         same(gg.roll(x, shift, axis), np.roll(x, shift, axis))
 
 
+def test_pad_takes_its_numbers_as_arrays_of_any_shape() -> None:
+    x = numbers((2,))
+    for width in (np.array(2), gg.tensor(2), np.array([2, 2]), gg.tensor([[2, 2]])):
+        same(gg.pad(x, width), np.pad(x, 2))
+    for ends in (7.0, [7.0, 8.0], [[7.0, 8.0]]):
+        for mode, option in (("constant", "constant_values"), ("linear_ramp", "end_values")):
+            wanted = np.pad(x, 2, mode, **{option: ends})
+            same(gg.pad(x, 2, mode, **{option: np.array(ends)}), wanted)
+            same(gg.vmap(lambda e, m=mode, o=option: gg.pad(x, 2, m, **{o: e}))(np.array([ends]))[0], wanted)
+            transposed(lambda e, m=mode, o=option: gg.pad(gg.zeros(2), 2, m, **{o: e}), np.array(ends))
+
+
 def test_pad_of_booleans() -> None:
     x = np.array([True, False])
     for options in ({"mode": "constant", "constant_values": 1}, {"mode": "linear_ramp"}, {"mode": "edge"}):
@@ -262,6 +274,9 @@ def test_pad_of_booleans() -> None:
         (lambda: gg.pad(X, ((1, 1),) * 3), errors.ShapeError, "2 axes"),
         (lambda: gg.pad(X, -1), errors.ShapeError, "at least 0"),
         (lambda: gg.pad(np.zeros((0, 2)), 1, "edge"), errors.ShapeError, "is empty"),
+        (lambda: gg.pad(X, (1.5, 1)), errors.DtypeError, "pad_width=1.5 is not an integer"),
+        (lambda: gg.pad(X, "a"), errors.DtypeError, "pad_width='a' is not an integer"),
+        (lambda: gg.pad(X, 1, "mean", stat_length=1.5), errors.DtypeError, "stat_length=1.5 is not an integer"),
         (lambda: gg.pad(X, 1, "mean", stat_length=0), errors.ShapeError, "at least 1"),
         (lambda: gg.pad(X, 1, "reflect", reflect_type="up"), ValueError, "'even' or 'odd'"),
         (lambda: gg.cumulative_sum(X), errors.ShapeError, "gg.cumsum"),

@@ -91,7 +91,7 @@ def randint(
     """
     low, high = (0, low) if high is None else (low, high)
     for n in (low, high):
-        if not hasattr(n, "__index__") or isinstance(n, trace.Tensor) or getattr(n, "shape", ()):
+        if not hasattr(n, "__index__") or isinstance(n, trace.Tensor) or getattr(n, "shape", None):
             raise errors.DtypeError(f"randint: bound {n!r} of type {type(n).__name__}; expected a Python integer")
     low, high = low.__index__(), high.__index__()
     kind = dtypes.dtype(dtype)
