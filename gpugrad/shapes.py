@@ -34,16 +34,13 @@ def integers_of(given: int | Sequence[int], name: str, what: str) -> tuple[int, 
         return (integer_of(given, name, what),)  # type: ignore[arg-type]
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise errors.DtypeError(f"{name}: {what}={given!r}; expected an integer, or a sequence of integers")
-    return tuple([integer_of(n, name, what) for n in given])
+    return tuple([n if type(n) is int else integer_of(n, name, what) for n in given])
 
 
 def axis_of(axis: int, shape: Shape, name: str) -> int:
     """One axis, counted from the end; AxisError if it is out of range."""
     n = len(shape)
-    try:
-        k = operator.index(axis)
-    except TypeError:
-        raise errors.DtypeError(f"{name}: axis={axis!r} is not an integer") from None
+    k = axis if type(axis) is int else integer_of(axis, name, "axis")
     if not -n <= k < n:
         raise errors.AxisError(
             f"{name}: axis {k} is out of range for shape {shape}; expected {-n} to {n - 1}"

@@ -380,3 +380,12 @@ def test_unsigned_and_narrow_indices() -> None:
             gg.take(x, np.array([0, 3], d))
     with pytest.raises(errors.AxisError):
         gg.take(x, np.array([2**64 - 1], "uint64"))
+
+
+def test_a_slice_with_a_traced_end_says_that_it_is_traced() -> None:
+    for key in (slice(None), slice(1, None)):
+        assert gg.vmap(lambda i, k=key: gg.arange(4)[k][i])(np.array([0, 1])).tolist() == np.arange(4)[key][:2].tolist()
+    with pytest.raises(errors.TraceError, match="vmap"):
+        gg.vmap(lambda i: gg.arange(4)[i:])(np.array([0, 1]))
+    with pytest.raises(errors.TraceError, match="vmap"):
+        gg.vmap(lambda i: ix.setitem(gg.arange(4), slice(0, i), 0))(np.array([0, 1]))

@@ -184,6 +184,8 @@ def test_integers_of_numpy_and_tensors_are_integers() -> None:
     x, one, two = numbers((2, 3)), np.int64(1), gg.tensor(2)
     same(gg.reshape(x, np.int64(6)), x.reshape(6))
     same(gg.broadcast_to(x[0, 0], np.int64(2)), np.broadcast_to(x[0, 0], 2))
+    same(gg.tensor(1.0).broadcast_to(3), np.ones(3))
+    same(gg.tensor(x).reshape(3, 2, copy=True), x.reshape(3, 2))
     same(gg.expand_dims(x, one), x[:, None])
     same(gg.tile(x, np.int64(2)), np.tile(x, 2))
     same(gg.roll(x, two, one), np.roll(x, 2, 1))

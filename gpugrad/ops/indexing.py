@@ -186,6 +186,8 @@ def _combined(indices: Sequence[tuple[Any, int]]) -> Any:
 def _range(s: slice, n: int) -> tuple[int, int, int]:
     try:
         start, stop, step = s.indices(n)
+    except errors.TraceError:
+        raise
     except TypeError:
         raise errors.DtypeError(f"x[{s}]: the ends and the step of a slice must be integers or None") from None
     except ValueError:
