@@ -19,6 +19,7 @@ import gpugrad as gg
 from gpugrad import errors
 from gpugrad.kernels import normal_quantile, philox, philox_numpy
 from gpugrad.ops import random as ops
+from gpugrad.testing import check_grads
 
 KEY = gg.random.key(1234)
 FLOATS = ("float64", "float32", "float16", "bfloat16")
@@ -546,6 +547,30 @@ def test_truncated_normal_gradient_is_implicit() -> None:
     u = (phi(z) - phi(a)) / (phi(b) - phi(a))
     g = gg.grad(lambda a: gg.random.truncated_normal((), a, b, key=KEY))(a)
     np.testing.assert_allclose(g.item(), (1.0 - u) * math.exp((z * z - a * a) / 2.0), rtol=1e-10)
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(15.0, np.inf), (20.0, 20.02)])
+def test_truncated_normal_in_the_far_tail(lower: float, upper: float) -> None:
+    """Its distribution function, in float64, makes uniform numbers of the samples; and so on the other side."""
+    tail = lambda x: math.erfc(x / math.sqrt(2.0))
+    n = 20_000
+    for x in (
+        numbers(gg.random.truncated_normal((n,), lower, upper, dtype="float32", key=KEY)),
+        -numbers(gg.random.truncated_normal((n,), -upper, -lower, dtype="float32", key=KEY)),
+    ):
+        u = np.sort([(tail(lower) - tail(v)) / (tail(lower) - tail(upper)) for v in x.tolist()])
+        assert np.max(np.abs(u - (np.arange(n) + 0.5) / n)) < 2.0 / math.sqrt(n)
+    x = numbers(gg.random.truncated_normal((n,), 45.0, np.inf, key=KEY))
+    assert abs(np.mean(x) - (45.0 + 1.0 / 45.0 - 2.0 / 45.0**3)) < 5.0 / 45.0 / math.sqrt(n)
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(-np.inf, 1.0), (0.0, np.inf), (-np.inf, np.inf), (45.0, np.inf)])
+def test_truncated_normal_differentiates_twice_at_any_bounds(lower: float, upper: float) -> None:
+    f = lambda loc, scale: gg.random.truncated_normal((4,), lower, upper, loc, scale, key=KEY)
+    check_grads(f, (0.1, 1.2), order=2)
+    by_bounds = gg.hessian(lambda b: gg.random.truncated_normal((4,), b[0], b[1], 0.1, 1.2, key=KEY).sum())
+    found = by_bounds(np.array([lower, upper])).numpy()
+    assert np.all(np.isfinite(found)) and not np.any(found[np.isinf([lower, upper])])
 
 
 def test_truncated_normal_refuses() -> None:

@@ -246,6 +246,7 @@ def test_pad_of_booleans() -> None:
         (lambda: gg.concat([1.0, 2.0]), errors.ShapeError, "gg.stack"),
         (lambda: gg.stack([X, X[0]]), errors.ShapeError, "expected one shape"),
         (lambda: gg.split(X, 2, axis=1), errors.ShapeError, "gg.array_split"),
+        (lambda: np.vsplit(gg.zeros(4), 2), errors.ShapeError, "np.vsplit: shape"),
         (lambda: gg.array_split(X, 0), errors.ShapeError, "at least 1"),
         (lambda: gg.delete(X, 2, axis=0), errors.AxisError, "delete"),
         (lambda: gg.insert(X, 4, 0.0, axis=1), errors.AxisError, "insert"),

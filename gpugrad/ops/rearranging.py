@@ -94,7 +94,7 @@ def expand_dims(x: Array, axis: int | Sequence[int] = 0) -> Array:
     >>> gg.expand_dims(gg.tensor([1.0, 2.0]), axis=1).shape
     (2, 1)
     """
-    new = integers_of(axis, "expand_dims", "axis")
+    new = (axis,) if type(axis) is int else integers_of(axis, "expand_dims", "axis")
     rank = len(x.shape) + len(new)
     places = axes_of(new, (1,) * rank, "expand_dims")
     rest = iter(x.shape)
