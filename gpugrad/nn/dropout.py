@@ -27,7 +27,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, generator: random.Generator | None = None) -> None:
         if not 0.0 <= p <= 1.0:
-            raise ValueError(f"{type(self).__name__}: p={p}; expected a probability, 0 ≤ p ≤ 1")
+            raise errors.ArgumentError(f"{type(self).__name__}: p={p}; expected a probability, 0 ≤ p ≤ 1")
         self.p, self.generator = p, generator
 
     def forward(self, x: Any) -> Any:
