@@ -15,7 +15,7 @@ from gpugrad.transforms.lift import as_value
 class Dropout(Module):
     """In training each element is 0 with probability ``p``, and the others are divided by 1 - p (Srivastava et al., 2014).
 
-    Draws from the default generator, or from ``generator``.
+    Draws from the default generator, or from ``generator``; under ``vmap`` once for all items, as all random numbers do.
 
     >>> import gpugrad as gg
     >>> layer = gg.nn.Dropout(0.5, generator=gg.random.Generator(0))
