@@ -2,6 +2,7 @@
 
 GpugradError
 ├── ShapeError(ValueError)      shapes that do not fit, axes and indices out of range: AxisError(IndexError)
+├── ArgumentError(ValueError)   an argument that has none of the values it may have
 ├── DtypeError(TypeError)       a dtype that the operation or the derivative cannot take
 ├── DeviceError(RuntimeError)   tensors of two devices, a device that is not there
 ├── GraphError(RuntimeError)    backward twice, a detached output, an array changed after it was saved
@@ -38,6 +39,10 @@ class ShapeError(GpugradError, ValueError):
 
 class AxisError(ShapeError, IndexError):
     """An axis or an index out of range."""
+
+
+class ArgumentError(GpugradError, ValueError):
+    """An argument that has none of the values it may have: a name that stands for nothing, a number out of range."""
 
 
 class DtypeError(GpugradError, TypeError):

@@ -273,7 +273,18 @@ atanh = elementwise(
 # ---- smooth steps ---------------------------------------------------------------------------------------------------
 
 
+def _of_floats(xp: Any, x: Any) -> Any:
+    """``x``, integers and booleans as float64: unsigned ones have no negative."""
+    return x if dtypes.is_inexact(x.dtype) else xp.astype(x, xp.float64)
+
+
+def _softplus(xp: Any, x: Any) -> Any:
+    x = _of_floats(xp, x)
+    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
 def _sigmoid(xp: Any, x: Any) -> Any:
+    x = _of_floats(xp, x)
     if dtypes.is_complex(x.dtype):
         return 1.0 / (1.0 + xp.exp(-x))
     e = xp.exp(-xp.abs(x))  # never overflows, and keeps the relative precision of small results
@@ -284,7 +295,7 @@ sigmoid: Primitive = elementwise("sigmoid", lambda out: out * (1.0 - out), forwa
 softplus = elementwise(
     "softplus",
     lambda x: sigmoid(x),
-    forward=lambda xp, x: xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))),
+    forward=_softplus,
     doc="log(1 + eˣ).",
 )
 erf = elementwise(
