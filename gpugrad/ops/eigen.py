@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from gpugrad import dtypes
 from gpugrad.ops.bilinear import mm
 from gpugrad.ops.elementwise import equal, hypot, multiply, reciprocal, where
+from gpugrad.ops.gaps import over
 from gpugrad.ops.linear import conj, diag_embed, diagonal, expand, imag, real, reduce_sum, to_complex
 from gpugrad.ops.linearized import reduce_max
-from gpugrad.ops.matrices import LinAlgError, over, square_of
+from gpugrad.ops.matrices import LinAlgError, square_of
 from gpugrad.primitive import Primitive, linearized
 from gpugrad.trace import Array
 

@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gpugrad import errors
+from gpugrad.ops import determinants, factorizations, solving
 from gpugrad.ops import linear as lin
-from gpugrad.ops import matrices as m
 from gpugrad.ops.arithmetic import abs as absolute
 from gpugrad.ops.bilinear import matmul, mm, shape_of
 from gpugrad.ops.contraction import tensordot, vecdot
 from gpugrad.ops.elementwise import multiply, subtract
 from gpugrad.ops.linear import constant, reduce_sum, reshape, slice_, unslice
-from gpugrad.ops.matrices import H, matrix_of, scaled_identity, square_of, tolerance
+from gpugrad.ops.matrices import H, matrix_of, scaled_identity, square_of
 from gpugrad.ops.norms import cond, count_above, matrix_norm, matrix_rank, norm, vector_norm
 from gpugrad.ops.rearranging import matrix_transpose
 from gpugrad.ops.reductions import floating
 from gpugrad.ops.reductions import sum as sum_of
+from gpugrad.ops.solving import tolerance
 from gpugrad.shapes import axis_of
 from gpugrad.trace import Array, raw_of
 
@@ -85,7 +86,7 @@ def solve(a: Array, b: Array) -> Array:
     tensor([0.5 , 0.25])
     """
     x, y, vector = _sides(a, b, "solve")
-    return _as_given(m.solve(x, y), vector)
+    return _as_given(solving.solve(x, y), vector)
 
 
 def solve_triangular(a: Array, b: Array, lower: bool = False, unit_diagonal: bool = False) -> Array:
@@ -99,7 +100,7 @@ def solve_triangular(a: Array, b: Array, lower: bool = False, unit_diagonal: boo
     tensor([1., 1.])
     """
     x, y, vector = _sides(a, b, "solve_triangular")
-    return _as_given(m.solve_triangular(x, y, lower=bool(lower), unit=bool(unit_diagonal)), vector)
+    return _as_given(solving.solve_triangular(x, y, lower=bool(lower), unit=bool(unit_diagonal)), vector)
 
 
 def inv(x: Array) -> Array:
@@ -112,7 +113,7 @@ def inv(x: Array) -> Array:
     tensor([[0.5 , 0.  ],
             [0.  , 0.25]])
     """
-    return m.inv(square_of(x, "inv"))
+    return solving.inv(square_of(x, "inv"))
 
 
 def pinv(x: Array, rtol: float | Array | None = None) -> Array:
@@ -127,7 +128,7 @@ def pinv(x: Array, rtol: float | Array | None = None) -> Array:
             [0. , 0. ]])
     """
     x = matrix_of(x, "pinv")
-    return m.pinv(x, tolerance(x, rtol))
+    return solving.pinv(x, tolerance(x, rtol))
 
 
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Array, Array]:
@@ -150,8 +151,8 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
         )
     y = floating(b)
     tol = tolerance(x, rcond)
-    s = m.svdvals(x)
-    out = matmul(m.pinv(x, tol), y)
+    s = factorizations.svdvals(x)
+    out = matmul(solving.pinv(x, tol), y)
     rest = absolute(subtract(matmul(x, out), y))
     rank = count_above(s, tol)
     if x.shape[0] > x.shape[1] and _is_full(rank, x.shape[1]):
@@ -183,7 +184,7 @@ def det(x: Array) -> Array:
     tensor([[ 4., -2.],
             [-2.,  1.]])
     """
-    return m.det(square_of(x, "det"))
+    return determinants.det(square_of(x, "det"))
 
 
 def slogdet(x: Array) -> SlogdetResult:
@@ -195,7 +196,7 @@ def slogdet(x: Array) -> SlogdetResult:
     >>> gg.linalg.slogdet(gg.tensor([[0.0, 1.0], [1.0, 0.0]]))
     SlogdetResult(sign=tensor(-1.), logabsdet=tensor(0.))
     """
-    return SlogdetResult(*m.slogdet(square_of(x, "slogdet")))
+    return SlogdetResult(*determinants.slogdet(square_of(x, "slogdet")))
 
 
 # ---- factorizations -------------------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ def cholesky(x: Array, upper: bool = False) -> Array:
     tensor([[2., 0.],
             [1., 1.]])
     """
-    out = m.cholesky(square_of(x, "cholesky"))
+    out = factorizations.cholesky(square_of(x, "cholesky"))
     return H(out) if upper else out
 
 
@@ -240,7 +241,7 @@ def eigh(x: Array, UPLO: str = "L") -> EighResult:
     >>> gg.linalg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 2.])
     """
-    return EighResult(*m.eigh(_read(x, UPLO, "eigh")))
+    return EighResult(*factorizations.eigh(_read(x, UPLO, "eigh")))
 
 
 def eigvalsh(x: Array, UPLO: str = "L") -> Array:
@@ -250,7 +251,7 @@ def eigvalsh(x: Array, UPLO: str = "L") -> Array:
     >>> gg.linalg.eigvalsh(gg.tensor([[0.0, 1.0], [1.0, 0.0]]))
     tensor([-1.,  1.])
     """
-    return m.eigvalsh(_read(x, UPLO, "eigvalsh"))
+    return factorizations.eigvalsh(_read(x, UPLO, "eigvalsh"))
 
 
 def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
@@ -266,8 +267,8 @@ def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """
     x = matrix_of(x, "svd")
     if not compute_uv:
-        return m.svdvals(x)
-    u, s, vh = m.svd(x)
+        return factorizations.svdvals(x)
+    u, s, vh = factorizations.svd(x)
     if full_matrices:
         u, vh = _completed(u), H(_completed(H(vh)))
     return SVDResult(u, s, vh)
@@ -276,7 +277,7 @@ def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 def _completed(x: Any) -> Any:
     """Orthonormal columns with those added that make them a basis."""
     n, k = x.shape[-2:]
-    return x if n == k else lin.concat(x, m.complement(x), axis=-1, bounds=(0, k, n))
+    return x if n == k else lin.concat(x, factorizations.complement(x), axis=-1, bounds=(0, k, n))
 
 
 def svdvals(x: Array) -> Array:
@@ -286,7 +287,7 @@ def svdvals(x: Array) -> Array:
     >>> gg.linalg.svdvals(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
     tensor([2., 1.])
     """
-    return m.svdvals(matrix_of(x, "svdvals"))
+    return factorizations.svdvals(matrix_of(x, "svdvals"))
 
 
 def qr(x: Array, mode: str = "reduced") -> Any:
@@ -303,7 +304,7 @@ def qr(x: Array, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "r", "complete"):
         raise errors.ShapeError(f"qr: mode={mode!r}; expected 'reduced', 'complete' or 'r'")
-    q, r = m.qr(matrix_of(x, "qr"))
+    q, r = factorizations.qr(matrix_of(x, "qr"))
     if mode == "complete":
         rows, cols = x.shape[-2:]
         q, r = _completed(q), unslice(r, spec=((0, r.shape[-2], 1), (0, cols, 1)), sizes=(rows, cols))
@@ -331,7 +332,7 @@ def matrix_power(x: Array, n: int) -> Array:
     shape = shape_of(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise errors.ShapeError(f"matrix_power: shape {shape}; expected square matrices in the last two axes")
-    power = m.inv(floating(x)) if n < 0 else x
+    power = solving.inv(floating(x)) if n < 0 else x
     n, out = (-n if n < 0 else n), None
     while n:
         if n & 1:

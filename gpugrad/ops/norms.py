@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpugrad import dtypes, errors
-from gpugrad.ops import matrices as m
+from gpugrad.ops import factorizations, solving
 from gpugrad.ops.arithmetic import abs as absolute
 from gpugrad.ops.elementwise import greater, multiply, not_equal, pow, where
 from gpugrad.ops.linear import cast, permute, reduce_sum, reshape, slice_
-from gpugrad.ops.matrices import matrix_of, square_of, tolerance
+from gpugrad.ops.matrices import matrix_of, square_of
 from gpugrad.ops.reductions import floating, restored, root
 from gpugrad.ops.reductions import max as max_of
 from gpugrad.ops.reductions import min as min_of
 from gpugrad.ops.reductions import sum as sum_of
+from gpugrad.ops.solving import tolerance
 from gpugrad.shapes import axes_of
 from gpugrad.trace import Array
 
@@ -65,7 +66,7 @@ def vector_norm(x: Array, axis: Axis = None, keepdims: bool = False, ord: float 
 
 def _singular_norm(x: Any, ord: Any) -> Any:
     """Norms made of singular values; the modulus, of what is not negative anyway, makes the derivative at 0 be 0."""
-    s = absolute(m.svdvals(x))
+    s = absolute(factorizations.svdvals(x))
     if ord == "nuc":
         return reduce_sum(s, axis=(-1,))
     return (max_of if ord > 0 else min_of)(s, axis=-1)
@@ -142,13 +143,13 @@ def cond(x: Array, p: float | str | None = None) -> Array:
     tensor(2.)
     """
     if p in (None, 2, -2):
-        s = m.svdvals(matrix_of(x, "cond"))
+        s = factorizations.svdvals(matrix_of(x, "cond"))
         n = s.shape[-1]
         large, small = (slice_(s, spec=((k, k + 1, 1),)) for k in (0, n - 1))
         out = small / large if p == -2 else large / small
         return reshape(out, to=(), rank=1)
     x = square_of(x, "cond")
-    return matrix_norm(x, ord=p) * matrix_norm(m.inv(x), ord=p)
+    return matrix_norm(x, ord=p) * matrix_norm(solving.inv(x), ord=p)
 
 
 def count_above(s: Any, rtol: Any) -> Any:
@@ -171,7 +172,7 @@ def matrix_rank(x: Array, rtol: float | Array | None = None) -> Array:
     tensor(1)
     """
     x = matrix_of(x, "matrix_rank")
-    return count_above(m.svdvals(x), tolerance(x, rtol))
+    return count_above(factorizations.svdvals(x), tolerance(x, rtol))
 
 
 __all__ = ["cond", "matrix_norm", "matrix_rank", "norm", "vector_norm"]
