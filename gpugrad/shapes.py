@@ -18,13 +18,18 @@ def _every(rank: int) -> tuple[int, ...]:
     return tuple(range(-rank, 0))
 
 
+def integer_of(k: int, name: str, what: str) -> int:
+    """An integer, which may be NumPy's; DtypeError if the parameter ``what`` is anything else."""
+    try:
+        return operator.index(k)
+    except TypeError:
+        raise errors.DtypeError(f"{name}: {what}={k!r} is not an integer") from None
+
+
 def axis_of(axis: int, shape: Shape, name: str) -> int:
     """One axis, counted from the end; AxisError if it is out of range."""
     n = len(shape)
-    try:
-        k = operator.index(axis)
-    except TypeError:
-        raise errors.DtypeError(f"{name}: axis={axis!r} is not an integer") from None
+    k = integer_of(axis, name, "axis")
     if not -n <= k < n:
         raise errors.AxisError(
             f"{name}: axis {k} is out of range for shape {shape}; expected {-n} to {n - 1}"
