@@ -12,12 +12,12 @@ import itertools as it
 import math
 from typing import Any
 
-from gpugrad import dtypes
+from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import mm, mT
 from gpugrad.ops.elementwise import multiply
 from gpugrad.ops.gaps import divided, pairs, per_column, turning
 from gpugrad.ops.linear import concat, conj, constant, diag_embed, diagonal, part, reduce_sum, slice_, tril, triu
-from gpugrad.ops.matrices import H, attempt, conjugate, hermitian, real_dtype, real_part, same_shape
+from gpugrad.ops.matrices import H, LinAlgError, attempt, conjugate, hermitian, real_dtype, real_part, same_shape
 from gpugrad.ops.solving import solve_triangular
 from gpugrad.primitive import Primitive, Shape, linearized
 
@@ -42,6 +42,13 @@ cholesky: Primitive = linearized(
 # ---- eigenvalues of Hermitian matrices, singular values -------------------------------------------------------------
 
 
+def _finite(xp: Any, x: Any, name: str) -> Any:
+    """``x``, of which the lower triangle is read; LAPACK gives eigenvalues, and wrong ones, where NaN is in it."""
+    if not bool(xp.all(xp.isfinite(xp.tril(x)))):
+        raise LinAlgError(f"{name} of {x.dtype}{list(x.shape)}: infinite or NaN elements; expected finite numbers")
+    return x
+
+
 def _eigh_map(t: Any, out: Any) -> Any:
     w, v = out
     r = mm(H(v), mm(hermitian(t, v), v))
@@ -52,7 +59,7 @@ def _eigh_map(t: Any, out: Any) -> Any:
 eigh: Primitive = linearized(
     "eigh",
     _eigh_map,
-    forward=lambda xp, x: tuple(attempt("eigh", "finite numbers", xp.linalg.eigh, x)),
+    forward=lambda xp, x: tuple(attempt("eigh", "finite numbers", xp.linalg.eigh, _finite(xp, x, "eigh"))),
     shape=lambda s: (s[:-1], s),
     dtype=lambda d: (dtypes.real_of(d), d),
     outputs=2,
@@ -68,7 +75,7 @@ def _eigvalsh_map(t: Any, x: Any) -> Any:
 eigvalsh: Primitive = linearized(
     "eigvalsh",
     _eigvalsh_map,
-    forward=lambda xp, x: attempt("eigvalsh", "finite numbers", xp.linalg.eigvalsh, x),
+    forward=lambda xp, x: attempt("eigvalsh", "finite numbers", xp.linalg.eigvalsh, _finite(xp, x, "eigvalsh")),
     shape=lambda s: s[:-1],
     dtype=real_dtype,
     doc="The eigenvalues of a Hermitian matrix, of which the lower triangle is read, rising.",
@@ -140,11 +147,31 @@ def _columns(x: Any, k: int) -> Any:
     return x if x.shape[-1] == k else slice_(x, spec=((0, k, 1),))
 
 
+def _independent(xp: Any, r: Any) -> Any:
+    k = r.shape[-1]
+    size = xp.linalg.vector_norm(r, axis=-2)
+    own = xp.abs(xp.sum(r * xp.eye(k, dtype=r.dtype), axis=-2))
+    if bool(xp.any(own <= size * (8.0 * k * float(dtypes.finfo(dtypes.of(r)).eps)))):
+        raise LinAlgError(
+            f"qr: a derivative where R, {r.dtype}{list(r.shape)}, has a diagonal element that is 0 to rounding, at {errors.user_site()}: the first columns of the matrix depend on each other, so that Q and R do not vary smoothly; expected independent ones"
+        )
+    return r
+
+
+independent: Primitive = linearized(
+    "independent",
+    lambda t: t,
+    forward=_independent,
+    shape=same_shape,
+    doc="Triangular matrices as they are. Raises LinAlgError if a column depends on those before it, to rounding.",
+)
+
+
 def _qr_map(t: Any, out: Any) -> Any:
     """From t = dQ R + Q dR: the skew-Hermitian Qᴴ dQ is made of the lower triangle of Qᴴ t R⁻¹, since dR has none."""
     q, r = out
     k = q.shape[-1]
-    b = mT(solve_triangular(mT(_columns(r, k)), mT(_columns(t, k)), lower=True, unit=False))  # t R⁻¹
+    b = mT(solve_triangular(mT(independent(_columns(r, k))), mT(_columns(t, k)), lower=True, unit=False))  # t R⁻¹
     c = mm(H(q), b)
     below = tril(c, k=-1)
     turn = below - H(below, q)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import mT, shape_of
-from gpugrad.ops.linear import conj, diag_embed, expand, real
+from gpugrad.ops.linear import conj, constant, diag_embed, expand, real
 from gpugrad.ops.reductions import floating
 from gpugrad.primitive import Shape
 
@@ -56,6 +56,11 @@ def real_part(x: Any, like: Any) -> Any:
 def scaled_identity(c: Any, n: int) -> Any:
     """Numbers as multiples of the identity matrix."""
     return diag_embed(expand(c, axis=(-1,), sizes=(n,)), n, n)
+
+
+def identity(x: Any) -> Any:
+    """The identity, in the shape of the square matrices ``x``."""
+    return scaled_identity(constant(x, to=x.shape[:-2], fill=1), x.shape[-1])
 
 
 def same_shape(s: Shape, *_shapes: Shape, **_params: Any) -> Shape:

@@ -6,9 +6,10 @@ G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
-from gpugrad import dtypes
+from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import mm, mT
 from gpugrad.ops.linear import tril, triu
 from gpugrad.ops.matrices import H, attempt, raw_adjoint, same_shape
@@ -89,11 +90,20 @@ pinv: Primitive = linearized(
 )
 
 
-def tolerance(x: Any, rtol: Any) -> Any:
+def tolerance(x: Any, rtol: Any, name: str) -> Any:
     """Below which share of the largest singular value of ``x`` one counts as 0: a number, or one for each matrix."""
     if rtol is None:
         return max(x.shape[-2:]) * float(dtypes.finfo(dtypes.of(x)).eps)
-    return float(rtol) if isinstance(rtol, int | float) else rtol
+    if isinstance(rtol, numbers.Real):
+        return float(rtol)
+    if not hasattr(rtol, "shape"):
+        raise errors.DtypeError(f"{name}: {rtol!r} as a relative tolerance; expected a number")
+    given, batch = rtol.shape, x.shape[:-2]
+    if len(given) > len(batch) or any(n not in (1, m) for n, m in zip(given[::-1], batch[::-1], strict=False)):
+        raise errors.ShapeError(
+            f"{name}: rtol of shape {given} for matrices {x.shape}; expected a number, or shape {batch}"
+        )
+    return rtol
 
 
 __all__: list[str] = []

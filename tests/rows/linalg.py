@@ -12,7 +12,7 @@ from gpugrad.ops import linalg as la
 from gpugrad.ops.bilinear import matmul
 from gpugrad.ops.determinants import cofactor, cofactor_change
 from gpugrad.ops.elementwise import exp, multiply
-from gpugrad.ops.factorizations import complement
+from gpugrad.ops.factorizations import complement, independent
 from gpugrad.ops.factorizations import qr as reduced_qr
 from gpugrad.ops.gaps import over, over_change
 from gpugrad.ops.matrices import H, hermitian
@@ -94,8 +94,10 @@ def _definite(x: Any) -> Any:
     return matmul(x, H(x))
 
 
-def _norm(name: str, sample: Sample, **params: Any) -> Case:
-    return Case(f"norm {name}", lambda x: la.norm(x, **params), sample, lambda x: np.linalg.norm(x, **params))
+def _norm(name: str, sample: Sample, order: int = 2, **params: Any) -> Case:
+    return Case(
+        f"norm {name}", lambda x: la.norm(x, **params), sample, lambda x: np.linalg.norm(x, **params), order=order
+    )
 
 
 def _np_solve(x: Any, y: Any) -> Any:
@@ -248,6 +250,7 @@ CASES = [
     Case("svd full wide", lambda x: _by_full_svd(H(x)), _apart(2, 4, 2), without=FACTORS),
     Case("svd full complex", _by_full_svd, _complex((4, 2)), without=FACTORS),
     Case("complement", lambda x: _projection(complement(reduced_qr(x)[0])), _normal((2, 4, 2)), lambda x: np.eye(4) - x @ np.linalg.pinv(x), without=FACTORS),
+    Case("independent", independent, lambda rng: (np.triu(rng.normal(size=(2, 3, 3))) + 3.0 * np.eye(3),), lambda x: x),
     Case("qr r", lambda x: la.qr(x, mode="r"), _normal((3, 2)), lambda x: np.linalg.qr(x, mode="r")),
     Case("pinv tall", la.pinv, _apart(4, 3), np.linalg.pinv),
     Case("pinv wide batch", la.pinv, _normal((2, 2, 3)), np.linalg.pinv),
@@ -274,10 +277,18 @@ CASES = [
         _normal((4, 2), (4, 2)),
         lambda a, b: np.linalg.lstsq(a, b)[1],
     ),
+    Case("matrix_rank of a vector", la.matrix_rank, _normal((3,)), np.linalg.matrix_rank, argnums=()),
     Case("matrix_rank", la.matrix_rank, _normal((2, 3, 3)), np.linalg.matrix_rank, argnums=()),
     Case("cond", la.cond, _normal((3, 2)), np.linalg.cond),
     Case("cond -2", lambda x: la.cond(x, -2), _normal((3, 3)), lambda x: np.linalg.cond(x, -2)),
     Case("cond fro", lambda x: la.cond(x, "fro"), _regular((3, 3)), lambda x: np.linalg.cond(x, "fro")),
+    Case("cond 1 batch", lambda x: la.cond(x, 1), _regular((2, 3, 3)), lambda x: np.linalg.cond(x, 1)),
+    Case(
+        "cond 1, one singular", lambda x: la.cond(x, 1), lambda rng: (np.stack([np.diag([1.0, 2.0]), np.ones((2, 2))]),),
+        lambda x: np.linalg.cond(x, 1), order=0,
+    ),
+    Case("cond of zeros", la.cond, lambda rng: (np.zeros((2, 2)),), np.linalg.cond, order=0),
+    Case("cond -2 of zeros", lambda x: la.cond(x, -2), lambda rng: (np.zeros((2, 2)),), lambda x: np.linalg.cond(x, -2), order=0),
     _norm("", _normal((3,))),
     _norm("of a matrix", _normal((2, 3))),
     _norm("of three axes", _normal((2, 2, 2))),
@@ -304,6 +315,12 @@ CASES = [
     _norm("matrix -inf axes", _uneven(2, 3, 2), ord=-np.inf, axis=(1, 0)),
     _norm("matrix 2", _normal((3, 2)), ord=2),
     _norm("matrix -2", _normal((3, 2)), ord=-2),
+    _norm("3 as NumPy's number", _away(4), ord=np.int64(3)),
+    *[
+        _norm(f"{shape} of nothing {ord}", lambda rng, shape=shape: (np.zeros(shape),), ord=ord, order=0)
+        for shape, ords in (((0,), (None, 1, 2, 3, 0, np.inf)), ((0, 3), ("fro", 1, np.inf, 2, "nuc")), ((3, 0), (1, np.inf, 2)))
+        for ord in ords
+    ],
     Case("vector_norm", lambda x: la.vector_norm(x, axis=(0, 1)), _normal((2, 2, 2)), lambda x: np.sqrt((x * x).sum((0, 1)))),
     Case("matrix_norm", lambda x: la.matrix_norm(x, ord=2), _normal((2, 2, 2)), lambda x: np.linalg.norm(x, 2, axis=(-2, -1))),
     Case("matrix_power", lambda x: la.matrix_power(x, 5), _normal((3, 3)), lambda x: np.linalg.matrix_power(x, 5)),
