@@ -343,7 +343,7 @@ def test_average_of_integers_is_an_error() -> None:
 
 def test_groups_are_an_integer() -> None:
     for call in (gg.conv2d, gg.conv_transpose2d):
-        with pytest.raises(errors.DtypeError, match=r"conv.*groups=1\.0"):
+        with pytest.raises(errors.DtypeError, match=rf"^{call.__name__}: groups=1\.0"):
             call(X, np.ones((4, 4, 1, 1)), groups=1.0)
 
 
