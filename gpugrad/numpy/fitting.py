@@ -125,7 +125,9 @@ def hsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
 
 
 def vsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
-    """Parts along the first axis."""
+    """Parts along the first axis of at least two."""
+    if len(ary.shape) < 2:
+        raise errors.ShapeError(f"np.vsplit: shape {ary.shape}; expected at least two axes. Use np.split")
     return joining.split(ary, indices_or_sections, 0)
 
 

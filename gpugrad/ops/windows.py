@@ -23,6 +23,8 @@ def sizes_of(given: Sizes, n: int, name: str, what: str, least: int = 1) -> Shap
     """One integer for each of ``n`` axes; ShapeError if that is not what is given, or one is too small."""
     try:
         out = tuple(map(operator.index, given if isinstance(given, Iterable) else (given,) * n))
+    except errors.TraceError:
+        raise
     except TypeError:
         out = ()
     if len(out) != n or any(k < least for k in out):
