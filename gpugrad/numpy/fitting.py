@@ -319,7 +319,7 @@ def cross(a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1,
 
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Array:
     """The sum along the diagonals of the matrices in two axes."""
-    return delivered(contraction.trace(_in(a, dtype), offset, axis1, axis2), out, "np.trace")
+    return delivered(contraction.trace(a, offset, axis1, axis2, dtype), out, "np.trace")
 
 
 # ---- the rest -----------------------------------------------------------------------------------------------------------
