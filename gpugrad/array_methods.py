@@ -156,8 +156,11 @@ class ArrayMethods:
 
     # ---- shape ----------------------------------------------------------------------------------------------------------
 
-    def reshape(self: Any, *shape: Any, order: str = "C") -> Any:
-        """The same elements in another shape; one size may be -1; ``order="F"`` runs through the first axis fastest."""
+    def reshape(self: Any, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+        """The same elements in another shape; one size may be -1; ``order="F"`` runs through the first axis fastest.
+
+        ``copy`` is NumPy's; a tensor is a value, so it makes no difference.
+        """
         to = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         if order != "C":
             return self.__array_function__(np.reshape, (), (self, to, order), {})
@@ -213,9 +216,9 @@ class ArrayMethods:
         """With a new axis of size 1."""
         return rearranging.expand_dims(self, axis)
 
-    def broadcast_to(self: Any, shape: Sequence[int]) -> Any:
+    def broadcast_to(self: Any, shape: int | Sequence[int]) -> Any:
         """Repeated along new axes and axes of size 1, to ``shape``."""
-        return another(self, rearranging.broadcast_to(self, tuple(shape)))
+        return another(self, rearranging.broadcast_to(self, shape))
 
     def repeat(self: Any, repeats: Any, axis: int | None = None) -> Any:
         """Each element repeated."""

@@ -2,7 +2,7 @@
 
 GpugradError
 ├── ShapeError(ValueError)      shapes that do not fit, axes and indices out of range: AxisError(IndexError)
-├── ArgumentError(ValueError)   a parameter that is none of the values it may have
+├── ArgumentError(ValueError)   an argument that has none of the values it may have
 ├── DtypeError(TypeError)       a dtype that the operation or the derivative cannot take
 ├── DeviceError(RuntimeError)   tensors of two devices, a device that is not there
 ├── GraphError(RuntimeError)    backward twice, a detached output, an array changed after it was saved
@@ -42,7 +42,7 @@ class AxisError(ShapeError, IndexError):
 
 
 class ArgumentError(GpugradError, ValueError):
-    """A parameter that is none of the values it may have: a quantile outside 0 to 1, a mode that does not exist."""
+    """An argument that has none of the values it may have: a name that stands for nothing, a number out of range."""
 
 
 class DtypeError(GpugradError, TypeError):

@@ -18,13 +18,29 @@ def _every(rank: int) -> tuple[int, ...]:
     return tuple(range(-rank, 0))
 
 
+def integer_of(n: int, name: str, what: str) -> int:
+    """A Python integer; DtypeError for what is none."""
+    try:
+        return operator.index(n)
+    except errors.TraceError:
+        raise
+    except TypeError:
+        raise errors.DtypeError(f"{name}: {what}={n!r} is not an integer") from None
+
+
+def integers_of(given: int | Sequence[int], name: str, what: str) -> tuple[int, ...]:
+    """One integer, or several, as a tuple; DtypeError for what is neither."""
+    if isinstance(given, int) or (hasattr(given, "__index__") and not getattr(given, "shape", ())):
+        return (integer_of(given, name, what),)  # type: ignore[arg-type]
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise errors.DtypeError(f"{name}: {what}={given!r}; expected an integer, or a sequence of integers")
+    return tuple([n if type(n) is int else integer_of(n, name, what) for n in given])
+
+
 def axis_of(axis: int, shape: Shape, name: str) -> int:
     """One axis, counted from the end; AxisError if it is out of range."""
     n = len(shape)
-    try:
-        k = operator.index(axis)
-    except TypeError:
-        raise errors.DtypeError(f"{name}: axis={axis!r} is not an integer") from None
+    k = axis if type(axis) is int else integer_of(axis, name, "axis")
     if not -n <= k < n:
         raise errors.AxisError(
             f"{name}: axis {k} is out of range for shape {shape}; expected {-n} to {n - 1}"

@@ -11,7 +11,7 @@ from gpugrad import dtypes, errors, trace
 from gpugrad.array_methods import another
 from gpugrad.ops.indexing import getitem, setitem
 from gpugrad.trace import state, value
-from gpugrad.transforms.lift import as_value, stopped
+from gpugrad.transforms.lift import as_value, holds_tensor, stopped
 from gpugrad.transforms.node import Leaf
 from gpugrad.transforms.tape import EAGER
 
@@ -47,6 +47,8 @@ class Writing:
         return self
 
     def __setitem__(self: Any, key: Any, v: Any) -> None:
+        if holds_tensor(v):
+            v = as_value(v)
         if isinstance(self._mark, Leaf) and self._trace is EAGER and state.floor < 0:
             raise errors.GraphError(
                 "x[i] = v on a leaf with requires_grad=True would take its gradient from it; write inside `with gg.no_grad():`, or into a copy: y = x + 0"
@@ -60,7 +62,7 @@ class Writing:
             return False
         new = _plain(v)
         where = tuple(_plain(k) for k in key) if type(key) is tuple else _plain(key)
-        if new is None or where is None or (type(where) is tuple and None in where):
+        if new is None or where is None or (type(where) is tuple and any(k is None for k in where)):
             return False
         if _holders(self) > _ALONE:
             return False
@@ -68,13 +70,13 @@ class Writing:
         fits = (
             new.dtype == data.dtype
             if isinstance(new, np.ndarray | np.generic)
-            else type(new) is int or data.dtype.kind in "fc"
+            else data.dtype.kind in "fc" or (type(new) is int and data.dtype.kind != "b")
         )
         if not fits or not data.flags.owndata or not data.flags.writeable:
             return False
         try:
             data[where] = new
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, TypeError, OverflowError):
             return False  # the general way says what is wrong
         return True
 

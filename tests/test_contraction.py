@@ -237,7 +237,9 @@ def test_three_operands_find_an_order_without_opt_einsum(monkeypatch: pytest.Mon
         ),
         pytest.param(lambda: gg.matmul(np.ones((2, 3)), 2.0), ["matmul", "()", "x * y"], id="matmul of a number"),
         pytest.param(
-            lambda: gg.matmul(np.ones((2, 2, 3)), np.ones((4, 3, 2))), ["matmul", "broadcast"], id="matmul of batches"
+            lambda: gg.matmul(np.ones((2, 2, 3)), np.ones((4, 3, 2))),
+            ["matmul", "(2, 2, 3)", "(4, 3, 2)", "broadcast"],
+            id="matmul of batches",
         ),
         pytest.param(
             lambda: gg.tensordot(np.ones((2, 3)), np.ones((2, 3)), 1), ["tensordot", "one size"], id="tensordot"
@@ -249,8 +251,20 @@ def test_three_operands_find_an_order_without_opt_einsum(monkeypatch: pytest.Mon
             id="tensordot pairs",
         ),
         pytest.param(lambda: gg.vecdot(np.ones(2), np.ones(3)), ["vecdot", "2 and 3"], id="vecdot"),
-        pytest.param(lambda: gg.dot(np.ones(2), np.ones(3)), ["tensordot", "one size"], id="dot"),
-        pytest.param(lambda: gg.linalg.trace(np.ones(3)), ["diagonal", "(3,)"], id="trace of a vector"),
+        pytest.param(
+            lambda: gg.vecdot(np.ones((2, 3)), np.ones((4, 3))), ["vecdot", "(2, 3)", "broadcast"], id="vecdot batches"
+        ),
+        pytest.param(
+            lambda: gg.dot(np.ones(2), np.ones(3)), ["dot: shapes (2,) and (3,) summed", "one size"], id="dot"
+        ),
+        pytest.param(lambda: gg.inner(np.ones(2), np.ones(3)), ["inner: ", "one size"], id="inner"),
+        pytest.param(lambda: gg.linalg.trace(np.ones(3)), ["trace", "(3,)"], id="trace of a vector"),
+        pytest.param(
+            lambda: gg.einsum("...i->i", np.ones((2, 3))), ["einsum", "(2, 3)", "'...'"], id="ellipsis that is dropped"
+        ),
+        pytest.param(
+            lambda: gg.tensordot(np.ones(2), np.ones(2), (0, 0, 0)), ["tensordot", "pair"], id="tensordot of three axes"
+        ),
     ],
 )
 def test_shapes_that_do_not_fit(call: Callable[[], Any], words: list[str]) -> None:
@@ -258,3 +272,33 @@ def test_shapes_that_do_not_fit(call: Callable[[], Any], words: list[str]) -> No
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        pytest.param(lambda: gg.einsum(np.eye(2), [0, 1]), ["einsum", "'ij,jk->ik'"], id="einsum by lists"),
+        pytest.param(lambda: gg.tensordot(np.ones(2), np.ones(2), 1.5), ["tensordot", "axes=1.5"], id="tensordot"),
+        pytest.param(lambda: gg.linalg.trace(np.eye(2), 0.5), ["trace", "offset=0.5"], id="linalg.trace"),
+        pytest.param(lambda: gg.numpy.trace(np.eye(2), 0.5), ["trace", "offset=0.5"], id="trace"),
+    ],
+)
+def test_what_is_not_an_integer(call: Callable[[], Any], words: list[str]) -> None:
+    with pytest.raises(errors.DtypeError) as caught:
+        call()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_tensordot_takes_numpys_integers_and_arrays(rng: Any) -> None:
+    a, b = rng.normal(size=(2, 3)), rng.normal(size=(3, 2))
+    close(gg.tensordot(a, b, np.int64(1)), a @ b)
+    close(gg.tensordot(a, b, np.array([[1], [0]])), a @ b)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "bool"])
+def test_trace_sums_small_integers_in_64_bits(dtype: str) -> None:
+    x = np.full((3, 3), 100).astype(dtype)
+    for got in (gg.numpy.trace(x), np.trace(gg.tensor(x))):
+        assert got.dtype == np.trace(x).dtype and int(got) == np.trace(x)
+    assert np.trace(gg.tensor(x), dtype="int16").dtype == np.int16

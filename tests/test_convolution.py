@@ -302,6 +302,14 @@ X, W = np.ones((1, 4, 5, 5)), np.ones((2, 4, 3, 3))
         pytest.param(lambda: gg.conv2d(X, W, stride=(1, 1, 1)), ["stride=(1, 1, 1)", "2 of them"], id="three strides"),
         pytest.param(lambda: gg.conv2d(X, W, padding=-1), ["padding=-1"], id="padding"),
         pytest.param(lambda: gg.conv2d(X, W, padding=[(1, 0), (1, -1)]), ["padding"], id="padding of a pair"),
+        pytest.param(lambda: gg.conv2d(X, W, padding=[(1, 0.5), (1, 1)]), ["padding", "pairs"], id="half of a pad"),
+        pytest.param(lambda: gg.conv2d(X, W, padding=None), ["padding=None"], id="no padding"),
+        pytest.param(lambda: gg.conv2d(X, W, stride=1.5), ["conv2d", "stride=1.5"], id="stride of a half"),
+        pytest.param(lambda: gg.conv2d(X, W, dilation=(1, 2.0)), ["conv2d", "dilation=(1, 2.0)"], id="dilation"),
+        pytest.param(lambda: gg.conv2d(X, W, stride="2"), ["conv2d", "stride='2'"], id="stride as a string"),
+        pytest.param(lambda: gg.conv2d(X, np.ones((2, 4, 0, 3))), ["conv2d", "(2, 4, 0, 3)"], id="kernel of nothing"),
+        pytest.param(lambda: gg.max_pool2d(X, 2.0), ["max_pool2d", "kernel=2.0"], id="kernel of a pool"),
+        pytest.param(lambda: gg.avg_pool2d(X, "22"), ["avg_pool2d", "kernel='22'"], id="kernel as a string"),
         pytest.param(lambda: gg.conv2d(X, W, padding="full"), ["'full'", "'same'"], id="padding by name"),
         pytest.param(lambda: gg.conv2d(X, W, padding="same", stride=2), ["'same'", "stride"], id="same with stride"),
         pytest.param(lambda: gg.conv_transpose2d(X, W), ["conv_transpose2d", "4 channels"], id="transposed channels"),
@@ -331,3 +339,25 @@ def test_shapes_that_do_not_fit(call: Callable[[], Any], words: list[str]) -> No
 def test_average_of_integers_is_an_error() -> None:
     with pytest.raises(errors.DtypeError, match=r"avg_pool1d.*int64"):
         gg.avg_pool1d(np.arange(4), 2)
+
+
+def test_groups_are_an_integer() -> None:
+    for call in (gg.conv2d, gg.conv_transpose2d):
+        with pytest.raises(errors.DtypeError, match=rf"^{call.__name__}: groups=1\.0"):
+            call(X, np.ones((4, 4, 1, 1)), groups=1.0)
+
+
+def test_maximum_of_complex_numbers_is_an_error() -> None:
+    with pytest.raises(errors.DtypeError, match=r"max_pool1d.*order"):
+        gg.max_pool1d(np.ones(4, complex), 2)
+
+
+def test_sizes_may_be_numpys(rng: Any) -> None:
+    x, w = rng.normal(size=(1, 4, 5, 5)), rng.normal(size=(2, 2, 3, 3))
+    two = np.int64(2)
+    close = np.testing.assert_array_equal
+    got = gg.conv2d(x, w, stride=two, padding=np.array([1, 0]), groups=two)
+    close(got.numpy(), gg.conv2d(x, w, stride=2, padding=(1, 0), groups=2).numpy())
+    close(gg.max_pool2d(x, two).numpy(), gg.max_pool2d(x, 2).numpy())
+    pads = np.array([[1, 0], [0, 1]])
+    close(gg.conv2d(x, w, padding=pads, groups=2).numpy(), gg.conv2d(x, w, padding=pads.tolist(), groups=2).numpy())

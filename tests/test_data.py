@@ -160,9 +160,9 @@ def test_collate() -> None:
 
 
 def test_bad_options() -> None:
-    with pytest.raises(ValueError, match="batch_size=0"):
+    with pytest.raises(errors.ArgumentError, match="batch_size=0"):
         gg.data.DataLoader([1], 0)
-    with pytest.raises(ValueError, match="prefetch=-1"):
+    with pytest.raises(errors.ArgumentError, match="prefetch=-1"):
         gg.data.DataLoader([1], prefetch=-1)
     with pytest.raises(errors.DtypeError, match="expected a key"):
         gg.data.DataLoader([1], shuffle=True, key=3)
@@ -332,7 +332,7 @@ def test_a_dropped_iterator_ends_its_thread() -> None:
 def test_errors_of_iter_and_of_the_depth() -> None:
     with pytest.raises(TypeError):
         next(gg.data.Prefetch(3))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="depth=0"):
+    with pytest.raises(errors.ArgumentError, match="depth=0"):
         gg.data.Prefetch([1], 0)
 
 
@@ -364,7 +364,7 @@ def test_digits() -> None:
     assert same.tolist() == test.batch(np.arange(360))[1].tolist()
     other = gg.data.digits(100, key=KEY)[1]
     assert len(other) == 100 and other.batch(np.arange(100))[1].tolist() != same.tolist()[:100]
-    with pytest.raises(ValueError, match="test=2000"):
+    with pytest.raises(errors.ArgumentError, match="test=2000"):
         gg.data.digits(2000)
 
 
@@ -407,10 +407,10 @@ def test_a_shard_goes_on_where_it_was() -> None:
 
 
 def test_wrong_shards() -> None:
-    with pytest.raises(ValueError, match=r"shard=\(2, 2\); expected a rank"):
+    with pytest.raises(errors.ArgumentError, match=r"shard=\(2, 2\); expected a rank"):
         gg.data.DataLoader(range(4), shard=(2, 2))
-    with pytest.raises(ValueError, match="expected key=, the same on every rank"):
+    with pytest.raises(errors.ArgumentError, match="expected key=, the same on every rank"):
         gg.data.DataLoader(range(4), shuffle=True, shard=(0, 2))
-    with pytest.raises(ValueError, match="of 7 items, batches of 2 on 3 ranks leave 1 for the last"):
+    with pytest.raises(errors.ArgumentError, match="of 7 items, batches of 2 on 3 ranks leave 1 for the last"):
         gg.data.DataLoader(range(7), 2, shard=(0, 3))
     assert len(gg.data.DataLoader(range(7), 2, shard=(0, 3), drop_last=True)) == 1

@@ -209,9 +209,16 @@ def test_what_cannot_be_saved_leaves_the_old_file(path: str, tree: Any, kind: An
 
 def test_metadata_are_strings(path: str) -> None:
     for bad in ({"a": 1}, {1: "a"}, {"gpugrad": "x"}):
-        with pytest.raises(TypeError, match="expected strings by strings"):
+        with pytest.raises(errors.UnsupportedError, match="expected strings by strings"):
             gg.io.save(1, path, metadata=bad)  # type: ignore[dict-item]
     assert not os.path.exists(path)
+
+
+def test_what_has_no_state_is_no_model(path: str) -> None:
+    with pytest.raises(
+        errors.UnsupportedError, match=r"save_model: dict has no state_dict; expected a module.*gg\.io\.save"
+    ):
+        gg.io.save_model({"a": 1.0}, path)
 
 
 def test_no_file_and_no_folder(tmp_path: Path) -> None:

@@ -412,6 +412,7 @@ def test_per_example_gradients_of_several_results(rng: Any) -> None:
 
 SINGLE = np.array([[1.0, 2.0], [2.0, 4.0]])
 ZERO = np.zeros((2, 2))
+NAN = np.array([[math.nan, 0.0], [0.0, 1.0]])
 
 
 @pytest.mark.parametrize(
@@ -424,6 +425,15 @@ ZERO = np.zeros((2, 2))
         pytest.param(lambda: la.solve_triangular(ZERO, np.ones(2)), ["solve_triangular", "diagonal"], id="triangle"),
         pytest.param(lambda: la.svdvals(np.full((2, 2), np.nan)), ["svdvals", "finite"], id="svdvals of NaN"),
         pytest.param(lambda: gg.grad(lambda a: la.slogdet(a)[1])(ZERO), ["inv", "singular"], id="slogdet"),
+        pytest.param(lambda: la.eigh(NAN), ["eigh", "finite"], id="eigh of NaN"),
+        pytest.param(lambda: la.eigvalsh(NAN), ["eigvalsh", "finite"], id="eigvalsh of NaN"),
+        pytest.param(lambda: la.eig(NAN), ["eig", "finite"], id="eig of NaN"),
+        pytest.param(
+            lambda: gg.grad(lambda a: gg.sum(la.qr(a).R))(np.ones((2, 2))), ["qr", "independent"], id="qr of rank 1"
+        ),
+        pytest.param(
+            lambda: gg.jvp(lambda a: la.qr(a).Q, (SINGLE,), (np.eye(2),)), ["qr", "independent"], id="qr, forward"
+        ),
     ],
 )
 def test_failure_of_the_algorithm(call: Callable[[], Any], words: list[str]) -> None:
@@ -442,7 +452,17 @@ def test_failure_of_the_algorithm(call: Callable[[], Any], words: list[str]) -> 
         pytest.param(lambda: la.det(np.ones(3)), ["det", "(3,)", "matrices"], id="a vector"),
         pytest.param(lambda: la.det(2.0), ["det", "()", "matrices"], id="a number"),
         pytest.param(lambda: la.solve(np.eye(2), np.ones(3)), ["solve", "(2, 2)", "(3,)"], id="solve"),
-        pytest.param(lambda: la.solve(np.ones((3, 2, 2)), np.ones((2, 2, 1))), ["solve", "broadcast"], id="batches"),
+        pytest.param(
+            lambda: la.solve(np.ones((3, 2, 2)), np.ones((2, 2, 1))),
+            ["solve: ", "(3, 2, 2)", "(2, 2, 1)", "broadcast"],
+            id="batches",
+        ),
+        pytest.param(lambda: la.cross(np.ones((2, 3)), np.ones((4, 3))), ["cross", "(4, 3)"], id="cross of batches"),
+        pytest.param(
+            lambda: la.pinv(np.ones((2, 3, 3)), np.ones(5)), ["pinv", "(5,)", "(2, 3, 3)"], id="tolerances for others"
+        ),
+        pytest.param(lambda: la.cond(np.ones((0, 0)), 1), ["cond", "(0, 0)"], id="cond of nothing"),
+        pytest.param(lambda: la.norm(np.ones((3, 0)), -1), ["no elements"], id="smallest of nothing"),
         pytest.param(lambda: la.qr(np.eye(2), mode="full"), ["qr", "full", "reduced", "complete"], id="mode of qr"),
         pytest.param(lambda: la.eigh(np.eye(2), UPLO="x"), ["eigh", "UPLO"], id="UPLO"),
         pytest.param(lambda: la.norm(np.ones((2, 2, 2)), 2), ["norm", "(2, 2, 2)", "axis"], id="norm of three axes"),
@@ -450,7 +470,7 @@ def test_failure_of_the_algorithm(call: Callable[[], Any], words: list[str]) -> 
         pytest.param(lambda: la.norm(np.ones(2), "fro"), ["norm", "fro"], id="vector norm fro"),
         pytest.param(lambda: la.lstsq(np.ones((2, 3)), np.ones(3)), ["lstsq", "(2, 3)", "(3,)"], id="lstsq"),
         pytest.param(lambda: la.multi_dot([np.ones((2, 2))]), ["multi_dot", "two"], id="multi_dot of one"),
-        pytest.param(lambda: la.multi_dot([np.ones((2, 3)), np.ones((2, 2))]), ["matmul", "(2, 3)"], id="multi_dot"),
+        pytest.param(lambda: la.multi_dot([np.ones((2, 3)), np.ones((2, 2))]), ["multi_dot", "(2, 3)"], id="multi_dot"),
         pytest.param(lambda: la.cross(np.ones(2), np.ones(3)), ["cross", "three"], id="cross"),
         pytest.param(lambda: la.outer(np.ones((2, 2)), np.ones(3)), ["outer", "vectors"], id="outer"),
         pytest.param(lambda: la.matrix_power(np.ones((2, 3)), 2), ["matrix_power", "square"], id="matrix_power"),
@@ -461,6 +481,55 @@ def test_shapes_that_do_not_fit(call: Callable[[], Any], words: list[str]) -> No
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        pytest.param(lambda: la.matrix_power(np.eye(2), 1.5), ["matrix_power", "n=1.5"], id="matrix_power"),
+        pytest.param(lambda: la.diagonal(np.eye(2), "1"), ["diagonal", "offset='1'"], id="diagonal"),
+        pytest.param(lambda: la.lstsq(np.eye(2), np.ones(2), "x"), ["lstsq", "'x'"], id="lstsq"),
+    ],
+)
+def test_what_is_not_a_number(call: Callable[[], Any], words: list[str]) -> None:
+    with pytest.raises(errors.DtypeError) as caught:
+        call()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_nan_where_it_is_not_read() -> None:
+    assert la.eigvalsh(np.array([[1.0, math.nan], [0.0, 2.0]])).tolist() == [1.0, 2.0]
+    assert la.eigvalsh(np.array([[1.0, 0.0], [math.nan, 2.0]]), "u").tolist() == [1.0, 2.0]
+
+
+def test_qr_of_columns_of_any_scale() -> None:
+    a = np.diag([1.0, 1e-20])
+    assert gg.grad(lambda a: gg.sum(la.qr(a).R))(a).shape == (2, 2)
+    assert gg.hessian(lambda a: gg.sum(la.qr(a).R))(np.eye(2)).shape == (2, 2, 2, 2)
+
+
+def test_a_negative_rcond_is_the_rounding_of_the_dtype() -> None:
+    a, b = np.diag([1.0, 1e-17, 2.0]), np.arange(3.0)
+    x, _, rank, _ = la.lstsq(a, b, -1)
+    wanted = np.linalg.lstsq(a, b, -1)
+    close(x, wanted[0])
+    assert int(rank) == wanted[2] == 2
+
+
+def test_eigenvectors_whose_largest_components_tie(rng: Any) -> None:
+    trace = lambda a: gg.real(gg.sum(la.eigvals(a)))
+    close(gg.hessian(trace)(np.ones((2, 2))), np.zeros((2, 2, 2, 2)))
+    a, t = np.array([[2.0, 1.0], [1.0, 2.0]]), rng.normal(size=(2, 2))
+    v, moved = gg.jvp(lambda a: la.eig(a)[1], (a,), (t,))
+    w, dw = gg.jvp(lambda a: la.eig(a)[0], (a,), (t,))
+    left = t @ host(v) + a @ host(moved)
+    close(left, host(v) * host(dw) + host(moved) * host(w))
+
+
+def test_eigenvalues_of_nothing_have_a_derivative() -> None:
+    out, pull = gg.vjp(la.eig, np.zeros((2, 0, 0)))
+    assert pull(out)[0].shape == (2, 0, 0)
 
 
 def test_results_have_names(rng: Any) -> None:

@@ -78,8 +78,31 @@ def test_activation_parameters() -> None:
     same(lambda x: neural.celu(x, 2.0), lambda x: F.celu(x, 2.0), POINTS)
     same(lambda x: neural.leaky_relu(x, 0.3), lambda x: F.leaky_relu(x, 0.3), POINTS)
     same(lambda x: neural.hardtanh(x, -2.0, 5.0), lambda x: F.hardtanh(x, -2.0, 5.0), POINTS)
-    with pytest.raises(ValueError, match="approximate='erf'"):
+    with pytest.raises(errors.ArgumentError, match="approximate='erf'"):
         gg.gelu(POINTS, approximate="erf")
+    with pytest.raises(errors.ArgumentError, match=r"alpha=0\.0"):
+        gg.celu(POINTS, 0.0)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_gelu_far_out(dtype: str) -> None:
+    """The cube of an argument overflows where GELU and its derivatives are plain: x or 0."""
+    far = 3e4 if dtype == "float16" else 1e30
+    x = gg.tensor([-far, -300.0, 300.0, far], dtype=dtype)
+    f = lambda x: gg.gelu(x, "tanh")
+    slope = lambda x: gg.grad(lambda x: gg.sum(f(x)))(x)
+    assert f(x).tolist() == [0, 0, *x[2:].tolist()]
+    assert slope(x).tolist() == gg.jvp(f, (x,), (gg.ones_like(x),))[1].tolist() == [0, 0, 1, 1]
+    assert gg.jvp(slope, (x,), (gg.ones_like(x),))[1].tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "silu", "mish", "log_sigmoid"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint64", "int8", "bool"])
+def test_activation_of_integers(name: str, dtype: str) -> None:
+    x = np.array([0, 1, 3]).astype(dtype)
+    got = getattr(gg, name)(x)
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got.numpy(), getattr(gg, name)(x.astype(float)).numpy())
 
 
 @pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning")
@@ -140,6 +163,19 @@ def test_softmax_does_not_overflow() -> None:
     assert np.all(np.isfinite(gg.hessian(lambda x: gg.softmax(x)[0])(x).numpy()))
 
 
+def test_softmax_of_many_halves_is_computed_in_single() -> None:
+    x = gg.zeros(70_000, dtype="float16")
+    np.testing.assert_allclose(gg.softmax(x).astype("float32").sum().item(), 1.0, rtol=1e-2)
+    np.testing.assert_allclose(gg.log_softmax(x)[0].item(), -np.log(70_000), rtol=1e-3)
+    y, t = gg.zeros((70_000, 2), dtype="float16"), np.zeros(70_000, int)
+    loss = gg.cross_entropy(y, t)
+    assert loss.dtype == np.float16
+    np.testing.assert_allclose(loss.item(), np.log(2.0), rtol=1e-3)
+    np.testing.assert_allclose(gg.nll_loss(y - 1.0, t).item(), 1.0)
+    np.testing.assert_allclose(gg.cross_entropy(y, t, np.ones(2, np.float16)).item(), np.log(2.0), rtol=1e-3)
+    assert gg.cross_entropy(y, t, np.ones(2, np.float32)).dtype == np.float32
+
+
 def test_softmax_of_nothing() -> None:
     assert gg.softmax(np.zeros((2, 0))).shape == gg.log_softmax(np.zeros((2, 0))).shape == (2, 0)
 
@@ -153,6 +189,13 @@ def test_layer_norm() -> None:
     same(two, lambda x, w, b: F.layer_norm(x, (4, 5), w, b, 1e-3), draw(3, 4, 5), draw(4, 5), draw(4, 5, seed=1))
     with pytest.raises(errors.ShapeError, match=r"layer_norm: weight of shape \(4,\)"):
         gg.layer_norm(draw(4, 5), draw(4))
+
+
+def test_normalisation_of_complex_numbers_is_refused() -> None:
+    with pytest.raises(errors.DtypeError, match="layer_norm: input of dtype complex128"):
+        gg.layer_norm(1j * draw(4, 5))
+    with pytest.raises(errors.DtypeError, match="batch_norm: input of dtype complex128"):
+        gg.batch_norm(1j * draw(4, 5), training=True)
 
 
 def test_layer_norm_in_half_precision_is_computed_in_single() -> None:
@@ -175,7 +218,7 @@ def test_batch_norm(shape: tuple[int, ...]) -> None:
 
 
 def test_batch_norm_errors() -> None:
-    with pytest.raises(TypeError, match="mean and var are needed"):
+    with pytest.raises(errors.GpugradError, match="mean and var are needed"):
         gg.batch_norm(draw(2, 3))
     with pytest.raises(errors.ShapeError, match=r"weight of shape \(2,\).*the size of axis 1"):
         gg.batch_norm(draw(2, 3), weight=np.ones(2), training=True)
@@ -200,10 +243,18 @@ def test_linear_and_embedding() -> None:
     same(neural.embedding, F.embedding, index, draw(4, 2))
     padded = lambda i, w: neural.embedding(i, w, padding_idx=-1)
     same(padded, lambda i, w: F.embedding(i, w, padding_idx=-1), index, draw(4, 2))
-    with pytest.raises(errors.AxisError, match="index 4 is out of bounds"):
+    with pytest.raises(errors.AxisError, match="embedding: index 4 is out of bounds"):
         gg.embedding([4], draw(4, 2))
+    with pytest.raises(errors.AxisError, match="padding_idx=4 for 4 rows; expected -4 to 3"):
+        gg.embedding([0], draw(4, 2), padding_idx=4)
+    with pytest.raises(errors.ShapeError, match=r"weight of shape \(4,\)"):
+        gg.embedding([0], draw(4))
+    padded = gg.grad(lambda w: gg.sum(gg.embedding([-1, 3, 0], w, padding_idx=3)))(draw(4, 2))
+    np.testing.assert_array_equal(padded.numpy(), [[1, 1], [0, 0], [0, 0], [0, 0]])  # -1 is row 3 as well
     with pytest.raises(errors.ShapeError, match=r"linear: x of shape \(3,\)"):
         gg.linear(draw(3), draw(5, 4))
+    with pytest.raises(errors.ShapeError, match=r"linear: x of shape \(\)"):
+        gg.linear(1.0, draw(5, 4))
 
 
 def test_one_hot() -> None:
@@ -211,9 +262,26 @@ def test_one_hot() -> None:
     for axis in (-1, 0, 1, 2, -3):
         np.testing.assert_array_equal(gg.one_hot(index, 4, axis).numpy(), np.moveaxis(np.eye(4)[index], -1, axis))
     assert gg.one_hot(index, 4, dtype="bool").dtype == bool
-    assert gg.one_hot([5, -1], 2).tolist() == [[0, 0], [0, 0]]
     with pytest.raises(errors.DtypeError, match="expected integers"):
         gg.one_hot([0.5], 2)
+    with pytest.raises(errors.DtypeError, match=r"num_classes=2\.0; expected an integer"):
+        gg.one_hot([0], 2.0)
+    with pytest.raises(errors.ShapeError, match="num_classes=-1"):
+        gg.one_hot([0], -1)
+
+
+@pytest.mark.parametrize("wrong", [2, -1])
+def test_a_class_that_is_none_is_an_error(wrong: int) -> None:
+    """Zeros, or the last class for -1, would go unnoticed."""
+    with pytest.raises(IndexError, match=rf"one_hot: class {wrong} of 2 classes; expected 0 to 1.*gg.where"):
+        gg.one_hot([0, wrong], 2)
+    with pytest.raises(errors.AxisError, match=f"one_hot: class {wrong}"):
+        gg.vmap(lambda i: gg.one_hot(i, 2))(np.array([[0, 1], [wrong, 0]]))
+    with pytest.raises(errors.AxisError, match=f"cross_entropy: class {wrong} of 2.*ignore_index, here -100"):
+        gg.cross_entropy(draw(2, 2), [0, wrong])
+    with pytest.raises(errors.AxisError, match=f"nll_loss: class {wrong}"):
+        gg.nll_loss(draw(2, 2), [0, wrong])
+    assert np.isfinite(gg.cross_entropy(draw(2, 2), [0, wrong], ignore_index=wrong).item())
 
 
 def test_attention() -> None:
@@ -296,10 +364,19 @@ def test_cross_entropy_errors() -> None:
         gg.cross_entropy(x, np.ones(4))
     with pytest.raises(errors.ShapeError, match=r"weight of shape \(4,\); expected \(5,\)"):
         gg.cross_entropy(x, CLASSES, np.ones(4))
-    with pytest.raises(errors.AxisError, match="index 5 is out of bounds"):
+    with pytest.raises(errors.AxisError, match="class 5 of 5 classes"):
         gg.cross_entropy(x, [0, 5, 0, 0])
-    with pytest.raises(ValueError, match="reduction='max'"):
+    with pytest.raises(errors.ArgumentError, match="reduction='max'"):
         gg.cross_entropy(x, CLASSES, reduction="max")
+    for smoothing in (-0.1, 1.5, NAN):
+        with pytest.raises(errors.ArgumentError, match="expected a number from 0 to 1"):
+            gg.cross_entropy(x, CLASSES, label_smoothing=smoothing)
+    with pytest.raises(errors.DtypeError, match="ignore_index=None; expected an integer"):
+        gg.cross_entropy(x, CLASSES, ignore_index=None)  # type: ignore[arg-type]
+    with pytest.raises(errors.DtypeError, match="complex128; expected real numbers"):
+        gg.cross_entropy(1j * x, CLASSES)
+    with pytest.raises(errors.ShapeError, match="floating-point probabilities"):
+        gg.cross_entropy(x, np.eye(5, dtype=int)[CLASSES])
     with pytest.raises(errors.DtypeError, match="expected integer classes"):
         gg.nll_loss(x, np.ones(4))
     with pytest.raises(errors.ShapeError, match="expected an axis of classes"):
@@ -345,6 +422,60 @@ def test_distances_do_not_broadcast() -> None:
         with pytest.raises(errors.ShapeError, match=r"prediction of shape \(4, 1\) and target of shape \(4,\)"):
             f(np.ones((4, 1)), np.ones(4))
         assert f(np.ones((4, 1)), 1.0).item() == 0.0
+
+
+DISTANCES = ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "int64"])
+@pytest.mark.parametrize("name", [*DISTANCES, "binary_cross_entropy_with_logits"])
+def test_distances_of_integers(name: str, dtype: str) -> None:
+    """Unsigned ones have no negative difference; labels do not widen a prediction in single precision."""
+    f = getattr(gg, name)
+    x, y = np.array([0, 1, 1, 0]), np.array([1, 0, 1, 0])
+    got = f(x.astype(dtype), y.astype(dtype), reduction="none")
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got.numpy(), f(x.astype(float), y.astype(float), reduction="none").numpy())
+    for reduction in ("mean", "sum", "none"):
+        assert f(x.astype(np.float32), y.astype(dtype), reduction=reduction).dtype == np.float32
+
+
+def test_labels_and_weights_of_integers_take_the_dtype_of_the_prediction() -> None:
+    x, y = draw(4, 5).astype(np.float32), np.eye(5, dtype=bool)[CLASSES]
+    assert gg.cross_entropy(x, y).dtype == np.float32
+    assert gg.cross_entropy(x, CLASSES, np.ones(5, int)).dtype == np.float32
+    assert gg.binary_cross_entropy(unit(3).astype(np.float32), [0, 1, 1]).dtype == np.float32
+    w = np.array([1, 2, 3])
+    assert gg.binary_cross_entropy_with_logits(x[0, :3], [0, 1, 1], w, w).dtype == np.float32
+    np.testing.assert_allclose(gg.cross_entropy(x[0], 1).item(), gg.cross_entropy(x[:1], [1]).item(), rtol=1e-6)
+
+
+def test_errors_of_distances() -> None:
+    x = draw(3)
+    for name in [*DISTANCES, "binary_cross_entropy_with_logits", "binary_cross_entropy", "kl_div"]:
+        f = getattr(gg, name)
+        with pytest.raises(errors.ArgumentError, match=f"{name}: reduction='avg'; expected 'mean', 'sum', 'none'"):
+            f(x, x, reduction="avg")
+        with pytest.raises(errors.ShapeError, match=r"prediction of shape \(\) and target of shape \(3,\)"):
+            f(1.0, x)
+        if name != "l1_loss":
+            with pytest.raises(errors.DtypeError, match=f"{name}: a complex prediction; expected real"):
+                f(1j * x, x)
+            with pytest.raises(errors.DtypeError, match=f"{name}: a complex target"):
+                f(x, 1j)
+    assert gg.l1_loss([3.0 + 4.0j], 0.0).item() == 5.0
+    for delta in (0.0, -1.0, NAN):
+        with pytest.raises(errors.ArgumentError, match="expected a positive number"):
+            gg.huber_loss(x, x, delta=delta)
+    with pytest.raises(errors.ArgumentError, match="expected 0 or more"):
+        gg.smooth_l1_loss(x, x, beta=-1.0)
+
+
+def test_mean_of_squares_beyond_half_precision() -> None:
+    x = gg.tensor([300.0, 0.0], dtype="float16")
+    loss, slope = gg.value_and_grad(lambda x: gg.mse_loss(x, 0.0))(x)
+    assert loss.dtype == slope.dtype == np.float16
+    assert loss.item() == np.float16(45_000) and slope.tolist() == [300, 0]
 
 
 def test_huber_is_curved_at_zero() -> None:

@@ -59,6 +59,23 @@ def test_what_cannot_be_assigned() -> None:
         layer.weight = layer.weight * 2.0
     with pytest.raises(errors.DtypeError, match="running_mean is a buffer"):
         nn.BatchNorm1d(2).running_mean = 1.0
+    for new in (3.0, np.ones((2, 2))):
+        with pytest.raises(errors.GraphError, match=f"weight is a parameter and cannot be set to {type(new).__name__}"):
+            layer.weight = new
+    net = nn.Sequential(layer)
+    for new in (gg.ones(2), gg.relu):
+        with pytest.raises(errors.UnsupportedError, match=r"Sequential\.0 is a submodule and cannot be set to"):
+            setattr(net, "0", new)
+    assert len(list(net.parameters())) == 2
+    for name, value, kind, message in (
+        ("forward", gg.ones(2), errors.UnsupportedError, "has something else of that name"),
+        ("weight", gg.ones(2), errors.UnsupportedError, "has something else of that name"),
+        ("a.b", gg.ones(2), errors.UnsupportedError, "a name that can be an attribute"),
+        ("count", 3.0, errors.DtypeError, r"expected a tensor or None.*gg\.tensor"),
+    ):
+        with pytest.raises(kind, match=message):
+            layer.register_buffer(name, value)
+        assert not list(layer.buffers()) and list(layer.state_dict()) == ["weight", "bias"]
     with pytest.warns(errors.GradientWarning, match=r"use nn\.ModuleList"):
         layer.layers = [nn.Linear(2, 2)]
     with pytest.raises(errors.UnsupportedError, match=r"write nn.ReLU\(\)"):
@@ -183,6 +200,8 @@ def test_state_that_does_not_fit_changes_nothing() -> None:
     assert {name: v.tolist() for name, v in net.state_dict().items()} == before
     del state["1.weight"], state["1.num_batches_tracked"]
     net.load_state_dict(state, strict=False)
+    with pytest.raises(errors.UnsupportedError, match="load_state_dict: list; expected a dictionary"):
+        net.load_state_dict([1.0])  # type: ignore[arg-type]
     assert net[0].weight.tolist() == [[0.0] * 3] * 4
     assert net[0].bias.tolist() == before["0.bias"]
 
@@ -236,7 +255,10 @@ def test_containers() -> None:
     assert "a" in named and "forward" not in named and len(named) == 2
     del named["a"]
     assert not list(named.parameters())
-    for name in ("x.y", "forward"):
+    for wrong in (0.5, "0"):
+        with pytest.raises(errors.DtypeError, match="expected an integer or a slice"):
+            layers[wrong]  # type: ignore[call-overload]
+    for name in ("x.y", "forward", 1):
         with pytest.raises(errors.UnsupportedError, match="a name without a dot"):
             named[name] = nn.ReLU()
 
@@ -347,8 +369,14 @@ def test_other_inputs_that_do_not_fit() -> None:
         nn.GroupNorm(3, 4)
     with pytest.raises(errors.ShapeError, match="3 heads of embed_dim 4"):
         nn.MultiHeadAttention(4, 3)
-    with pytest.raises(ValueError, match=r"0 ≤ p ≤ 1"):
+    with pytest.raises(errors.ArgumentError, match=r"0 ≤ p ≤ 1"):
         nn.Dropout(1.5)
+    for size in (-1, 2.5, "a"):
+        with pytest.raises(errors.ShapeError, match=f"LayerNorm: normalized_shape={size!r}; expected integers"):
+            nn.LayerNorm(size)
+        with pytest.raises(errors.ShapeError, match=f"Linear: in_features={size!r}; expected integers"):
+            nn.Linear(size, 2)
+    assert nn.LayerNorm(np.int64(3)).normalized_shape == (3,)  # type: ignore[arg-type]
     with pytest.raises(errors.TraceError, match="in training under vmap"):
         gg.vmap(nn.BatchNorm1d(2))(gg.ones((3, 4, 2), dtype="float32"))
 
@@ -422,7 +450,12 @@ def test_other_initialisers() -> None:
         np.testing.assert_allclose(gram, 4.0 * np.eye(len(gram)), atol=1e-5)
     assert init.kaiming_normal((4, 400), mode="fan_out", key=gg.random.key(0)).std().item() > 0.5
     assert init.gain("leaky_relu", 1.0) == 1.0
-    with pytest.raises(errors.ShapeError, match="no fan-in"):
-        init.xavier_normal((3,))
-    with pytest.raises(ValueError, match="fan_in"):
+    for shape in ((3,), 3):
+        with pytest.raises(errors.ShapeError, match="no fan-in"):
+            init.xavier_normal(shape)
+    for make in (init.xavier_normal, init.xavier_uniform, init.kaiming_normal, init.kaiming_uniform):
+        assert make((0, 0)).shape == (0, 0)
+    with pytest.raises(errors.ArgumentError, match=r"gain\('gelu'\); expected leaky_relu"):
+        init.gain("gelu")
+    with pytest.raises(errors.ArgumentError, match="fan_in"):
         init.kaiming_normal((3, 3), mode="fan")

@@ -179,7 +179,7 @@ def test_loss(name: str, rng: Any) -> None:
     settings, kind = LOSSES[name]
     ours, theirs = dict(settings), dict(settings)
     if "weight" in settings:
-        ours["weight"], theirs["weight"] = np.float32(settings["weight"]), torch.tensor(settings["weight"])
+        theirs["weight"] = torch.tensor(settings["weight"])
     layer, other = getattr(nn, name.split()[0])(**ours), getattr(tn, name.split()[0])(**theirs)
     data = probabilities(rng)
     target = rng.integers(0, 3, size=4) if kind == "classes" else probabilities(rng)

@@ -225,6 +225,56 @@ def test_scipy_linalg(name: str) -> None:
         numpy.testing.assert_allclose(numpy.asarray(x), y, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize(
+    "assume_a", ["sym", "her", "pos", "upper triangular", "lower triangular", "diagonal", "tridiagonal", "gen", None]
+)
+def test_solve_reads_what_scipy_reads(assume_a: Any, lower: bool) -> None:
+    skew = A + numpy.array([[0.0, 0.1, 0.0], [0.0, 0.0, 0.1], [0.0, 0.0, 0.0]])
+    if assume_a in ("diagonal", "tridiagonal"):
+        skew = numpy.tril(numpy.triu(skew, -(assume_a == "tridiagonal")), assume_a == "tridiagonal")
+    for transposed in (False, True):
+        ours, theirs = (
+            m.solve(skew, B, lower=lower, assume_a=assume_a or "gen", transposed=transposed)
+            for m in (gsp.linalg, scipy.linalg)
+        )
+        numpy.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-10)
+
+
+def test_scipys_parameters_and_shapes() -> None:
+    m = gsp.linalg
+    numpy.testing.assert_allclose(m.inv(a=A, overwrite_a=True, check_finite=False).numpy(), scipy.linalg.inv(A))
+    assert m.lstsq(B, A[0])[1].shape == () and m.lstsq(B, A)[1].shape == (3,)
+    small = numpy.diag([1.0, 0.05, 0.0])
+    for params in ({"atol": 0.1}, {"atol": 0.01, "rtol": 0.045}, {"rtol": 0.01}):
+        (ours, rank), (theirs, wanted) = (k.pinv(small, return_rank=True, **params) for k in (m, scipy.linalg))
+        numpy.testing.assert_allclose(ours.numpy(), theirs)
+        assert int(rank) == wanted
+    assert not numpy.any(m.pinv(numpy.zeros((2, 2)), atol=0.1).numpy())
+    assert m.toeplitz(numpy.ones(0)).shape == (0, 0)
+    tilted = A + 1j * numpy.eye(3)
+    for lower in (False, True):
+        ours, theirs = (k.eigh(tilted, A, lower=lower, eigvals_only=True) for k in (m, scipy.linalg))
+        numpy.testing.assert_allclose(ours.numpy(), theirs)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        pytest.param(lambda m: m.solve(A, B, assume_a="x"), ["solve", "'x'", "'pos'"], id="solve"),
+        pytest.param(lambda m: m.qr(A, mode="raw"), ["qr", "'raw'", "'economic'"], id="qr"),
+        pytest.param(lambda m: m.toeplitz(A), ["toeplitz", "(3, 3)", "vectors"], id="toeplitz"),
+        pytest.param(lambda m: m.block_diag(A, [A]), ["block_diag", "(1, 3, 3)"], id="block_diag"),
+        pytest.param(lambda m: m.cho_solve(A, B), ["cho_solve", "cho_factor"], id="cho_solve"),
+    ],
+)
+def test_what_scipy_linalg_cannot_take(call: Callable[[Any], Any], words: list[str]) -> None:
+    with pytest.raises(errors.GpugradError) as caught:
+        call(gsp.linalg)
+    for word in words:
+        assert word in str(caught.value)
+
+
 def test_the_pencil_is_differentiable() -> None:
     f = lambda a: np.sum(gsp.linalg.eigh(a, numpy.diag([1.0, 2.0, 3.0]))[0] * numpy.arange(3.0))
     d = numpy.array([[0.3, 0.1, 0.0], [0.1, -0.2, 0.4], [0.0, 0.4, 0.5]])

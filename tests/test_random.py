@@ -19,6 +19,7 @@ import gpugrad as gg
 from gpugrad import errors
 from gpugrad.kernels import normal_quantile, philox, philox_numpy
 from gpugrad.ops import random as ops
+from gpugrad.testing import check_grads
 
 KEY = gg.random.key(1234)
 FLOATS = ("float64", "float32", "float16", "bfloat16")
@@ -369,6 +370,8 @@ def test_randint_refuses() -> None:
             gg.random.randint(low, high, dtype=dtype)
     with pytest.raises(errors.DtypeError, match="expected a Python integer"):
         gg.random.randint(1.5)  # type: ignore[arg-type]
+    with pytest.raises(errors.DtypeError, match="expected a Python integer"):
+        gg.random.randint(np.array([1, 2]))  # type: ignore[arg-type]
     with pytest.raises(errors.DtypeError, match="expected an integer dtype"):
         gg.random.randint(3, dtype="float32")
 
@@ -382,8 +385,10 @@ def test_bernoulli(p: float) -> None:
 
 
 def test_bernoulli_refuses() -> None:
-    with pytest.raises(ValueError, match="0 ≤ p ≤ 1"):
-        gg.random.bernoulli(1.5)
+    for p in (1.5, np.float64(1.5), np.int64(2)):
+        with pytest.raises(ValueError, match="0 ≤ p ≤ 1"):
+            gg.random.bernoulli(p)
+    assert gg.random.bernoulli(np.float64(0.3), 50, key=KEY).tolist() == gg.random.bernoulli(0.3, 50, key=KEY).tolist()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
@@ -473,6 +478,8 @@ def test_choice_refuses() -> None:
         gg.random.choice(0)
     with pytest.raises(errors.ShapeError, match=r"p of shape \(2,\)"):
         gg.random.choice(3, p=[1, 2])
+    with pytest.raises(errors.DtypeError, match="expected a weight for each"):
+        gg.random.choice(3, p="abc")
     for p in ([-1, 1, 1], [0, 0, 0], [np.nan, 1, 1], [np.inf, 1, 1]):
         with pytest.raises(ValueError, match="expected probabilities"):
             gg.random.choice(3, p=p)
@@ -542,9 +549,47 @@ def test_truncated_normal_gradient_is_implicit() -> None:
     np.testing.assert_allclose(g.item(), (1.0 - u) * math.exp((z * z - a * a) / 2.0), rtol=1e-10)
 
 
+@pytest.mark.parametrize(("lower", "upper"), [(15.0, np.inf), (20.0, 20.02)])
+def test_truncated_normal_in_the_far_tail(lower: float, upper: float) -> None:
+    """Its distribution function, in float64, makes uniform numbers of the samples; and so on the other side."""
+    tail = lambda x: math.erfc(x / math.sqrt(2.0))
+    n = 20_000
+    for x in (
+        numbers(gg.random.truncated_normal((n,), lower, upper, dtype="float32", key=KEY)),
+        -numbers(gg.random.truncated_normal((n,), -upper, -lower, dtype="float32", key=KEY)),
+    ):
+        u = np.sort([(tail(lower) - tail(v)) / (tail(lower) - tail(upper)) for v in x.tolist()])
+        assert np.max(np.abs(u - (np.arange(n) + 0.5) / n)) < 2.0 / math.sqrt(n)
+    x = numbers(gg.random.truncated_normal((n,), 45.0, np.inf, key=KEY))
+    assert abs(np.mean(x) - (45.0 + 1.0 / 45.0 - 2.0 / 45.0**3)) < 5.0 / 45.0 / math.sqrt(n)
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(-np.inf, 1.0), (0.0, np.inf), (-np.inf, np.inf), (45.0, np.inf)])
+def test_truncated_normal_differentiates_twice_at_any_bounds(lower: float, upper: float) -> None:
+    f = lambda loc, scale: gg.random.truncated_normal((4,), lower, upper, loc, scale, key=KEY)
+    check_grads(f, (0.1, 1.2), order=2)
+    by_bounds = gg.hessian(lambda b: gg.random.truncated_normal((4,), b[0], b[1], 0.1, 1.2, key=KEY).sum())
+    found = by_bounds(np.array([lower, upper])).numpy()
+    assert np.all(np.isfinite(found)) and not np.any(found[np.isinf([lower, upper])])
+
+
 def test_truncated_normal_refuses() -> None:
-    with pytest.raises(ValueError, match="expected lower < upper"):
-        gg.random.truncated_normal((), 1.0, 1.0)
+    for one in (1.0, np.float64(1.0), np.int64(1)):
+        with pytest.raises(ValueError, match="expected lower < upper"):
+            gg.random.truncated_normal((), one, one)
+    with pytest.raises(ValueError, match="scale=0; expected a number above 0"):
+        gg.random.truncated_normal((), scale=0)
+
+
+@pytest.mark.parametrize("name", ["normal", "exponential", "laplace", "logistic", "gumbel", "cauchy"])
+def test_numbers_that_are_no_scale(name: str) -> None:
+    draw = getattr(gg.random, name)
+    for scale in (-1, -0.5, np.float32(-0.5)):
+        with pytest.raises(ValueError, match=f"{name}: scale=-.*; expected a number of at least 0"):
+            draw((2,), scale=scale)
+    assert draw((2,), scale=0, key=KEY).tolist() == [0.0, 0.0]
+    wanted = draw((2,), key=KEY).numpy()
+    np.testing.assert_array_equal(draw((2,), scale=gg.tensor(-1.0), key=KEY).numpy(), -wanted)
 
 
 # ---- dropout ----------------------------------------------------------------------------------------------------------
@@ -578,6 +623,9 @@ def test_dropout_ends_and_errors() -> None:
     for p in (-0.1, 1.1, np.nan):
         with pytest.raises(ValueError, match="0 ≤ p ≤ 1"):
             gg.random.dropout(x, p)
+    for p in ("a", None, 1j):
+        with pytest.raises(errors.DtypeError, match="expected a probability"):
+            gg.random.dropout(x, p)  # type: ignore[arg-type]
     with pytest.raises(errors.DtypeError, match="expected a floating-point"):
         gg.random.dropout([1, 2])
 
@@ -697,3 +745,11 @@ def test_a_forked_child_has_numbers_of_its_own_unless_seeded() -> None:
     wanted = gg.random.uniform((2,)).tolist()
     gg.random.seed(4)
     assert drawn_in_a_child() == wanted
+
+
+def test_a_generator_where_a_key_is_wanted_is_told_the_way() -> None:
+    for f in (gg.random.split, lambda k: gg.random.fold_in(k, 1)):
+        with pytest.raises(errors.DtypeError, match=r"expected a key: g\.next_key\(\)$"):
+            f(gg.random.Generator(0))
+    with pytest.raises(errors.DtypeError, match=r"expected a key: gg\.random\.key\(3\), or a gg\.random\.Generator$"):
+        gg.random.normal(key=3)

@@ -180,6 +180,45 @@ def test_raveled_number() -> None:
 X = np.zeros((2, 3))
 
 
+def test_integers_of_numpy_and_tensors_are_integers() -> None:
+    x, one, two = numbers((2, 3)), np.int64(1), gg.tensor(2)
+    same(gg.reshape(x, np.int64(6)), x.reshape(6))
+    same(gg.broadcast_to(x[0, 0], np.int64(2)), np.broadcast_to(x[0, 0], 2))
+    same(gg.tensor(1.0).broadcast_to(3), np.ones(3))
+    same(gg.tensor(x).reshape(3, 2, copy=True), x.reshape(3, 2))
+    same(gg.expand_dims(x, one), x[:, None])
+    same(gg.tile(x, np.int64(2)), np.tile(x, 2))
+    same(gg.roll(x, two, one), np.roll(x, 2, 1))
+    same(gg.split(x, two)[1], x[1:])
+    same(gg.split(x, np.array(2))[1], x[1:])
+    same(gg.delete(x, gg.tensor([0, 2]), axis=1), x[:, 1:2])
+    same(gg.repeat(np.zeros(0), []), np.zeros(0))
+
+
+def test_shifts_and_axes_of_roll_broadcast() -> None:
+    x = numbers((3, 4))
+    for shift, axis in ((1, (0, 1)), ((1, 2), 1), ((1, 2), (0, 0)), ((1, 2), None), (1, ()), ((), ())):
+        same(gg.roll(x, shift, axis), np.roll(x, shift, axis))
+
+
+def test_pad_takes_its_numbers_as_arrays_of_any_shape() -> None:
+    x = numbers((2,))
+    for width in (np.array(2), gg.tensor(2), np.array([2, 2]), gg.tensor([[2, 2]])):
+        same(gg.pad(x, width), np.pad(x, 2))
+    for ends in (7.0, [7.0, 8.0], [[7.0, 8.0]]):
+        for mode, option in (("constant", "constant_values"), ("linear_ramp", "end_values")):
+            wanted = np.pad(x, 2, mode, **{option: ends})
+            same(gg.pad(x, 2, mode, **{option: np.array(ends)}), wanted)
+            same(gg.vmap(lambda e, m=mode, o=option: gg.pad(x, 2, m, **{o: e}))(np.array([ends]))[0], wanted)
+            transposed(lambda e, m=mode, o=option: gg.pad(gg.zeros(2), 2, m, **{o: e}), np.array(ends))
+
+
+def test_pad_of_booleans() -> None:
+    x = np.array([True, False])
+    for options in ({"mode": "constant", "constant_values": 1}, {"mode": "linear_ramp"}, {"mode": "edge"}):
+        assert gg.pad(x, (2, 3), **options).tolist() == np.pad(x, (2, 3), **options).tolist()
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -207,16 +246,40 @@ X = np.zeros((2, 3))
         (lambda: gg.concat([1.0, 2.0]), errors.ShapeError, "gg.stack"),
         (lambda: gg.stack([X, X[0]]), errors.ShapeError, "expected one shape"),
         (lambda: gg.split(X, 2, axis=1), errors.ShapeError, "gg.array_split"),
+        (lambda: np.vsplit(gg.zeros(4), 2), errors.ShapeError, "np.vsplit: shape"),
         (lambda: gg.array_split(X, 0), errors.ShapeError, "at least 1"),
         (lambda: gg.delete(X, 2, axis=0), errors.AxisError, "delete"),
         (lambda: gg.insert(X, 4, 0.0, axis=1), errors.AxisError, "insert"),
-        (lambda: gg.insert(X, [0, 1], np.zeros((2, 3)), axis=1), errors.ShapeError, "do not broadcast"),
+        (lambda: gg.insert(X, [0, 1], np.zeros((2, 3)), axis=1), errors.ShapeError, "does not broadcast"),
+        (lambda: gg.insert(X, 1.5, 0.0), errors.DtypeError, "expected a slice, or integers or booleans"),
+        (lambda: gg.insert(X, "a", 0.0), errors.DtypeError, "expected a slice, or integers or booleans"),
+        (lambda: gg.insert(np.zeros(3, "uint8"), 0, 300), errors.DtypeError, "a number that fits"),
+        (lambda: gg.reshape(X, 6.0), errors.DtypeError, "reshape: shape=6.0; expected an integer, or a sequence"),
+        (lambda: gg.reshape(X, (2.0, 3)), errors.DtypeError, "shape=2.0 is not an integer"),
+        (lambda: gg.reshape(X, "ab"), errors.DtypeError, "expected an integer, or a sequence"),
+        (lambda: gg.broadcast_to(X, (-1, 2, 3)), errors.ShapeError, "at least 0"),
+        (lambda: gg.broadcast_to(X, None), errors.DtypeError, "broadcast_to: shape=None"),
+        (lambda: gg.expand_dims(X, 1.5), errors.DtypeError, "expand_dims: axis=1.5"),
+        (lambda: gg.tile(X, 2.5), errors.DtypeError, "tile: reps=2.5"),
+        (lambda: gg.roll(X, 1.5), errors.DtypeError, "roll: shift=1.5"),
+        (lambda: gg.roll(X, (1, 2, 3), (0, 1)), errors.ShapeError, "3 shifts for 2 axes"),
+        (lambda: gg.vmap(lambda k: gg.roll(X, k))(np.arange(2)), errors.TraceError, "vmap"),
+        (lambda: gg.rot90(X, 1.5), errors.DtypeError, "k=1.5 is not an integer"),
+        (lambda: gg.rot90(X, axes=0), errors.AxisError, "expected two"),
+        (lambda: gg.diagonal(X, 0.5), errors.DtypeError, "offset=0.5 is not an integer"),
+        (lambda: gg.diag(X, "a"), errors.DtypeError, "k='a' is not an integer"),
+        (lambda: gg.split(X, 2.0), errors.DtypeError, "indices_or_sections=2.0; expected"),
+        (lambda: gg.split(X, [0.5]), errors.DtypeError, "indices_or_sections=0.5 is not an integer"),
+        (lambda: gg.repeat(X, [1, [2]]), errors.ShapeError, "or one for each"),
         (lambda: gg.insert(np.arange(3), 0, 0.5), errors.DtypeError, "float64 does not fit"),
         (lambda: gg.pad(X, 1, "around"), ValueError, "mode='around'"),
         (lambda: gg.pad(X, 1, "edge", end_values=1), ValueError, "takes no option"),
         (lambda: gg.pad(X, ((1, 1),) * 3), errors.ShapeError, "2 axes"),
         (lambda: gg.pad(X, -1), errors.ShapeError, "at least 0"),
         (lambda: gg.pad(np.zeros((0, 2)), 1, "edge"), errors.ShapeError, "is empty"),
+        (lambda: gg.pad(X, (1.5, 1)), errors.DtypeError, "pad_width=1.5 is not an integer"),
+        (lambda: gg.pad(X, "a"), errors.DtypeError, "pad_width='a' is not an integer"),
+        (lambda: gg.pad(X, 1, "mean", stat_length=1.5), errors.DtypeError, "stat_length=1.5 is not an integer"),
         (lambda: gg.pad(X, 1, "mean", stat_length=0), errors.ShapeError, "at least 1"),
         (lambda: gg.pad(X, 1, "reflect", reflect_type="up"), ValueError, "'even' or 'odd'"),
         (lambda: gg.cumulative_sum(X), errors.ShapeError, "gg.cumsum"),

@@ -38,7 +38,7 @@ def digits(test: int = 360, *, key: Key = None) -> tuple[ArrayDataset, ArrayData
     images, labels = _loaded()
     n = len(labels)
     if not 0 <= test <= n:
-        raise ValueError(f"digits: test={test}; expected 0 to {n} items")
+        raise errors.ArgumentError(f"digits: test={test}; expected 0 to {n} items")
     order = random.permutation(n, key=random.key(SPLIT_SEED) if key is None else key).to("cpu").numpy()
     images, labels = (images / 16.0).astype(np.float32)[order], labels.astype(np.int64)[order]
     return ArrayDataset(images[: n - test], labels[: n - test]), ArrayDataset(images[n - test :], labels[n - test :])

@@ -49,18 +49,22 @@ def _as_array(raw: Any) -> Any:
 def _sharded(
     shard: tuple[int, int], dataset: Dataset, batch_size: int, drop_last: bool, keyless: bool
 ) -> tuple[int, int]:
-    """Rank and number of ranks; ValueError if they cannot share the items."""
+    """Rank and number of ranks; ArgumentError if they cannot share the items."""
     rank, ranks = shard
     if not 0 <= rank < ranks:
-        raise ValueError(f"DataLoader: shard={shard}; expected a rank and the number of ranks, 0 <= rank < ranks")
+        raise errors.ArgumentError(
+            f"DataLoader: shard={shard}; expected a rank and the number of ranks, 0 <= rank < ranks"
+        )
     if ranks == 1:
         return rank, ranks
     if keyless:
-        raise ValueError("DataLoader: shuffle=True with a shard and no key; expected key=, the same on every rank")
+        raise errors.ArgumentError(
+            "DataLoader: shuffle=True with a shard and no key; expected key=, the same on every rank"
+        )
     n = len(dataset)
     left = n % (batch_size * ranks)
     if 0 < left < ranks and not drop_last:
-        raise ValueError(
+        raise errors.ArgumentError(
             f"DataLoader: of {n} items, batches of {batch_size} on {ranks} ranks leave {left} for the last, which is less than one for each; expected another batch_size, or drop_last=True"
         )
     return rank, ranks
@@ -81,7 +85,7 @@ class DataLoader:
     ``shard=(rank, ranks)`` is for processes that train together (``gg.distributed``): ``batch_size`` is that of each,
     a batch of ``ranks`` times as many items, as one process would see it, is dealt out in even parts, so that every
     item comes once per epoch on one of them, and all make as many steps. A last batch that is not full is dealt out
-    too; ValueError if it would leave a rank without items. To shuffle, they need the same ``key``: it must be given.
+    too; ArgumentError if it would leave a rank without items. To shuffle, they need the same ``key``: it must be given.
 
     >>> import gpugrad as gg
     >>> loader = gg.data.DataLoader(range(5), 2)
@@ -102,9 +106,9 @@ class DataLoader:
         shard: tuple[int, int] = (0, 1),
     ) -> None:
         if batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size={batch_size}; expected at least 1")
+            raise errors.ArgumentError(f"DataLoader: batch_size={batch_size}; expected at least 1")
         if prefetch < 0:
-            raise ValueError(f"DataLoader: prefetch={prefetch}; expected 0 or more")
+            raise errors.ArgumentError(f"DataLoader: prefetch={prefetch}; expected 0 or more")
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from gpugrad import errors
+
 
 class _Shared:
     """What the two threads share. The worker holds no reference to the iterator, so that dropping that ends the worker."""
@@ -64,7 +66,7 @@ class Prefetch(Iterator[Any]):
 
     def __init__(self, items: Iterable[Any], depth: int = 2) -> None:
         if depth < 1:
-            raise ValueError(f"Prefetch: depth={depth}; expected at least 1")
+            raise errors.ArgumentError(f"Prefetch: depth={depth}; expected at least 1")
         self._shared = _Shared(depth)
         self._thread = threading.Thread(target=_work, args=(items, self._shared), name="gpugrad-prefetch", daemon=True)
         self._thread.start()

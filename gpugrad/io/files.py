@@ -72,7 +72,7 @@ def save(tree: Any, path: Path, *, metadata: Mapping[str, str] | None = None) ->
     """
     strings = dict(metadata or {})
     if OUR_KEY in strings or not all(isinstance(s, str) for pair in strings.items() for s in pair):
-        raise TypeError(
+        raise errors.UnsupportedError(
             f"save: metadata={strings!r}; expected strings by strings other than {OUR_KEY!r}. Numbers can go into the tree"
         )
     try:
@@ -98,6 +98,10 @@ def save_model(model: Any, path: Path, *, metadata: Mapping[str, str] | None = N
     >>> gg.io.save_model(gg.nn.Linear(2, 3), path)
     >>> gg.io.load_model(gg.nn.Linear(2, 3), path)
     """
+    if not hasattr(model, "state_dict"):
+        raise errors.UnsupportedError(
+            f"save_model: {type(model).__name__} has no state_dict; expected a module. gg.io.save takes nests of tensors"
+        )
     save(model.state_dict(), path, metadata=metadata)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpugrad import dtypes, errors
@@ -30,6 +32,17 @@ def taken(module: Module, x: Any, parameter: Any) -> Any:
     return x
 
 
+def sizes(layer: str, name: str, given: int | Sequence[int]) -> tuple[int, ...]:
+    """A size, or several, as Python integers. ShapeError unless they are integers that a size can be."""
+    try:
+        out = tuple(map(operator.index, given if isinstance(given, Sequence) else (given,)))
+    except TypeError:
+        out = (-1,)
+    if any(n < 0 for n in out):
+        raise errors.ShapeError(f"{layer}: {name}={given!r}; expected integers of 0 or more")
+    return out
+
+
 def featured(module: Module, x: Any, axis: int, expected: int, layout: str) -> None:
     """ShapeError unless ``x`` has ``expected`` elements along ``axis`` (negative)."""
     shape = x.shape
@@ -40,4 +53,4 @@ def featured(module: Module, x: Any, axis: int, expected: int, layout: str) -> N
         )
 
 
-__all__ = ["featured", "named", "taken"]
+__all__ = ["featured", "named", "sizes", "taken"]

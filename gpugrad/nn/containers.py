@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
@@ -53,6 +54,12 @@ class _Numbered(Module):
 
     def _position(self, index: int) -> int:
         n = len(self)
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise errors.DtypeError(
+                f"{type(self).__name__}[{index!r}]: expected an integer or a slice. By name: getattr(module, name)"
+            ) from None
         if not -n <= index < n:
             raise errors.AxisError(
                 f"{type(self).__name__} of {n} modules has no item {index}; expected {-n} to {n - 1}"
@@ -125,7 +132,12 @@ class ModuleDict(Module):
         self.update(modules)
 
     def __setitem__(self, name: str, module: Module) -> None:
-        if "." in name or not isinstance(module, Module) or (hasattr(self, name) and name not in self):
+        if (
+            not isinstance(name, str)
+            or "." in name
+            or not isinstance(module, Module)
+            or (hasattr(self, name) and name not in self)
+        ):
             raise errors.UnsupportedError(
                 f"ModuleDict[{name!r}] = {type(module).__name__}; expected a module under a name without a dot that is not an attribute of modules"
             )

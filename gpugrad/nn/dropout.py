@@ -15,7 +15,7 @@ from gpugrad.transforms.lift import as_value
 class Dropout(Module):
     """In training each element is 0 with probability ``p``, and the others are divided by 1 - p (Srivastava et al., 2014).
 
-    Draws from the default generator, or from ``generator``.
+    Draws from the default generator, or from ``generator``; under ``vmap`` once for all items, as all random numbers do.
 
     >>> import gpugrad as gg
     >>> layer = gg.nn.Dropout(0.5, generator=gg.random.Generator(0))
@@ -27,7 +27,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, generator: random.Generator | None = None) -> None:
         if not 0.0 <= p <= 1.0:
-            raise ValueError(f"{type(self).__name__}: p={p}; expected a probability, 0 ≤ p ≤ 1")
+            raise errors.ArgumentError(f"{type(self).__name__}: p={p}; expected a probability, 0 ≤ p ≤ 1")
         self.p, self.generator = p, generator
 
     def forward(self, x: Any) -> Any:

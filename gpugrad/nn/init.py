@@ -131,9 +131,9 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
     >>> gg.nn.init.fans((16, 3, 5, 5))
     (75, 400)
     """
-    if len(shape) < 2:
+    if isinstance(shape, int) or len(shape) < 2:
         raise errors.ShapeError(
-            f"nn.init: shape {tuple(shape)} has no fan-in and fan-out; expected (out, in, *kernel). Use nn.init.uniform or nn.init.normal"
+            f"nn.init: shape {shape} has no fan-in and fan-out; expected (out, in, *kernel). Use nn.init.uniform or nn.init.normal"
         )
     kernel = math.prod(shape[2:])
     return shape[1] * kernel, shape[0] * kernel
@@ -152,7 +152,7 @@ def gain(nonlinearity: str, slope: float = 0.01) -> float:
     if nonlinearity == "leaky_relu":
         return math.sqrt(2.0 / (1.0 + slope * slope))
     if nonlinearity not in _GAINS:
-        raise ValueError(f"nn.init.gain({nonlinearity!r}); expected leaky_relu, {', '.join(_GAINS)}")
+        raise errors.ArgumentError(f"nn.init.gain({nonlinearity!r}); expected leaky_relu, {', '.join(_GAINS)}")
     return _GAINS[nonlinearity]
 
 
@@ -165,7 +165,7 @@ def xavier_uniform(
     >>> gg.nn.init.xavier_uniform((2, 3)).shape
     (2, 3)
     """
-    bound = gain * math.sqrt(6.0 / sum(fans(shape)))
+    bound = gain * math.sqrt(6.0 / max(sum(fans(shape)), 1))
     return uniform(shape, -bound, bound, key=key, dtype=dtype, device=device)
 
 
@@ -178,15 +178,15 @@ def xavier_normal(
     >>> gg.nn.init.xavier_normal((2, 3)).shape
     (2, 3)
     """
-    return normal(shape, 0.0, gain * math.sqrt(2.0 / sum(fans(shape))), key=key, dtype=dtype, device=device)
+    return normal(shape, 0.0, gain * math.sqrt(2.0 / max(sum(fans(shape)), 1)), key=key, dtype=dtype, device=device)
 
 
 def _fan(shape: Sequence[int], mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(
+        raise errors.ArgumentError(
             f"nn.init: mode={mode!r}; expected 'fan_in' (keeps the variance forward) or 'fan_out' (backward)"
         )
-    return fans(shape)[mode == "fan_out"]
+    return max(fans(shape)[mode == "fan_out"], 1)
 
 
 def kaiming_uniform(

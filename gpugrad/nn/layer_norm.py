@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpugrad import creation, errors
-from gpugrad.nn.checks import named, taken
+from gpugrad.nn.checks import named, sizes, taken
 from gpugrad.nn.module import Module
 from gpugrad.nn.parameter import Parameter
 from gpugrad.ops.neural import layer_norm
@@ -30,7 +30,7 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = sizes("LayerNorm", "normalized_shape", normalized_shape)
         self.eps = eps
         self.weight = Parameter(creation.ones(self.normalized_shape)) if elementwise_affine else None
         self.bias = Parameter(creation.zeros(self.normalized_shape)) if elementwise_affine and bias else None

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from gpugrad.nn import init
-from gpugrad.nn.checks import featured, taken
+from gpugrad.nn.checks import featured, sizes, taken
 from gpugrad.nn.module import Module
 from gpugrad.nn.parameter import Parameter
 from gpugrad.ops.bilinear import matmul, mT
@@ -24,7 +24,8 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, key: Any = None) -> None:
-        self.in_features, self.out_features = in_features, out_features
+        (self.in_features,) = sizes("Linear", "in_features", in_features)
+        (self.out_features,) = sizes("Linear", "out_features", out_features)
         bound = 1 / math.sqrt(max(in_features, 1))
         for_weight, for_bias = init.keys(key, 2)
         self.weight = Parameter(init.uniform((out_features, in_features), -bound, bound, key=for_weight))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from gpugrad import creation
+from gpugrad import creation, dtypes
 from gpugrad.nn.module import Module
 from gpugrad.ops import losses
 from gpugrad.transforms.lift import as_value
@@ -34,7 +34,10 @@ class _ClassLoss(_Loss):
         self.register_buffer("weight", None if weight is None else creation.tensor(weight).detach(), persistent=False)
 
     def forward(self, x: Any, target: Any) -> Any:
-        return type(self).function(as_value(x), as_value(target), weight=self.weight, **self.settings)
+        x, weight = as_value(x), self.weight
+        if weight is not None and dtypes.is_inexact(x.dtype):
+            weight = weight.astype(x.dtype)  # weights written as Python numbers would widen the loss
+        return type(self).function(x, as_value(target), weight=weight, **self.settings)
 
 
 class CrossEntropyLoss(_ClassLoss):

@@ -97,14 +97,17 @@ class Module:
             self._kinds[name] = _MODULE
         elif type(new) is trace.Tensor and isinstance(new._mark, Leaf) and kind != _BUFFER:
             self._kinds[name] = _PARAMETER
-        elif kind == _PARAMETER and type(new) is trace.Tensor:
+        elif kind == _PARAMETER and new is not None:
+            what = "a computed tensor" if type(new) is trace.Tensor else type(new).__name__
             raise errors.GraphError(
-                f"{type(self).__name__}.{name} is a parameter and cannot be set to a computed tensor, which would take it out of training. Set nn.Parameter(value), copy into it (module.{name}.copy_(value)), or use nn.functional_call"
+                f"{type(self).__name__}.{name} is a parameter and cannot be set to {what}, which would take it out of training. Set nn.Parameter(value), copy into it (module.{name}.copy_(value)), or use nn.functional_call"
+            )
+        elif kind == _MODULE and new is not None:
+            raise errors.UnsupportedError(
+                f"{type(self).__name__}.{name} is a submodule and cannot be set to {type(new).__name__}, which would take its parameters out of training; expected a module or None. To have something else there: del module.{name}"
             )
         elif kind == _BUFFER and not (new is None or type(new) is trace.Tensor):
-            raise errors.DtypeError(
-                f"{type(self).__name__}.{name} is a buffer and cannot be set to {type(new).__name__}; expected a tensor or None"
-            )
+            raise _no_buffer(self, name, new)
         elif kind == _BUFFER or (new is None and kind is not None):
             pass  # a buffer's new value, or an empty place, which keeps its kind
         else:
@@ -120,10 +123,17 @@ class Module:
     def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
         """Make an attribute of a tensor that is part of the module's state and is not trained.
 
-        With ``persistent=False`` it moves with the module and is not in ``state_dict``.
+        With ``persistent=False`` it moves with the module and is not in ``state_dict``. Raises UnsupportedError for a
+        name that a buffer cannot have, DtypeError for a value that is neither a tensor nor None.
         """
         if not name.isidentifier():
             raise errors.UnsupportedError(f"register_buffer({name!r}): expected a name that can be an attribute")
+        if getattr(type(self), name, None) is not None or self._kinds.get(name, _BUFFER) != _BUFFER:
+            raise errors.UnsupportedError(
+                f"register_buffer({name!r}): {type(self).__name__} has something else of that name; expected another name"
+            )
+        if not (value is None or type(value) is trace.Tensor):
+            raise _no_buffer(self, name, value)
         self._kinds[name] = _BUFFER
         self._transient.discard(name)
         if not persistent:
@@ -287,6 +297,12 @@ def _walk_state(module: Module, at: str) -> Iterator[tuple[str, Any]]:
             yield from _walk_state(v, f"{at}{name}.")
         else:
             yield at + name, v
+
+
+def _no_buffer(module: Module, name: str, new: Any) -> errors.DtypeError:
+    return errors.DtypeError(
+        f"{type(module).__name__}.{name} is a buffer and cannot be set to {type(new).__name__}; expected a tensor or None. Make it one: gg.tensor(value)"
+    )
 
 
 def _warn_of_hidden(module: Module, name: str, new: Any) -> None:

@@ -17,6 +17,10 @@ def copied(t: Any) -> Any:
 
 def load(owner: str, own: Mapping[str, Any], values: Mapping[str, Any], strict: bool) -> None:
     """Copy ``values`` into the tensors of ``own``, all or none of them."""
+    if not isinstance(values, Mapping):
+        raise errors.UnsupportedError(
+            f"load_state_dict: {type(values).__name__}; expected a dictionary of arrays by name, as state_dict gives"
+        )
     missing = [name for name in own if name not in values] if strict else []
     unexpected = [name for name in values if name not in own] if strict else []
     new, unfitting = {}, []

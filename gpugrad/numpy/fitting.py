@@ -125,7 +125,9 @@ def hsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
 
 
 def vsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> Any:
-    """Parts along the first axis."""
+    """Parts along the first axis of at least two."""
+    if len(ary.shape) < 2:
+        raise errors.ShapeError(f"np.vsplit: shape {ary.shape}; expected at least two axes. Use np.split")
     return joining.split(ary, indices_or_sections, 0)
 
 
@@ -317,7 +319,7 @@ def cross(a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1,
 
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Array:
     """The sum along the diagonals of the matrices in two axes."""
-    return delivered(contraction.trace(_in(a, dtype), offset, axis1, axis2), out, "np.trace")
+    return delivered(contraction.trace(a, offset, axis1, axis2, dtype), out, "np.trace")
 
 
 # ---- the rest -----------------------------------------------------------------------------------------------------------

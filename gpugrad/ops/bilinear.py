@@ -28,6 +28,16 @@ def _mismatch(x: Shape, y: Shape) -> errors.ShapeError:
     )
 
 
+def batches(name: str, x: Shape, y: Shape, a: Shape, b: Shape) -> None:
+    """ShapeError, with the whole shapes ``x`` and ``y``, unless their batch axes ``a`` and ``b`` broadcast."""
+    try:
+        broadcast_shapes(name, (a, b))
+    except errors.ShapeError:
+        raise errors.ShapeError(
+            f"{name}: shapes {x} and {y}, of which the axes {a} and {b} are a batch and do not broadcast; expected equal sizes, or 1. Reshape or slice an operand"
+        ) from None
+
+
 def _matmul_shape(x: Shape, y: Shape) -> Shape:
     if x[-1] != y[-2]:
         raise _mismatch(x, y)
@@ -92,7 +102,7 @@ def matmul(x: Array, y: Array) -> Array:
     n, m = len(a), len(b)
     if n > 1 and m > 1 and a[-1] == b[-2]:
         if a[:-2] != b[:-2]:
-            broadcast_shapes("matmul", (a[:-2], b[:-2]))
+            batches("matmul", a, b, a[:-2], b[:-2])
         return mm(x, y)
     if n == 0 or m == 0:
         raise errors.ShapeError(f"matmul: shapes {a} and {b}; expected at least one axis in each. To scale, use x * y")

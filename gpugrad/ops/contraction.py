@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import functools as ft
 import math
-from collections.abc import Container, Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gpugrad import dtypes, errors
-from gpugrad.ops.bilinear import mm, mT, shape_of
+from gpugrad.ops.bilinear import batches, mm, mT, shape_of
 from gpugrad.ops.elementwise import multiply
 from gpugrad.ops.linear import conj, diagonal, permute, reduce_sum, reshape
+from gpugrad.ops.reductions import sum as sum_of
 from gpugrad.primitive import Shape
-from gpugrad.shapes import axes_of, axis_of
+from gpugrad.shapes import axes_of, axis_of, integer_of
 from gpugrad.trace import Array
 
 # ---- two operands whose axes have labels ----------------------------------------------------------------------------
@@ -118,6 +119,10 @@ def _parsed(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[Labels, .
     ellipsis = tuple(range(max((k for k in sizes if isinstance(k, int)), default=0), 0, -1))
     if arrow:
         before, dots, after = output.partition("...")
+        if ellipsis and not dots:
+            raise errors.ShapeError(
+                f"einsum: the result {output!r} of {subscripts!r} with shapes {', '.join(map(str, shapes))}; expected '...' in it too, for the {len(ellipsis)} axes that have no letter. To sum over them, give them letters"
+            )
         result: Labels = (*before, *ellipsis, *after) if dots else tuple(output)
     else:
         letters = inputs.replace(",", "").replace("...", "")
@@ -186,6 +191,10 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     >>> gg.einsum("ij,j->i", gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
+    if not isinstance(subscripts, str):
+        raise errors.DtypeError(
+            f"einsum: subscripts of type {type(subscripts).__name__}; expected a string such as 'ij,jk->ik'. gg.numpy.einsum takes lists of labels too"
+        )
     shapes = tuple(map(shape_of, operands))
     labels, result, sizes = _parsed(subscripts, shapes)
     waiting = [_squeezed(x, k, sizes) for x, k in zip(operands, labels, strict=True)]
@@ -218,30 +227,31 @@ def tensordot(x: Array, y: Array, axes: int | Sequence[Any] = 2) -> Array:
     >>> gg.tensordot(gg.ones((2, 3, 4)), gg.ones((4, 3, 5)), axes=([1, 2], [1, 0])).shape
     (2, 5)
     """
-    s, t = shape_of(x), shape_of(y)
-    if isinstance(axes, int):
-        if not 0 <= axes <= min(len(s), len(t)):
-            raise errors.AxisError(
-                f"tensordot: axes={axes} for shapes {s} and {t}; expected at most as many as either has"
+    if isinstance(axes, Sequence | np.ndarray):
+        if len(axes) != 2:
+            raise errors.ShapeError(
+                f"tensordot: axes={axes!r}; expected an integer, or a pair of axes or of lists of them"
             )
-        pairs = [(k - axes, k - len(t)) for k in range(axes)]
-    else:
-        left, right = axes
-        pairs = list(zip_axes(axes_of(left, s, "tensordot"), axes_of(right, t, "tensordot"), s, t))
-    if any(s[i] != t[j] for i, j in pairs):
-        raise errors.ShapeError(f"tensordot: shapes {s} and {t} with axes={axes}; expected pairs of axes of one size")
+        return _paired(x, y, axes[0], axes[1], "tensordot")
+    n, s, t = integer_of(axes, "tensordot", "axes"), shape_of(x), shape_of(y)
+    if not 0 <= n <= min(len(s), len(t)):
+        raise errors.AxisError(f"tensordot: axes={n} for shapes {s} and {t}; expected at most as many as either has")
+    return _paired(x, y, range(-n, 0), range(n), "tensordot")
+
+
+def _paired(x: Any, y: Any, left: Any, right: Any, name: str) -> Any:
+    """The sum of products over some axes of ``x``, each beside one of ``y``."""
+    s, t = shape_of(x), shape_of(y)
+    i, j = axes_of(left, s, name), axes_of(right, t, name)
+    if [s[k] for k in i] != [t[k] for k in j]:
+        raise errors.ShapeError(
+            f"{name}: shapes {s} and {t} summed over axes {i} and {j}; expected as many axes, in pairs of one size"
+        )
     a: list[Label] = list(range(len(s)))
     b: list[Label] = list(range(len(s), len(s) + len(t)))
-    for i, j in pairs:
-        b[j] = a[i]
+    for k, m in zip(i, j, strict=True):
+        b[m] = a[k]
     return _contracted(x, tuple(a), y, tuple(b), [k for k in (*a, *b) if not (k in a and k in b)])[0]
-
-
-def zip_axes(left: Sequence[int], right: Sequence[int], s: Shape, t: Shape) -> Iterator[tuple[int, int]]:
-    """The axes in pairs; ShapeError if there is one too many."""
-    if len(left) != len(right):
-        raise errors.ShapeError(f"tensordot: {len(left)} axes of {s} and {len(right)} of {t}; expected as many")
-    return zip(left, right, strict=True)
 
 
 def outer(x: Array, y: Array) -> Array:
@@ -278,6 +288,7 @@ def vecdot(x: Array, y: Array, axis: int = -1) -> Array:
         raise errors.ShapeError(
             f"vecdot: shapes {s} and {t} along axis {axis}: {s[i]} and {t[j]} elements; expected as many"
         )
+    batches("vecdot", s, t, *(tuple(n for k, n in enumerate(u, -len(u)) if k != p) for u, p in ((s, i), (t, j))))
     x = conj(x) if dtypes.is_complex(x.dtype) else x
     return reduce_sum(multiply(_last(x, i), _last(y, j)), axis=(-1,))
 
@@ -295,7 +306,7 @@ def dot(x: Array, y: Array) -> Array:
     s, t = shape_of(x), shape_of(y)
     if not s or not t:
         return multiply(x, y)
-    return tensordot(x, y, axes=([-1], [-1 if len(t) == 1 else -2]))
+    return _paired(x, y, -1, -1 if len(t) == 1 else -2, "dot")
 
 
 def inner(x: Array, y: Array) -> Array:
@@ -309,7 +320,7 @@ def inner(x: Array, y: Array) -> Array:
     """
     if not shape_of(x) or not shape_of(y):
         return multiply(x, y)
-    return tensordot(x, y, axes=([-1], [-1]))
+    return _paired(x, y, -1, -1, "inner")
 
 
 def kron(x: Array, y: Array) -> Array:
@@ -331,10 +342,11 @@ def kron(x: Array, y: Array) -> Array:
     return reshape(multiply(blocks, inside), to=tuple(m * n for m, n in zip(a, b, strict=True)), rank=2 * rank)
 
 
-def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Array:
     """The sum along the diagonals of the matrices in two axes, the first two unless given; the other axes stay.
 
-    Raises AxisError if an axis is out of range or both are one.
+    Smaller integers and booleans are summed in 64 bits, as by ``sum``; or in ``dtype``. Raises AxisError if an axis is
+    out of range or both are one.
 
     >>> import gpugrad as gg
     >>> gg.numpy.trace(gg.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -343,7 +355,8 @@ def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     shape = x.shape
     i, j = axes_of((axis1, axis2), shape, "trace")
     rest = tuple(k for k in range(-len(shape), 0) if k not in (i, j))
-    return reduce_sum(diagonal(permute(x, perm=(*rest, i, j)), offset), axis=(-1,))
+    offset = integer_of(offset, "trace", "offset")
+    return sum_of(diagonal(permute(x, perm=(*rest, i, j)), offset), axis=-1, dtype=dtype)
 
 
 __all__ = ["dot", "einsum", "inner", "kron", "outer", "tensordot", "trace", "vecdot"]

@@ -10,7 +10,7 @@ Layouts are PyTorch's: x (N, C, *space), w (O, C / groups, *kernel), g (N, O, *w
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gpugrad import errors
@@ -19,6 +19,7 @@ from gpugrad.ops.elementwise import add
 from gpugrad.ops.linear import permute, reshape, zeros
 from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, extent, inner, padded, padded_size, sizes_of, taps
 from gpugrad.primitive import Primitive, Shape, bilinear
+from gpugrad.shapes import integer_of
 from gpugrad.trace import Array, bind
 
 # ---- the forwards: one matrix product per group, on columns that hold the windows -----------------------------------
@@ -176,6 +177,18 @@ conv_weight: Primitive = bilinear(
 
 
 def _padding_of(given: Any, n: int, kernel: Shape, stride: Shape, dilation: Shape, name: str) -> Pairs:
+    if isinstance(given, Iterable) and not isinstance(given, str) and any(isinstance(p, Iterable) for p in given):
+        try:
+            pairs = tuple(sizes_of(p, 2, name, "padding", 0) for p in given)
+        except errors.ShapeError:
+            pairs = ()
+        if len(pairs) != n:
+            raise errors.ShapeError(
+                f"{name}: padding={given!r}; expected {n} ints or pairs (before, after) of at least 0"
+            )
+        return tuple((lo, hi) for lo, hi in pairs)
+    if not isinstance(given, str):
+        return tuple((p, p) for p in sizes_of(given, n, name, "padding", 0))
     if given == "valid":
         return ((0, 0),) * n
     if given == "same":
@@ -184,16 +197,9 @@ def _padding_of(given: Any, n: int, kernel: Shape, stride: Shape, dilation: Shap
                 f"{name}: padding='same' with stride {stride}; expected stride 1, for which the output has the input's size. Give numbers instead"
             )
         return tuple(((e - 1) // 2, e - 1 - (e - 1) // 2) for e in extent(kernel, dilation))
-    if isinstance(given, str):
-        raise errors.ShapeError(
-            f"{name}: padding={given!r}; expected 'same', 'valid', an int, or {n} ints or pairs (before, after)"
-        )
-    if not isinstance(given, int) and any(not isinstance(p, int) for p in given):
-        pairs = tuple((p, p) if isinstance(p, int) else tuple(p) for p in given)
-        if len(pairs) == n and all(len(p) == 2 and min(p) >= 0 for p in pairs):
-            return pairs
-        raise errors.ShapeError(f"{name}: padding={given!r}; expected {n} ints or pairs (before, after) of at least 0")
-    return tuple((p, p) for p in sizes_of(given, n, name, "padding", 0))
+    raise errors.ShapeError(
+        f"{name}: padding={given!r}; expected 'same', 'valid', an int, or {n} ints or pairs (before, after)"
+    )
 
 
 def _checked(
@@ -206,6 +212,8 @@ def _checked(
         raise errors.ShapeError(
             f"{name}: input {a} and weight {w}; expected (N, C, *space) or (C, *space), and {layout}, with {n} spatial axes"
         )
+    if 0 in w[2:]:
+        raise errors.ShapeError(f"{name}: weight {w}; expected a kernel of at least one element along each axis")
     c = a[-n - 1]
     if groups < 1 or c != of_input or c % groups or of_output % groups:
         raise errors.ShapeError(
@@ -228,6 +236,7 @@ def _convolve(
     n: int, x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Any, dilation: Sizes, groups: int
 ) -> Array:
     name = f"conv{n}d"
+    groups = integer_of(groups, name, "groups")
     w = shape_of(weight)
     batched = len(shape_of(x)) == n + 2
     x = _checked(name, n, x, weight, bias, groups, w[1] * groups if len(w) > 1 else 0, w[0] if w else 0)
@@ -300,6 +309,7 @@ def _convolve_back(
     dilation: Sizes,
 ) -> Array:
     name = f"conv_transpose{n}d"
+    groups = integer_of(groups, name, "groups")
     w = shape_of(weight)
     batched = len(shape_of(x)) == n + 2
     x = _checked(name, n, x, weight, bias, groups, w[0] if w else 0, w[1] * groups if len(w) > 1 else 0)

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from gpugrad import dtypes
 from gpugrad.ops.bilinear import mm
 from gpugrad.ops.elementwise import equal, hypot, multiply, reciprocal, where
-from gpugrad.ops.linear import conj, diag_embed, diagonal, expand, imag, real, reduce_sum, to_complex
+from gpugrad.ops.gaps import over
+from gpugrad.ops.linear import conj, constant, diag_embed, diagonal, expand, imag, real, reduce_sum, to_complex, tril
 from gpugrad.ops.linearized import reduce_max
-from gpugrad.ops.matrices import LinAlgError, over, square_of
+from gpugrad.ops.matrices import LinAlgError, attempt, square_of
 from gpugrad.primitive import Primitive, linearized
 from gpugrad.trace import Array
 
@@ -50,8 +51,9 @@ def _largest(v: Any) -> Any:
     """Which component of each column is the largest, as numbers 0 and 1: the first, if several are."""
     n = v.shape[-1]
     size = _size(v)
-    top = equal(size, _rows(reduce_max(size, axis=(-2,)), n))
-    return where(top, 1.0, 0.0 * size)
+    top = where(equal(size, _rows(reduce_max(size, axis=(-2,)), n)), 1.0, 0.0 * size)
+    so_far = mm(tril(constant(size, to=size.shape, fill=1), k=0), top)
+    return where(equal(so_far, 1.0), top, 0.0)
 
 
 def _in_basis(t: Any, x: Any, v: Any) -> Any:
@@ -64,19 +66,20 @@ def _eig_map(t: Any, x: Any, out: Any) -> Any:
     w, v = out
     n = w.shape[-1]
     r = _in_basis(t, x, v)
+    if not n:
+        return diagonal(r), r
     turned = mm(v, _by_gaps(r, w))
     length = real(reduce_sum(multiply(turned, conj(v)), axis=(-2,)))
     top = _largest(v)
-    count = reduce_sum(top, axis=(-2,))
-    pivot = reduce_sum(multiply(to_complex(top), v), axis=(-2,)) / to_complex(count)
-    moved = reduce_sum(multiply(to_complex(top), turned), axis=(-2,)) / to_complex(count)
+    pivot = reduce_sum(multiply(to_complex(top), v), axis=(-2,))
+    moved = reduce_sum(multiply(to_complex(top), turned), axis=(-2,))
     phase = imag(multiply(moved, reciprocal(pivot)))
     scale = to_complex(length) + 1j * to_complex(phase)
     return diagonal(r), turned - multiply(v, _rows(scale, n))
 
 
 def _eig(xp: Any, x: Any) -> tuple[Any, Any]:
-    w, v = xp.linalg.eig(x)
+    w, v = attempt("eig", "finite numbers", xp.linalg.eig, x)
     to = dtypes.native(xp, dtypes.complex_of(dtypes.of(x)))
     return xp.astype(w, to), xp.astype(v, to)
 

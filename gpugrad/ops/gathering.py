@@ -313,6 +313,10 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
     size = x.shape[a]
     if mode not in ("raise", "wrap", "clip"):
         raise ValueError(f"take: mode={mode!r}; expected 'raise', 'wrap' or 'clip'")
+    indices = placed(indices, x, "take")
+    d = dtypes.of(indices)
+    if (d.kind in "iu" and d.itemsize < 8) or not math.prod(indices.shape):  # int8 may not hold the size; [] is float64
+        indices = cast(indices, dtype=dtypes.dtype("int64"), source=d)
     if mode != "raise" and size:
         indices = remainder(indices, size) if mode == "wrap" else clip(indices, 0, size - 1)
     return gather(x, checked(indices, x, size, a + len(x.shape), "take"), axis=a)
@@ -387,14 +391,32 @@ def _replaced(s: Shape, axis: int) -> Shape:
     return tuple(rest)
 
 
+def _fitting(v: Any, want: Any, name: str) -> Any:
+    """Python numbers for an array of integers, or 0 and 1 for one of booleans; DtypeError for what its dtype cannot hold."""
+    try:
+        numbers = np.asarray(v)
+        if want.kind == "b":
+            return numbers != 0 if numbers.dtype.kind in "iu" and np.isin(numbers, (0, 1)).all() else v
+        return np.asarray(v, want) if numbers.dtype.kind in "iuO" else v
+    except OverflowError as error:
+        raise errors.DtypeError(
+            f"{name}: {error}; expected a number that fits. Cast the array to a wider dtype"
+        ) from None
+    except (TypeError, ValueError):
+        return v
+
+
 def written_as(v: Any, x: Any, name: str) -> Any:
     """``v`` as an array of the dtype of ``x``. DtypeError where that would lose what ``v`` is: a float in an integer."""
+    want = dtypes.of(x)
+    if want.kind in "biu" and not hasattr(v, "dtype"):
+        v = _fitting(v, want, name)
     v = placed(v, x, name)
-    have, want = dtypes.of(v), dtypes.of(x)
+    have = dtypes.of(v)
     if have == want:
         return v
     order = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2, "c": 3}
-    if order[have.kind] > order[want.kind]:
+    if order[have.kind] > order[want.kind] and math.prod(v.shape):
         raise errors.DtypeError(
             f"{name}: a value of dtype {have.name} does not fit in an array of dtype {want.name}; "
             f"expected the same or a lesser kind. Cast one: x.astype({have.name!r})"
@@ -409,8 +431,7 @@ def fits(shape: Shape, target: Shape, name: str) -> None:
         n not in (1, m) for n, m in zip(short, target[len(target) - len(short) :], strict=True)
     ):
         raise errors.ShapeError(
-            f"{name}: values of shape {shape} do not broadcast to the place they are written to, of shape {target}; "
-            "expected each size equal, or 1"
+            f"{name}: shape {shape} does not broadcast to shape {target}; expected each size equal, or 1"
         )
 
 

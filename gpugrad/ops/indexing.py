@@ -186,6 +186,8 @@ def _combined(indices: Sequence[tuple[Any, int]]) -> Any:
 def _range(s: slice, n: int) -> tuple[int, int, int]:
     try:
         start, stop, step = s.indices(n)
+    except errors.TraceError:
+        raise
     except TypeError:
         raise errors.DtypeError(f"x[{s}]: the ends and the step of a slice must be integers or None") from None
     except ValueError:
@@ -248,8 +250,8 @@ def _item(item: Any, x: Any) -> Any:
     if not hasattr(item, "dtype"):
         if hasattr(item, "__index__") and not isinstance(item, bool):
             return operator.index(item)
-        if isinstance(item, list | tuple) and len(item) == 0:
-            item = np.zeros(np.shape(item), np.int64)
+        written = placed(item, x, NAME)
+        item = written if math.prod(written.shape) else np.zeros(written.shape, np.int64)
     item = placed(item, x, NAME)
     kind = dtypes.of(item).kind
     if kind not in "iub":

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools as ft
 import itertools as it
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gpugrad import dtypes, errors
+from gpugrad import dtypes, errors, trace
 from gpugrad.ops import linear as lin
 from gpugrad.ops.gathering import fits, gather, placed, written_as
 from gpugrad.ops.rearranging import arrays, at_least, ravel, reshaped
-from gpugrad.shapes import axis_of
+from gpugrad.shapes import axis_of, integers_of
 from gpugrad.trace import Array
 
 __all__ = [
@@ -152,6 +153,14 @@ def _parts(x: Any, bounds: Sequence[int], axis: int) -> tuple[Any, ...]:
     return parts
 
 
+def _sections(given: Any) -> int | None:
+    """A number of parts; None for a sequence of places to cut at."""
+    try:
+        return operator.index(given)
+    except TypeError:
+        return None
+
+
 def array_split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Array, ...]:
     """``x`` cut along an axis: into so many parts, the first ones longer by one if need be; or before each index given.
 
@@ -161,13 +170,13 @@ def array_split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 
     """
     a = axis_of(axis, x.shape, "array_split")
     n = x.shape[a]
-    if isinstance(indices_or_sections, int | np.integer):
-        count = int(indices_or_sections)
+    count = _sections(indices_or_sections)
+    if count is not None:
         if count < 1:
             raise errors.ShapeError(f"array_split: {count} parts; expected at least 1")
         size, longer = divmod(n, count)
         return _parts(x, [k * size + min(k, longer) for k in range(count + 1)], a)
-    cuts = [int(k) for k in indices_or_sections]
+    cuts = integers_of(indices_or_sections, "array_split", "indices_or_sections")
     ends = [0, *(min(max(k + n if k < 0 else k, 0), n) for k in cuts), n]
     if sorted(ends) == ends:
         return _parts(x, ends, a)
@@ -184,9 +193,10 @@ def split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
     (tensor([1.]), tensor([2., 3.]))
     """
     n = x.shape[axis_of(axis, x.shape, "split")]
-    if isinstance(indices_or_sections, int | np.integer) and (indices_or_sections < 1 or n % indices_or_sections):
+    count = _sections(indices_or_sections)
+    if count is not None and (count < 1 or n % count):
         raise errors.ShapeError(
-            f"split: {n} elements along axis {axis} of shape {x.shape} do not make {indices_or_sections} equal parts. "
+            f"split: {n} elements along axis {axis} of shape {x.shape} do not make {count} equal parts. "
             "Use gg.array_split"
         )
     return array_split(x, indices_or_sections, axis)
@@ -230,7 +240,8 @@ def delete(x: Array, obj: int | slice | Sequence[int], axis: int | None = None) 
     if axis is None:
         x, axis = ravel(x), 0
     a = axis_of(axis, x.shape, "delete")
-    left = _indices("delete", np.delete, x.shape[a], obj)
+    at = np.asarray(obj) if type(obj) is trace.Tensor else obj
+    left = _indices("delete", np.delete, x.shape[a], at)
     return gather(x, placed(left, x, "delete"), axis=a)
 
 
@@ -254,6 +265,8 @@ def insert(x: Array, obj: int | slice | Sequence[int], values: Array, axis: int 
         where = np.flatnonzero(where)
     elif not where.size:
         where = where.astype(np.int64)  # of an empty list
+    if where.dtype.kind not in "iu":
+        raise errors.DtypeError(f"insert: obj={obj!r}; expected a slice, or integers or booleans")
     rank = len(x.shape)
     v = reshaped(v, (1,) * (rank - len(v.shape)) + v.shape)
     if where.ndim == 0 or where.size == 1:

@@ -6,23 +6,26 @@ singular matrix, one that is not positive definite) is a :class:`~gpugrad.ops.ma
 
 from __future__ import annotations
 
+import itertools as it
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gpugrad import errors
+from gpugrad import dtypes, errors
+from gpugrad.ops import determinants, factorizations, solving
 from gpugrad.ops import linear as lin
-from gpugrad.ops import matrices as m
 from gpugrad.ops.arithmetic import abs as absolute
-from gpugrad.ops.bilinear import matmul, mm, shape_of
+from gpugrad.ops.bilinear import batches, matmul, mm, shape_of
 from gpugrad.ops.contraction import tensordot, vecdot
 from gpugrad.ops.elementwise import multiply, subtract
-from gpugrad.ops.linear import constant, reduce_sum, reshape, slice_, unslice
-from gpugrad.ops.matrices import H, matrix_of, scaled_identity, square_of, tolerance
+from gpugrad.ops.linear import reduce_sum, reshape, slice_, unslice
+from gpugrad.ops.matrices import H, identity, matrix_of, square_of
 from gpugrad.ops.norms import cond, count_above, matrix_norm, matrix_rank, norm, vector_norm
 from gpugrad.ops.rearranging import matrix_transpose
 from gpugrad.ops.reductions import floating
 from gpugrad.ops.reductions import sum as sum_of
-from gpugrad.shapes import axis_of
+from gpugrad.ops.solving import tolerance
+from gpugrad.primitive import broadcast_shapes
+from gpugrad.shapes import axis_of, integer_of
 from gpugrad.trace import Array, raw_of
 
 
@@ -67,6 +70,7 @@ def _sides(x: Any, y: Any, name: str) -> tuple[Any, Any, bool]:
             f"{name}: matrices {x.shape} and right side {shape}; expected (..., n, n) with (n,) or (..., n, k)"
         )
     y = floating(y)
+    batches(name, x.shape, shape, x.shape[:-2], shape[:-2])
     return x, reshape(y, to=(*shape, 1), rank=1) if vector else y, vector
 
 
@@ -85,7 +89,7 @@ def solve(a: Array, b: Array) -> Array:
     tensor([0.5 , 0.25])
     """
     x, y, vector = _sides(a, b, "solve")
-    return _as_given(m.solve(x, y), vector)
+    return _as_given(solving.solve(x, y), vector)
 
 
 def solve_triangular(a: Array, b: Array, lower: bool = False, unit_diagonal: bool = False) -> Array:
@@ -99,7 +103,7 @@ def solve_triangular(a: Array, b: Array, lower: bool = False, unit_diagonal: boo
     tensor([1., 1.])
     """
     x, y, vector = _sides(a, b, "solve_triangular")
-    return _as_given(m.solve_triangular(x, y, lower=bool(lower), unit=bool(unit_diagonal)), vector)
+    return _as_given(solving.solve_triangular(x, y, lower=bool(lower), unit=bool(unit_diagonal)), vector)
 
 
 def inv(x: Array) -> Array:
@@ -112,7 +116,7 @@ def inv(x: Array) -> Array:
     tensor([[0.5 , 0.  ],
             [0.  , 0.25]])
     """
-    return m.inv(square_of(x, "inv"))
+    return solving.inv(square_of(x, "inv"))
 
 
 def pinv(x: Array, rtol: float | Array | None = None) -> Array:
@@ -127,14 +131,15 @@ def pinv(x: Array, rtol: float | Array | None = None) -> Array:
             [0. , 0. ]])
     """
     x = matrix_of(x, "pinv")
-    return m.pinv(x, tolerance(x, rtol))
+    return solving.pinv(x, tolerance(x, rtol, "pinv"))
 
 
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Array, Array]:
     """The x that minimises the norm of a @ x - b, the shortest if there are many; as NumPy, (x, residuals, rank, s).
 
     ``residuals`` are the sums of squares of a @ x - b, empty unless ``a`` has more rows than columns and full rank;
-    ``rank`` counts the singular values ``s`` above ``rcond`` times the largest (max(rows, columns) · eps unless given).
+    ``rank`` counts the singular values ``s`` above ``rcond`` times the largest (max(rows, columns) · eps unless given,
+    eps for a negative one); the others count as 0.
     x is differentiated through the pseudo-inverse, so the derivative holds among matrices of the same rank, and the
     condition number of ``a`` is not squared. Raises ShapeError if the shapes do not fit.
 
@@ -149,9 +154,11 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
             f"lstsq: matrix {x.shape} and right side {shape}; expected (m, n) with (m,) or (m, k). For a batch use gg.vmap, or gg.linalg.pinv(a) @ b"
         )
     y = floating(b)
-    tol = tolerance(x, rcond)
-    s = m.svdvals(x)
-    out = matmul(m.pinv(x, tol), y)
+    tol = tolerance(x, rcond, "lstsq")
+    if isinstance(tol, float) and tol < 0.0:
+        tol = float(dtypes.finfo(dtypes.of(x)).eps)
+    s = factorizations.svdvals(x)
+    out = matmul(solving.pinv(x, tol), y)
     rest = absolute(subtract(matmul(x, out), y))
     rank = count_above(s, tol)
     if x.shape[0] > x.shape[1] and _is_full(rank, x.shape[1]):
@@ -183,7 +190,7 @@ def det(x: Array) -> Array:
     tensor([[ 4., -2.],
             [-2.,  1.]])
     """
-    return m.det(square_of(x, "det"))
+    return determinants.det(square_of(x, "det"))
 
 
 def slogdet(x: Array) -> SlogdetResult:
@@ -195,7 +202,7 @@ def slogdet(x: Array) -> SlogdetResult:
     >>> gg.linalg.slogdet(gg.tensor([[0.0, 1.0], [1.0, 0.0]]))
     SlogdetResult(sign=tensor(-1.), logabsdet=tensor(0.))
     """
-    return SlogdetResult(*m.slogdet(square_of(x, "slogdet")))
+    return SlogdetResult(*determinants.slogdet(square_of(x, "slogdet")))
 
 
 # ---- factorizations -------------------------------------------------------------------------------------------------
@@ -212,16 +219,16 @@ def cholesky(x: Array, upper: bool = False) -> Array:
     tensor([[2., 0.],
             [1., 1.]])
     """
-    out = m.cholesky(square_of(x, "cholesky"))
+    out = factorizations.cholesky(square_of(x, "cholesky"))
     return H(out) if upper else out
 
 
 def _read(x: Any, UPLO: str, name: str) -> Any:
     """The Hermitian matrix whose chosen triangle is in ``x``, in its lower one."""
-    if UPLO not in ("L", "U"):
+    if UPLO not in ("L", "U", "l", "u"):
         raise errors.ShapeError(f"{name}: UPLO={UPLO!r}; expected 'L' or 'U', the triangle that is read")
     x = square_of(x, name)
-    return H(x) if UPLO == "U" else x
+    return H(x) if UPLO in ("U", "u") else x
 
 
 def eigh(x: Array, UPLO: str = "L") -> EighResult:
@@ -240,7 +247,7 @@ def eigh(x: Array, UPLO: str = "L") -> EighResult:
     >>> gg.linalg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 2.])
     """
-    return EighResult(*m.eigh(_read(x, UPLO, "eigh")))
+    return EighResult(*factorizations.eigh(_read(x, UPLO, "eigh")))
 
 
 def eigvalsh(x: Array, UPLO: str = "L") -> Array:
@@ -250,7 +257,7 @@ def eigvalsh(x: Array, UPLO: str = "L") -> Array:
     >>> gg.linalg.eigvalsh(gg.tensor([[0.0, 1.0], [1.0, 0.0]]))
     tensor([-1.,  1.])
     """
-    return m.eigvalsh(_read(x, UPLO, "eigvalsh"))
+    return factorizations.eigvalsh(_read(x, UPLO, "eigvalsh"))
 
 
 def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
@@ -266,8 +273,8 @@ def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """
     x = matrix_of(x, "svd")
     if not compute_uv:
-        return m.svdvals(x)
-    u, s, vh = m.svd(x)
+        return factorizations.svdvals(x)
+    u, s, vh = factorizations.svd(x)
     if full_matrices:
         u, vh = _completed(u), H(_completed(H(vh)))
     return SVDResult(u, s, vh)
@@ -276,7 +283,7 @@ def svd(x: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 def _completed(x: Any) -> Any:
     """Orthonormal columns with those added that make them a basis."""
     n, k = x.shape[-2:]
-    return x if n == k else lin.concat(x, m.complement(x), axis=-1, bounds=(0, k, n))
+    return x if n == k else lin.concat(x, factorizations.complement(x), axis=-1, bounds=(0, k, n))
 
 
 def svdvals(x: Array) -> Array:
@@ -286,7 +293,7 @@ def svdvals(x: Array) -> Array:
     >>> gg.linalg.svdvals(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
     tensor([2., 1.])
     """
-    return m.svdvals(matrix_of(x, "svdvals"))
+    return factorizations.svdvals(matrix_of(x, "svdvals"))
 
 
 def qr(x: Array, mode: str = "reduced") -> Any:
@@ -303,7 +310,7 @@ def qr(x: Array, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "r", "complete"):
         raise errors.ShapeError(f"qr: mode={mode!r}; expected 'reduced', 'complete' or 'r'")
-    q, r = m.qr(matrix_of(x, "qr"))
+    q, r = factorizations.qr(matrix_of(x, "qr"))
     if mode == "complete":
         rows, cols = x.shape[-2:]
         q, r = _completed(q), unslice(r, spec=((0, r.shape[-2], 1), (0, cols, 1)), sizes=(rows, cols))
@@ -313,15 +320,11 @@ def qr(x: Array, mode: str = "reduced") -> Any:
 # ---- products -------------------------------------------------------------------------------------------------------
 
 
-def _identity(x: Any) -> Any:
-    """The identity, in the shape of the square matrices ``x``."""
-    return scaled_identity(constant(x, to=x.shape[:-2], fill=1), x.shape[-1])
-
-
 def matrix_power(x: Array, n: int) -> Array:
     """Square matrices to an integer power, by repeated squaring; the inverse's power for a negative one.
 
-    Raises ShapeError unless they are square, LinAlgError for a negative power of a singular one.
+    Raises ShapeError unless they are square, DtypeError for a power that is not an integer, LinAlgError for a negative
+    power of a singular matrix.
 
     >>> import gpugrad as gg
     >>> gg.linalg.matrix_power(gg.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
@@ -331,7 +334,8 @@ def matrix_power(x: Array, n: int) -> Array:
     shape = shape_of(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise errors.ShapeError(f"matrix_power: shape {shape}; expected square matrices in the last two axes")
-    power = m.inv(floating(x)) if n < 0 else x
+    n = integer_of(n, "matrix_power", "n")
+    power = solving.inv(floating(x)) if n < 0 else x
     n, out = (-n if n < 0 else n), None
     while n:
         if n & 1:
@@ -339,7 +343,7 @@ def matrix_power(x: Array, n: int) -> Array:
         n >>= 1
         if n:
             power = mm(power, power)
-    return _identity(x) if out is None else out
+    return identity(x) if out is None else out
 
 
 def multi_dot(arrays: Sequence[Array]) -> Array:
@@ -356,6 +360,10 @@ def multi_dot(arrays: Sequence[Array]) -> Array:
     if len(shapes) < 2 or not inside or any(len(s) not in (1, 2) for s in shapes):
         raise errors.ShapeError(
             f"multi_dot: shapes {', '.join(map(str, shapes))}; expected two matrices or more, of which the first and the last may be vectors"
+        )
+    if any(s[-1] != t[0] for s, t in it.pairwise(shapes)):
+        raise errors.ShapeError(
+            f"multi_dot: shapes {', '.join(map(str, shapes))}; expected as many columns in each as the next has rows"
         )
     sizes = [
         shapes[0][0] if len(shapes[0]) == 2 else 1,
@@ -399,6 +407,7 @@ def cross(x: Array, y: Array, axis: int = -1) -> Array:
     i, j = axis_of(axis, s, "cross"), axis_of(axis, t, "cross")
     if s[i] != 3 or t[j] != 3:
         raise errors.ShapeError(f"cross: shapes {s} and {t} along axis {axis}; expected three elements in each")
+    broadcast_shapes("cross", (s, t))
 
     def part(v: Any, at: int, k: int) -> Any:
         return slice_(v, spec=((k, k + 1, 1), *((0, n, 1) for n in v.shape[len(v.shape) + at + 1 :])))
@@ -418,9 +427,13 @@ def diagonal(x: Array, offset: int = 0) -> Array:
     >>> gg.linalg.diagonal(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), 1)
     tensor([2.])
     """
+    return _diagonal(x, offset, "diagonal")
+
+
+def _diagonal(x: Any, offset: int, name: str) -> Any:
     if len(shape_of(x)) < 2:
-        raise errors.ShapeError(f"diagonal: shape {shape_of(x)}; expected matrices in the last two axes")
-    return lin.diagonal(x, offset)
+        raise errors.ShapeError(f"{name}: shape {shape_of(x)}; expected matrices in the last two axes")
+    return lin.diagonal(x, integer_of(offset, name, "offset"))
 
 
 def trace(x: Array, offset: int = 0, dtype: Any = None) -> Array:
@@ -430,7 +443,7 @@ def trace(x: Array, offset: int = 0, dtype: Any = None) -> Array:
     >>> gg.linalg.trace(gg.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor(5.)
     """
-    return sum_of(diagonal(x, offset), axis=-1, dtype=dtype)
+    return sum_of(_diagonal(x, offset, "trace"), axis=-1, dtype=dtype)
 
 
 def outer(x: Array, y: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,11 +33,12 @@ from gpugrad.ops.elementwise import (
     tanh,
     where,
 )
-from gpugrad.ops.gathering import take
+from gpugrad.ops.gathering import checked, gather
 from gpugrad.ops.linear import cast, expand, iota, moved, reduce_sum, reshape, unbatched
-from gpugrad.ops.reductions import floating, mean, restored, root, size_of
+from gpugrad.ops.reductions import array_of, floating, mean, restored, root, size_of
 from gpugrad.ops.reductions import max as max_of
 from gpugrad.ops.reductions import sum as sum_of
+from gpugrad.primitive import elementwise
 from gpugrad.shapes import Shape, axes_of, axis_of
 from gpugrad.trace import Array
 
@@ -105,6 +107,8 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
     >>> gg.celu(gg.tensor([0.0, 2.0]), 2.0)
     tensor([0., 2.])
     """
+    if not alpha:
+        raise errors.ArgumentError(f"celu: alpha={alpha}; expected a number that is not 0")
     return _elu(x, alpha, 1.0 / alpha)
 
 
@@ -142,6 +146,10 @@ def mish(x: Array) -> Array:
     return x * tanh(softplus(x))
 
 
+_SATURATED = 8.0
+"""From here on the tanh in GELU is 1 in every precision, and the cube of an argument could only overflow."""
+
+
 def gelu(x: Array, approximate: str = "none") -> Array:
     """x · Φ(x), Φ the normal distribution function; or with "tanh" its approximation (Hendrycks and Gimpel, 2016).
 
@@ -152,10 +160,10 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     if approximate == "none":
         return (0.5 * x) * (1.0 + erf(x * math.sqrt(0.5)))
     if approximate == "tanh":
-        return (0.5 * x) * (
-            1.0 + tanh(x * (math.sqrt(2.0 / math.pi) + (math.sqrt(2.0 / math.pi) * 0.044715) * (x * x)))
-        )
-    raise ValueError(f"gelu: approximate={approximate!r}; expected 'none' or 'tanh'")
+        near = clip(x, -_SATURATED, _SATURATED)
+        cubic = near * (math.sqrt(2.0 / math.pi) + (math.sqrt(2.0 / math.pi) * 0.044715) * (near * near))
+        return (0.5 * x) * (1.0 + tanh(cubic))
+    raise errors.ArgumentError(f"gelu: approximate={approximate!r}; expected 'none' or 'tanh'")
 
 
 def softsign(x: Array) -> Array:
@@ -175,10 +183,32 @@ def log_sigmoid(x: Array) -> Array:
     >>> gg.log_sigmoid(gg.tensor([0.0, -1000.0]))
     tensor([-6.93147181e-01, -1.00000000e+03])
     """
-    return -softplus(-x)
+    return -softplus(-floating(x))
 
 
 logsigmoid = log_sigmoid
+
+# ---- operands -------------------------------------------------------------------------------------------------------
+
+
+def real_floating(x: Any, name: str) -> Any:
+    """``x`` in a floating-point dtype. DtypeError if it is complex: its square is no variance, its order no maximum."""
+    x = floating(x)
+    if dtypes.is_complex(x.dtype):
+        raise errors.DtypeError(f"{name}: input of dtype {x.dtype.name}; expected real numbers. Take gg.abs or gg.real")
+    return x
+
+
+def half_widened(x: Any) -> tuple[Any, Any]:
+    """``x`` with half precision widened to float32, and the half dtype (None if it was none)."""
+    d = dtypes.of(x)
+    return (cast(x, dtype=dtypes.dtype("float32"), source=d), d) if dtypes.is_half(d) else (x, None)
+
+
+def narrowed(x: Any, half: Any) -> Any:
+    """The opposite, for what was computed of it."""
+    return x if half is None else cast(x, dtype=half, source=dtypes.dtype("float32"))
+
 
 # ---- softmax --------------------------------------------------------------------------------------------------------
 
@@ -190,46 +220,36 @@ def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def softmax(x: Array, axis: Axis = -1) -> Array:
-    """eˣ / Σ eˣ over ``axis``, without overflow: positive numbers that add up to 1.
+    """eˣ / Σ eˣ over ``axis``, without overflow: positive numbers that add up to 1. Half precision is computed in float32.
 
     >>> import gpugrad as gg
     >>> gg.softmax(gg.tensor([1000.0, 1000.0]))
     tensor([0.5, 0.5])
     """
-    x = floating(x)
+    x, half = half_widened(floating(x))
     axes = axes_of(axis, x.shape, "softmax")
     if not size_of(x.shape, axes):
-        return x
+        return narrowed(x, half)
     e = exp(_shifted(x, axes))
-    return e * (1.0 / restored(reduce_sum(e, axis=axes), x.shape, axes, True))
+    return narrowed(e * (1.0 / restored(reduce_sum(e, axis=axes), x.shape, axes, True)), half)
 
 
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
-    """log softmax(x) over ``axis``, precise where softmax is tiny.
+    """log softmax(x) over ``axis``, precise where softmax is tiny. Half precision is computed in float32.
 
     >>> import gpugrad as gg
     >>> gg.log_softmax(gg.tensor([0.0, -1000.0]))
     tensor([    0., -1000.])
     """
-    x = floating(x)
+    x, half = half_widened(floating(x))
     axes = axes_of(axis, x.shape, "log_softmax")
     if not size_of(x.shape, axes):
-        return x
+        return narrowed(x, half)
     x = _shifted(x, axes)
-    return x - restored(log(reduce_sum(exp(x), axis=axes)), x.shape, axes, True)
+    return narrowed(x - restored(log(reduce_sum(exp(x), axis=axes)), x.shape, axes, True), half)
 
 
 # ---- normalisation --------------------------------------------------------------------------------------------------
-
-
-def _half_widened(x: Any) -> tuple[Any, Any]:
-    """``x`` with half precision widened to float32, and the half dtype (None if it was none)."""
-    d = dtypes.of(x)
-    return (cast(x, dtype=dtypes.dtype("float32"), source=d), d) if dtypes.is_half(d) else (x, None)
-
-
-def _narrowed(x: Any, half: Any) -> Any:
-    return x if half is None else cast(x, dtype=half, source=dtypes.dtype("float32"))
 
 
 def layer_norm(x: Array, weight: Array = None, bias: Array = None, axis: Axis = -1, eps: float = 1e-5) -> Array:
@@ -242,17 +262,17 @@ def layer_norm(x: Array, weight: Array = None, bias: Array = None, axis: Axis = 
     >>> gg.layer_norm(gg.tensor([1.0, 3.0]), eps=0.0)
     tensor([-1.,  1.])
     """
-    x, half = _half_widened(floating(x))
+    x, half = half_widened(real_floating(x, "layer_norm"))
     shape = x.shape
     axes = axes_of(axis, shape, "layer_norm")
-    d = x - mean(x, axes, keepdims=True)
-    out = _narrowed(d * (1.0 / sqrt(mean(d * d, axes, keepdims=True) + eps)), half)
     wanted = tuple(shape[a] for a in sorted(axes))
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is not None and parameter.shape != wanted:
             raise errors.ShapeError(
                 f"layer_norm: {name} of shape {parameter.shape} for x of shape {shape}, axis {axis}; expected {wanted}"
             )
+    d = x - mean(x, axes, keepdims=True)
+    out = narrowed(d * (1.0 / sqrt(mean(d * d, axes, keepdims=True) + eps)), half)
     if weight is not None:
         out = out * _along(weight, shape, axes)
     return out if bias is None else out + _along(bias, shape, axes)
@@ -283,7 +303,7 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
-    x, half = _half_widened(floating(x))
+    x, half = half_widened(real_floating(x, "batch_norm"))
     shape = x.shape
     channel = axis_of(axis, shape, "batch_norm")
     axes = tuple(a for a in range(-len(shape), 0) if a != channel)
@@ -301,16 +321,16 @@ def batch_norm(
         d = x - _along(mean, shape, (channel,))
         var = reduce_sum(d * d, axis=axes) / n
     elif mean is None or var is None:
-        raise TypeError("batch_norm: mean and var are needed unless training=True")
+        raise errors.UnsupportedError("batch_norm: mean and var are needed unless training=True")
     else:
         d = x - _along(mean, shape, (channel,))
     scale = 1.0 / sqrt(var + eps)
     if training or weight is None:
-        out = _narrowed(d * _along(scale, shape, (channel,)), half)
+        out = narrowed(d * _along(scale, shape, (channel,)), half)
         if weight is not None:
             out = out * _along(weight, shape, (channel,))
     else:
-        out = _narrowed(d * _along(scale * weight, shape, (channel,)), half)
+        out = narrowed(d * _along(scale * weight, shape, (channel,)), half)
     if bias is not None:
         out = out + _along(bias, shape, (channel,))
     return (out, mean, var) if training else out
@@ -363,6 +383,7 @@ def linear(x: Array, weight: Array, bias: Array = None) -> Array:
     >>> gg.linear(gg.tensor([1.0, 2.0]), gg.tensor([[1.0, 1.0]]), gg.tensor([0.5]))
     tensor([3.5])
     """
+    x = array_of(x)
     if len(weight.shape) != 2 or not x.shape or x.shape[-1] != weight.shape[1]:
         raise errors.ShapeError(
             f"linear: x of shape {x.shape} and weight of shape {weight.shape}; expected (..., in) and (out, in)"
@@ -373,10 +394,32 @@ def linear(x: Array, weight: Array, bias: Array = None) -> Array:
     return out if bias is None else out + bias
 
 
-def one_hot(indices: Array, num_classes: int, axis: int = -1, dtype: Any = None) -> Array:
-    """1 at each index along a new ``axis`` of size ``num_classes``, 0 elsewhere (and for an index out of range).
+def _class_index(xp: Any, index: Any, *, size: int, name: str, way_out: str) -> Any:
+    if math.prod(index.shape):
+        low, high = int(xp.min(index)), int(xp.max(index))
+        if low < 0 or high >= size:
+            expected = f"0 to {size - 1}" if size else "none"
+            raise errors.AxisError(
+                f"{name}: class {low if low < 0 else high} of {size} classes; expected {expected}. {way_out}"
+            )
+    return xp.astype(index, xp.int64)
 
-    The dtype is the default one unless given. Raises DtypeError for indices that are not integers.
+
+class_index = elementwise(
+    "class_index",
+    None,
+    forward=_class_index,
+    operands="index",
+    dtype=lambda d, **params: "int64",
+    doc="Integers that stand for one of ``size`` classes: checked. AxisError for one out of range or below 0.",
+)
+
+
+def one_hot(indices: Array, num_classes: int, axis: int = -1, dtype: Any = None) -> Array:
+    """1 at each index along a new ``axis`` of size ``num_classes``, 0 elsewhere.
+
+    The dtype is the default one unless given. Raises DtypeError for indices that are not integers, AxisError for one
+    below 0 or not below ``num_classes``.
 
     >>> import gpugrad as gg
     >>> gg.one_hot(gg.tensor([0, 2]), 3)
@@ -385,8 +428,16 @@ def one_hot(indices: Array, num_classes: int, axis: int = -1, dtype: Any = None)
     """
     if dtypes.of(indices).kind not in "iu":
         raise errors.DtypeError(f"one_hot: indices of dtype {dtypes.of(indices).name}; expected integers")
+    try:
+        n = operator.index(num_classes)
+    except TypeError:
+        raise errors.DtypeError(f"one_hot: num_classes={num_classes!r}; expected an integer") from None
+    if n < 0:
+        raise errors.ShapeError(f"one_hot: num_classes={n}; expected 0 or more")
     wanted = dtypes.default() if dtype is None else dtypes.dtype(dtype)
-    out = equal(expand(indices, axis=(-1,), sizes=(num_classes,)), iota(unbatched(indices), size=num_classes))
+    way_out = "For rows of zeros there: gg.one_hot(gg.where(valid, i, 0), n) * valid[..., None]"
+    at = class_index(indices, size=n, name="one_hot", way_out=way_out)
+    out = equal(expand(at, axis=(-1,), sizes=(n,)), iota(unbatched(at), size=n))
     if wanted.kind != "b":
         out = cast(out, dtype=wanted, source=dtypes.dtype("bool"))
     return moved(out, -1, axis_of(axis, out.shape, "one_hot"))
@@ -395,18 +446,24 @@ def one_hot(indices: Array, num_classes: int, axis: int = -1, dtype: Any = None)
 def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> Array:
     """The rows of ``weight`` at integer ``indices``: shape (*indices, columns).
 
-    No gradient reaches the row ``padding_idx``. Raises AxisError for an index out of range, DtypeError for indices that
-    are not integers.
+    Negative indices count from the end, as in ``weight[indices]``. No gradient reaches the row ``padding_idx``. Raises
+    AxisError for an index out of range, DtypeError for indices that are not integers, ShapeError for another weight.
 
     >>> import gpugrad as gg
     >>> gg.embedding(gg.tensor([2, 0]), gg.tensor([[1.0], [2.0], [3.0]]))
     tensor([[3.],
             [1.]])
     """
-    rows = take(weight, indices, axis=0)
+    if len(weight.shape) != 2:
+        raise errors.ShapeError(f"embedding: weight of shape {weight.shape}; expected (rows, columns)")
+    n = weight.shape[0]
+    at = checked(indices, weight, n, 0, "embedding")
+    rows = gather(weight, at, axis=-2)
     if padding_idx is None:
         return rows
-    padding = equal(indices, padding_idx % weight.shape[0])
+    if not -n <= padding_idx < n:
+        raise errors.AxisError(f"embedding: padding_idx={padding_idx} for {n} rows; expected {-n} to {n - 1}")
+    padding = equal(at, padding_idx % n)
     return where(expand(padding, axis=(-1,), sizes=rows.shape[-1:]), stop(rows), rows)
 
 

@@ -14,7 +14,7 @@ from gpugrad.ops.elementwise import floor, masked_multiply, round
 from gpugrad.ops.gathering import gather, placed, written_as
 from gpugrad.ops.joining import joined
 from gpugrad.ops.ordering import median
-from gpugrad.shapes import Shape, axis_of
+from gpugrad.shapes import Shape, axis_of, integer_of
 from gpugrad.trace import Array
 
 __all__ = ["pad"]
@@ -38,19 +38,23 @@ _OPTIONS = {
 """The modes, and the option that each takes."""
 
 
+def _several(given: Any) -> bool:
+    return isinstance(given, list | tuple) or bool(getattr(given, "shape", ()))
+
+
 def _pairs(given: Any, rank: int, what: str) -> list[Pair]:
     """(before, after) for each axis from one value, one pair for all axes, or a pair for each."""
-    if not isinstance(given, list | tuple | np.ndarray):
+    if not _several(given):
         return [(given, given)] * rank
     items = list(given)
-    if len(items) == 1 and not isinstance(items[0], list | tuple | np.ndarray):
+    if len(items) == 1 and not _several(items[0]):
         return [(items[0], items[0])] * rank
-    if len(items) == 2 and not any(isinstance(i, list | tuple | np.ndarray) for i in items):
+    if len(items) == 2 and not any(_several(i) for i in items):
         return [(items[0], items[1])] * rank
-    rows = [tuple(i) * 2 if isinstance(i, list | tuple | np.ndarray) and len(i) == 1 else i for i in items]
+    rows = [tuple(i) * 2 if _several(i) and len(i) == 1 else i for i in items]
     if len(rows) == 1:
         rows = rows * rank
-    if len(rows) != rank or any(not isinstance(r, list | tuple | np.ndarray) or len(r) != 2 for r in rows):
+    if len(rows) != rank or any(not _several(r) or len(r) != 2 for r in rows):
         raise errors.ShapeError(
             f"pad: {what}={given!r} for an array of {rank} axes; expected one value, a pair (before, after), or a pair for each axis"
         )
@@ -64,9 +68,10 @@ def _widths(given: Any, shape: Shape) -> list[tuple[int, int]]:
         if not given:
             return []
     pairs = _pairs(given, len(shape), "pad_width")
-    if any(not isinstance(w, int | np.integer) or w < 0 for pair in pairs for w in pair):
+    widths = [(integer_of(a, "pad", "pad_width"), integer_of(b, "pad", "pad_width")) for a, b in pairs]
+    if any(w < 0 for pair in widths for w in pair):
         raise errors.ShapeError(f"pad: pad_width={given!r}; expected integers of at least 0")
-    return [(int(a), int(b)) for a, b in pairs]
+    return widths
 
 
 def pad(x: Array, pad_width: Widths, mode: str = "constant", **options: Any) -> Array:
@@ -166,12 +171,12 @@ def _ramp(x: Any, axis: int, width: int, end: Any, side: int) -> Any:
     d, wide = dtypes.of(x), np.dtype(np.float64)
     ends = [lin.cast(v, dtype=wide, source=d) for v in (end, _edge(x, axis, side))]
     line = ends[0] + (ends[1] - ends[0]) * _weights(ends[0], axis, fractions[::-1] if side else fractions)
-    return lin.cast(floor(line), dtype=d, source=wide)
+    return lin.cast(line if d.kind == "b" else floor(line), dtype=d, source=wide)
 
 
 def _statistic(x: Any, axis: int, width: int, length: Any, mode: str, side: int) -> Any:
     n = x.shape[axis]
-    count = n if length is None else min(int(length), n)
+    count = n if length is None else min(integer_of(length, "pad", "stat_length"), n)
     if count < 1:
         raise errors.ShapeError(f"pad: stat_length={length!r}; expected at least 1")
     near = lin.part(x, axis, n - count, n) if side else lin.part(x, axis, 0, count)

@@ -29,16 +29,23 @@ from gpugrad.trace import Array
 
 
 def _least(xp: Any, x: Any) -> Any:
-    return -math.inf if dtypes.is_inexact(x.dtype) else xp.iinfo(x.dtype).min
+    if dtypes.is_inexact(x.dtype):
+        return -math.inf
+    return False if _is_bool(x) else xp.iinfo(x.dtype).min
+
+
+def _is_bool(x: Any) -> bool:
+    return dtypes.of(x).kind == "b"
 
 
 def _max_pool(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     windows = count(x.shape[-len(kernel) :], kernel, stride, padding, dilation)
     x = padded(xp, x, padding, _least(xp, x))
+    larger = xp.logical_or if _is_bool(x) else xp.maximum
     first, *rest = taps(windows, kernel, stride, dilation)
     out = x[first]
     for tap in rest:
-        out = xp.maximum(out, x[tap])
+        out = larger(out, x[tap])
     return out
 
 
@@ -155,6 +162,14 @@ def _window(
     return {"kernel": kernels, "stride": strides, "padding": pairs, "dilation": dilations}
 
 
+def _maximum(n: int, x: Array, kernel: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes) -> Array:
+    name = f"max_pool{n}d"
+    params = _window(n, name, x, kernel, stride, padding, dilation)
+    if dtypes.is_complex(x.dtype):
+        raise errors.DtypeError(f"{name}: complex numbers have no order; take gg.abs(x) or gg.real(x) first")
+    return max_pool(x, **params)
+
+
 def max_pool1d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1) -> Array:
     """The maximum of windows along the last axis; see :func:`max_pool2d`.
 
@@ -162,7 +177,7 @@ def max_pool1d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Si
     >>> gg.max_pool1d(gg.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
-    return max_pool(x, **_window(1, "max_pool1d", x, kernel, stride, padding, dilation))
+    return _maximum(1, x, kernel, stride, padding, dilation)
 
 
 def max_pool2d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1) -> Array:
@@ -170,14 +185,14 @@ def max_pool2d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Si
 
     ``stride`` is the kernel's size unless given; ``padding``, at most half the kernel, never wins. As in PyTorch the
     last elements are left out if no whole window fits. Elements that tie share the gradient equally. Raises ShapeError
-    if no window fits.
+    if no window fits, DtypeError for complex numbers.
 
     >>> import gpugrad as gg
     >>> gg.max_pool2d(gg.reshape(gg.arange(16.0), (1, 1, 4, 4)), 2)[0, 0]
     tensor([[ 5.,  7.],
             [13., 15.]])
     """
-    return max_pool(x, **_window(2, "max_pool2d", x, kernel, stride, padding, dilation))
+    return _maximum(2, x, kernel, stride, padding, dilation)
 
 
 def max_pool3d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1) -> Array:
@@ -187,7 +202,7 @@ def max_pool3d(x: Array, kernel: Sizes, stride: Sizes | None = None, padding: Si
     >>> gg.max_pool3d(gg.ones((1, 1, 4, 4, 4)), 2).shape
     (1, 1, 2, 2, 2)
     """
-    return max_pool(x, **_window(3, "max_pool3d", x, kernel, stride, padding, dilation))
+    return _maximum(3, x, kernel, stride, padding, dilation)
 
 
 def _average(n: int, x: Array, kernel: Sizes, stride: Sizes | None, padding: Sizes, count_include_pad: bool) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from gpugrad.ops import linear as lin
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.gathering import fits, gather, nonzero_positions, placed
 from gpugrad.primitive import Shape, broadcast_shapes
-from gpugrad.shapes import axes_of, axis_of
+from gpugrad.shapes import axes_of, axis_of, integer_of, integers_of
 from gpugrad.trace import Array
 
 __all__ = [
@@ -53,7 +52,7 @@ def reshape(x: Array, shape: int | Sequence[int], copy: bool | None = None) -> A
     tensor([[1., 2.],
             [3., 4.]])
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(operator.index(n) for n in shape)
+    sizes = integers_of(shape, "reshape", "shape")
     have = math.prod(x.shape)
     unknown = [k for k, n in enumerate(sizes) if n < 0]
     if unknown and sizes[unknown[0]] == -1 and len(unknown) == 1:
@@ -95,9 +94,9 @@ def expand_dims(x: Array, axis: int | Sequence[int] = 0) -> Array:
     >>> gg.expand_dims(gg.tensor([1.0, 2.0]), axis=1).shape
     (2, 1)
     """
-    count = 1 if isinstance(axis, int) else len(axis)
-    rank = len(x.shape) + count
-    places = axes_of(axis, (1,) * rank, "expand_dims")
+    new = (axis,) if type(axis) is int else integers_of(axis, "expand_dims", "axis")
+    rank = len(x.shape) + len(new)
+    places = axes_of(new, (1,) * rank, "expand_dims")
     rest = iter(x.shape)
     return reshaped(x, tuple(1 if k - rank in places else next(rest) for k in range(rank)))
 
@@ -133,8 +132,10 @@ def broadcast_to(x: Array, shape: int | Sequence[int]) -> Array:
     tensor([[1., 2.],
             [1., 2.]])
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(operator.index(n) for n in shape)
+    sizes = integers_of(shape, "broadcast_to", "shape")
     fits(x.shape, sizes, "broadcast_to")
+    if any(n < 0 for n in sizes):
+        raise errors.ShapeError(f"broadcast_to: shape {sizes}; expected sizes of at least 0")
     return lin.broadcast_to(x, sizes)
 
 
@@ -306,9 +307,9 @@ def rot90(x: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
     """
     pair = axes_of(axes, x.shape, "rot90")
     if len(pair) != 2:
-        raise errors.AxisError(f"rot90: axes={tuple(axes)!r}; expected two")
+        raise errors.AxisError(f"rot90: axes={axes!r}; expected two")
     a, b = pair
-    match k % 4:
+    match integer_of(k, "rot90", "k") % 4:
         case 1:
             return swapaxes(lin.flip(x, axis=(b,)), a, b)
         case 2:
@@ -327,11 +328,17 @@ def roll(x: Array, shift: int | Sequence[int], axis: Axes = None) -> Array:
     >>> gg.roll(gg.tensor([1.0, 2.0, 3.0]), 1)
     tensor([3., 1., 2.])
     """
+    shifts = integers_of(shift, "roll", "shift")
     if axis is None:
-        total = int(np.sum(shift))
-        return reshaped(roll(ravel(x), total, 0), x.shape)
-    shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
-    for by, which in zip(shifts.tolist(), axes.tolist(), strict=True):
+        return reshaped(roll(ravel(x), sum(shifts), 0), x.shape)
+    axes = integers_of(axis, "roll", "axis")
+    if len(shifts) == 1:
+        shifts *= len(axes)
+    elif len(axes) == 1:
+        axes *= len(shifts)
+    if len(shifts) != len(axes):
+        raise errors.ShapeError(f"roll: {len(shifts)} shifts for {len(axes)} axes; expected as many, or one of either")
+    for by, which in zip(shifts, axes, strict=True):
         a = axis_of(which, x.shape, "roll")
         n = x.shape[a]
         if n and by % n:
@@ -351,7 +358,7 @@ def tile(x: Array, reps: int | Sequence[int]) -> Array:
     tensor([[1., 2., 1., 2.],
             [1., 2., 1., 2.]])
     """
-    counts = (reps,) if isinstance(reps, int) else tuple(operator.index(r) for r in reps)
+    counts = integers_of(reps, "tile", "reps")
     if any(r < 0 for r in counts):
         raise errors.ShapeError(f"tile: reps={counts}; expected counts of at least 0")
     rank = max(len(counts), len(x.shape))
@@ -380,7 +387,12 @@ def repeat(x: Array, repeats: int | Sequence[int], axis: int | None = None) -> A
         x, axis = ravel(x), 0
     a = axis_of(axis, x.shape, "repeat")
     n = x.shape[a]
-    counts = np.asarray(repeats)
+    try:
+        counts = np.asarray(repeats)
+    except ValueError:  # rows of different lengths
+        counts = np.asarray(None)
+    if not counts.size:
+        counts = counts.astype(np.int64)
     if counts.dtype.kind not in "biu" or counts.ndim > 1 or (counts < 0).any() or counts.size not in (1, n):
         raise errors.ShapeError(
             f"repeat: repeats={repeats!r} for {n} elements; expected a count of at least 0, or one for each"
@@ -435,7 +447,7 @@ def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     a, b = axis_of(axis1, x.shape, "diagonal"), axis_of(axis2, x.shape, "diagonal")
     if a == b:
         raise errors.AxisError(f"diagonal: axis1 and axis2 are both {axis1}; expected two axes")
-    return lin.diagonal(moveaxis(x, (a, b), (-2, -1)), offset)
+    return lin.diagonal(moveaxis(x, (a, b), (-2, -1)), integer_of(offset, "diagonal", "offset"))
 
 
 def diag(x: Array, k: int = 0) -> Array:
@@ -446,6 +458,7 @@ def diag(x: Array, k: int = 0) -> Array:
     tensor([[1., 0.],
             [0., 2.]])
     """
+    k = integer_of(k, "diag", "k")
     if len(x.shape) == 2:
         return lin.diagonal(x, k)
     if len(x.shape) != 1:

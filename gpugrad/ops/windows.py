@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools as it
 import math
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gpugrad import errors
@@ -19,8 +20,13 @@ Sizes = int | Sequence[int]
 
 
 def sizes_of(given: Sizes, n: int, name: str, what: str, least: int = 1) -> Shape:
-    """One number for each of ``n`` axes; ShapeError if there is another number of them or one is too small."""
-    out = (given,) * n if isinstance(given, int) else tuple(int(k) for k in given)
+    """One integer for each of ``n`` axes; ShapeError if that is not what is given, or one is too small."""
+    try:
+        out = tuple(map(operator.index, given if isinstance(given, Iterable) else (given,) * n))
+    except errors.TraceError:
+        raise
+    except TypeError:
+        out = ()
     if len(out) != n or any(k < least for k in out):
         raise errors.ShapeError(
             f"{name}: {what}={given!r}; expected an int of at least {least}, or {n} of them, one per spatial axis"

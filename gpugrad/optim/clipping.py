@@ -17,7 +17,7 @@ def _graded(params: Any, name: str) -> list[Any]:
     given = [params] if type(params) is trace.Tensor else list(params)
     for k, p in enumerate(given):
         if type(p) is not trace.Tensor:
-            raise TypeError(f"{name}: parameter {k} is a {type(p).__name__}; expected a tensor")
+            raise errors.UnsupportedError(f"{name}: parameter {k} is a {type(p).__name__}; expected a tensor")
     graded = [p for p in given if p.grad is not None]
     devices = sorted({p.device for p in graded})
     if len(devices) > 1:
@@ -57,7 +57,7 @@ def clip_grad_norm_(
     """
     order = float(norm_type)
     if not max_norm >= 0.0 or not order > 0.0:
-        raise ValueError(
+        raise errors.ArgumentError(
             f"clip_grad_norm_: max_norm={max_norm}, norm_type={norm_type}; expected a norm of 0 or more, and a positive order"
         )
     graded = _graded(params, "clip_grad_norm_")
@@ -89,7 +89,7 @@ def clip_grad_value_(params: Iterable[Any], clip_value: float) -> None:
     tensor([ 1. , -0.2])
     """
     if not clip_value >= 0.0:
-        raise ValueError(f"clip_grad_value_: clip_value={clip_value}; expected 0 or more")
+        raise errors.ArgumentError(f"clip_grad_value_: clip_value={clip_value}; expected 0 or more")
     for p in _graded(params, "clip_grad_value_"):
         xp = select.of(p.grad._data).xp
         p.grad = raised(closed(xp, xp.clip(opened(xp, p.grad), -clip_value, clip_value), p.dtype))

@@ -25,7 +25,7 @@ class Optimizer:
     precision have their state, each step, and a copy of themselves in float32, in which steps add up that are too small
     for half precision; one that is changed from outside begins a new copy. Complex ones are pairs of real numbers.
 
-    Raises TypeError for something else than tensors or for an option that does not exist, ValueError for options out
+    Raises UnsupportedError for something else than tensors or for an option that does not exist, ArgumentError for options out
     of range and for parameters that are missing or given twice, GraphError for a tensor that is not a leaf, DtypeError
     for one of integers.
     """
@@ -39,19 +39,21 @@ class Optimizer:
         self._state: dict[int, State] = {}
         """By identity of the parameter, which the groups keep alive; arrays in it are the optimizer's own."""
         if type(params) is trace.Tensor or isinstance(params, Mapping):
-            raise TypeError(
+            raise errors.UnsupportedError(
                 f"{self.name}: params is a {type(params).__name__}; expected a list of tensors or of groups"
             )
         given = list(params)
         if not given:
-            raise ValueError(f"{self.name}: no parameters; expected at least one (a generator gives them only once)")
+            raise errors.ArgumentError(
+                f"{self.name}: no parameters; expected at least one (a generator gives them only once)"
+            )
         for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
             self.add_param_group(group)
 
     # ---- what a subclass says -------------------------------------------------------------------------------------
 
     def check(self, group: Group) -> None:
-        """Raise ValueError if an option of a group is out of range."""
+        """Raise ArgumentError if an option of a group is out of range."""
         raise NotImplementedError
 
     def buffers(self, group: Group) -> set[str]:
@@ -76,13 +78,15 @@ class Optimizer:
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Train more parameters, with options of their own; nothing is added if anything is wrong."""
         if not isinstance(group, Mapping) or "params" not in group:
-            raise TypeError(f"{self.name}: a parameter group is {group!r}; expected a dictionary with 'params'")
+            raise errors.UnsupportedError(
+                f"{self.name}: a parameter group is {group!r}; expected a dictionary with 'params'"
+            )
         params = group["params"]
         params = [params] if type(params) is trace.Tensor else list(params)
         known = {id(p) for g in self.param_groups for p in g["params"]}
         for k, p in enumerate(params):
             if type(p) is not trace.Tensor:
-                raise TypeError(f"{self.name}: parameter {k} is a {type(p).__name__}; expected a tensor")
+                raise errors.UnsupportedError(f"{self.name}: parameter {k} is a {type(p).__name__}; expected a tensor")
             if not p.is_leaf or p._trace is not EAGER:
                 raise errors.GraphError(
                     f"{self.name}: parameter {k}, of shape {p.shape}, is not a leaf but the result of an operation; expected tensors made with requires_grad=True. Use t.detach().requires_grad_()"
@@ -92,15 +96,17 @@ class Optimizer:
                     f"{self.name}: parameter {k}, of shape {p.shape}, has dtype {p.dtype.name}; expected a floating-point or complex dtype. Cast it: t.astype('float32')"
                 )
             if id(p) in known:
-                raise ValueError(f"{self.name}: parameter {k}, of shape {p.shape}, is given twice; expected each once")
+                raise errors.ArgumentError(
+                    f"{self.name}: parameter {k}, of shape {p.shape}, is given twice; expected each once"
+                )
             known.add(id(p))
         if not params:
-            raise ValueError(
+            raise errors.ArgumentError(
                 f"{self.name}: a group without parameters; expected at least one (a generator gives them only once)"
             )
         unknown = set(group) - set(self.defaults) - {"params"}
         if unknown:
-            raise TypeError(
+            raise errors.UnsupportedError(
                 f"{self.name}: no option {', '.join(sorted(unknown))}; there are {', '.join(self.defaults)}"
             )
         whole = {**self.defaults, **group, "params": params}
@@ -108,7 +114,7 @@ class Optimizer:
             self.check(whole)
         except TypeError:
             options = ", ".join(f"{k}={v!r}" for k, v in whole.items() if k != "params")
-            raise TypeError(f"{self.name}: {options}; expected numbers, and betas in a pair") from None
+            raise errors.UnsupportedError(f"{self.name}: {options}; expected numbers, and betas in a pair") from None
         self.param_groups.append(whole)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -260,9 +266,9 @@ class Optimizer:
 
 
 def expect(fine: bool, optimizer: Optimizer, what: str) -> None:
-    """ValueError that says what was expected of an option, unless it is fine."""
+    """ArgumentError that says what was expected of an option, unless it is fine."""
     if not fine:
-        raise ValueError(f"{optimizer.name}: {what}")
+        raise errors.ArgumentError(f"{optimizer.name}: {what}")
 
 
 def check_common(optimizer: Optimizer, group: Group) -> None:

@@ -44,13 +44,13 @@ class Schedule:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self) -> None:
-        """Count a step and set the rates of the next one. ValueError, and nothing changed, for a factor below 0 or NaN."""
+        """Count a step and set the rates of the next one. ArgumentError, and nothing changed, for a factor below 0 or NaN."""
         self._apply(self.count + 1)
 
     def _apply(self, count: int) -> None:
         factor = self.factor(count)
         if not factor >= 0.0:
-            raise ValueError(f"Schedule: the factor of step {count} is {factor}; expected 0 or more")
+            raise errors.ArgumentError(f"Schedule: the factor of step {count} is {factor}; expected 0 or more")
         self.count = count
         groups = self.optimizer.param_groups
         self.base += [group["lr"] for group in groups[len(self.base) :]]  # a group may join later
@@ -78,7 +78,7 @@ class Schedule:
 
 def _expect(fine: bool, what: str) -> None:
     if not fine:
-        raise ValueError(what)
+        raise errors.ArgumentError(what)
 
 
 def constant(factor: float = 1.0) -> Factor:

@@ -45,6 +45,13 @@ def settled(name: str, shape: Size, parameters: Sequence[Any], dtype: Any, key: 
     )
 
 
+def spread(name: str, scale: Any, zero: bool = True) -> Any:
+    """``scale`` as it is; ValueError for a number below 0, or for 0 where that has no meaning. Tensors are not looked at."""
+    if isinstance(scale, int | float | np.integer | np.floating) and (scale < 0 or (scale == 0 and not zero)):
+        raise ValueError(f"{name}: scale={scale}; expected a number {'of at least' if zero else 'above'} 0")
+    return scale
+
+
 def floating(name: str, dtype: Any, tensors: Sequence[Any]) -> np.dtype[Any]:
     """The dtype of samples; DtypeError unless it is real and floating."""
     if dtype is not None:
@@ -90,7 +97,7 @@ def source(name: str, key: Key, device: str | None) -> Any:
         return default_generator.next_key(device)
     if isinstance(key, Generator):
         return key.next_key(device)
-    k = checked(key, name)
+    k = checked(key, name, ", or a gg.random.Generator")
     return k if device is None or k.device == device else k.to(device)
 
 

@@ -18,9 +18,17 @@ from gpugrad.transforms.lift import as_value
 
 
 def _probability(p: Any, name: str) -> float:
-    if not 0.0 <= p <= 1.0:
+    try:
+        chance = float(p)
+    except errors.GpugradError:
+        raise
+    except (TypeError, ValueError):
+        raise errors.DtypeError(
+            f"{name}: p={p!r} of type {type(p).__name__}; expected a probability, 0 ≤ p ≤ 1"
+        ) from None
+    if not 0.0 <= chance <= 1.0:
         raise ValueError(f"{name}: p={p}; expected a probability, 0 ≤ p ≤ 1")
-    return float(p)
+    return chance
 
 
 def bernoulli(p: Any = 0.5, shape: Size = None, *, key: Key = None, device: str | None = None) -> Any:
@@ -32,7 +40,7 @@ def bernoulli(p: Any = 0.5, shape: Size = None, *, key: Key = None, device: str 
     >>> gg.random.bernoulli(1.0, (3,))
     tensor([ True,  True,  True])
     """
-    if type(p) in WEAK:
+    if type(p) in WEAK or isinstance(p, np.integer | np.floating):
         return happens(source("bernoulli", key, device), sizes_of("bernoulli", shape, ()), _probability(p, "bernoulli"))
     p = as_value(p)
     sizes = sizes_of("bernoulli", shape, (p,))
@@ -83,7 +91,7 @@ def randint(
     """
     low, high = (0, low) if high is None else (low, high)
     for n in (low, high):
-        if not hasattr(n, "__index__") or isinstance(n, trace.Tensor):
+        if not hasattr(n, "__index__") or isinstance(n, trace.Tensor) or getattr(n, "shape", None):
             raise errors.DtypeError(f"randint: bound {n!r} of type {type(n).__name__}; expected a Python integer")
     low, high = low.__index__(), high.__index__()
     kind = dtypes.dtype(dtype)

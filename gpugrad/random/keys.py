@@ -50,11 +50,13 @@ def is_key(x: Any) -> bool:
     return bool(x.shape[-1:] == (2,) and dtypes.of(x) == np.uint32)
 
 
-def checked(key: Any, what: str) -> Any:
-    """``key`` as a tensor; DtypeError unless it is a key, or a batch of keys."""
+def checked(key: Any, what: str, instead: str = "") -> Any:
+    """``key`` as a tensor; DtypeError, which says what it may be ``instead``, unless it is a key, or a batch of keys."""
     if type(key) is not trace.Tensor and not select.is_array(key):
-        way_out = f": gg.random.key({key})" if isinstance(key, int) else ""
-        raise errors.DtypeError(f"{what}: key={key!r}; expected a key{way_out}, or a gg.random.Generator")
+        way = (
+            f": gg.random.key({key})" if isinstance(key, int) else ": g.next_key()" if hasattr(key, "next_key") else ""
+        )
+        raise errors.DtypeError(f"{what}: key={key!r}; expected a key{way}{instead}")
     out = as_value(key)
     if not is_key(out):
         raise errors.DtypeError(

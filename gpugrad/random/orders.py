@@ -95,7 +95,10 @@ def choice(
 def _weights(p: Any, n: int) -> Any:
     if type(p) is trace.Tensor:
         p = p.detach().to("cpu").numpy()
-    weights = np.asarray(p, np.float64)
+    try:
+        weights = np.asarray(p, np.float64)
+    except (TypeError, ValueError):
+        raise errors.DtypeError(f"choice: p={p!r}; expected a weight for each element") from None
     if weights.shape != (n,):
         raise errors.ShapeError(f"choice: p of shape {weights.shape}; expected ({n},), a weight for each element")
     if not (np.all(weights >= 0.0) and 0.0 < np.sum(weights) < np.inf):

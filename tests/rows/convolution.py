@@ -206,6 +206,13 @@ CASES = [
         lambda x: np.maximum(np.append(x, -99), np.append(-99, x)),
         argnums=(),
     ),
+    Case(
+        "max_pool1d of booleans",
+        lambda x: p.max_pool1d(x, 2, 1, 1),
+        lambda rng: (np.array([False, False, True, False]),),
+        lambda x: np.array([False, False, True, True, False]),
+        argnums=(),
+    ),
     Case("max_pool2d of nothing", lambda x: p.max_pool2d(x, 2), lambda rng: (np.zeros((0, 4, 4)),), lambda x: np.zeros((0, 2, 2)), order=0),
     Case("adaptive_avg_pool1d", lambda x: p.adaptive_avg_pool1d(x, 2), _normal((2, 6)), lambda x: x.reshape(2, 2, 3).mean(2)),
     Case("adaptive_avg_pool2d to one", lambda x: p.adaptive_avg_pool2d(x, 1), _normal((2, 3, 4)), lambda x: x.mean((1, 2), keepdims=True)),

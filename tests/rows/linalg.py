@@ -9,9 +9,13 @@ import numpy as np
 from case import Case
 
 from gpugrad.ops import linalg as la
-from gpugrad.ops import matrices as m
 from gpugrad.ops.bilinear import matmul
+from gpugrad.ops.determinants import cofactor, cofactor_change
 from gpugrad.ops.elementwise import exp, multiply
+from gpugrad.ops.factorizations import complement, independent
+from gpugrad.ops.factorizations import qr as reduced_qr
+from gpugrad.ops.gaps import over, over_change
+from gpugrad.ops.matrices import H, hermitian
 
 FACTORS = {"float16": "only for factorizations", "bfloat16": "only for factorizations"}
 
@@ -87,11 +91,13 @@ def _sym(x: Any) -> Any:
 
 
 def _definite(x: Any) -> Any:
-    return matmul(x, m.H(x))
+    return matmul(x, H(x))
 
 
-def _norm(name: str, sample: Sample, **params: Any) -> Case:
-    return Case(f"norm {name}", lambda x: la.norm(x, **params), sample, lambda x: np.linalg.norm(x, **params))
+def _norm(name: str, sample: Sample, order: int = 2, **params: Any) -> Case:
+    return Case(
+        f"norm {name}", lambda x: la.norm(x, **params), sample, lambda x: np.linalg.norm(x, **params), order=order
+    )
 
 
 def _np_solve(x: Any, y: Any) -> Any:
@@ -110,7 +116,7 @@ def _by_svd(x: Any) -> Any:
 
 def _by_eigh(x: Any) -> Any:
     w, v = la.eigh(x)
-    return matmul(multiply(v, exp(w)), m.H(v))
+    return matmul(multiply(v, exp(w)), H(v))
 
 
 def _np_by_svd(x: Any) -> Any:
@@ -120,7 +126,7 @@ def _np_by_svd(x: Any) -> Any:
 
 def _projection(q: Any) -> Any:
     """The projection on the space of orthonormal columns: what does not depend on which of them were chosen."""
-    return matmul(q, m.H(q))
+    return matmul(q, H(q))
 
 
 def _by_complete_qr(x: Any) -> Any:
@@ -131,7 +137,7 @@ def _by_complete_qr(x: Any) -> Any:
 def _by_full_svd(x: Any) -> Any:
     u, s, vh = la.svd(x, full_matrices=True)
     k = s.shape[-1]
-    return s, _projection(u[..., k:] if u.shape[-1] > k else m.H(vh)[..., k:])
+    return s, _projection(u[..., k:] if u.shape[-1] > k else H(vh)[..., k:])
 
 
 CASES = [
@@ -175,17 +181,17 @@ CASES = [
     Case("det of two", la.det, _normal((2, 2)), np.linalg.det),
     Case("det complex", la.det, _complex((3, 3)), np.linalg.det),
     Case("det of nothing", la.det, lambda rng: (np.zeros((0, 0)),), np.linalg.det, order=0),
-    Case("cofactor", m.cofactor, _normal((4, 4)), lambda x: np.linalg.det(x) * np.linalg.inv(x).T),
-    Case("cofactor of two", m.cofactor, _normal((2, 2)), lambda x: np.linalg.det(x) * np.linalg.inv(x).T),
-    Case("cofactor_change", m.cofactor_change, _normal((4, 4), (4, 4))),
-    Case("cofactor_change of three", m.cofactor_change, _normal((2, 3, 3), (2, 3, 3))),
-    Case("cofactor_change complex", m.cofactor_change, _complex((3, 3), (3, 3))),
+    Case("cofactor", cofactor, _normal((4, 4)), lambda x: np.linalg.det(x) * np.linalg.inv(x).T),
+    Case("cofactor of two", cofactor, _normal((2, 2)), lambda x: np.linalg.det(x) * np.linalg.inv(x).T),
+    Case("cofactor_change", cofactor_change, _normal((4, 4), (4, 4))),
+    Case("cofactor_change of three", cofactor_change, _normal((2, 3, 3), (2, 3, 3))),
+    Case("cofactor_change complex", cofactor_change, _complex((3, 3), (3, 3))),
     Case(
-        "over", lambda x, y: m.over(x, y, y * 0.0, name="over", pulls=False), _with_divisor(1), lambda x, y: x / y,
+        "over", lambda x, y: over(x, y, y * 0.0, name="over", pulls=False), _with_divisor(1), lambda x, y: x / y,
         without=FACTORS,
     ),
     Case(
-        "over_change", lambda x, y, z: m.over_change(x, y, z, z * 0.0, name="over"), _with_divisor(2), lambda x, y, z: -x * y / z**2,
+        "over_change", lambda x, y, z: over_change(x, y, z, z * 0.0, name="over"), _with_divisor(2), lambda x, y, z: -x * y / z**2,
         without=FACTORS,
     ),
     Case("slogdet", la.slogdet, _normal((3, 3)), lambda x: tuple(np.linalg.slogdet(x))),
@@ -211,9 +217,9 @@ CASES = [
         _normal((2, 2, 2)),
         lambda x: np.linalg.eigvalsh(_sym(x)),
     ),
-    Case("eigh complex", lambda x: _by_eigh(m.hermitian(x, x)), _complex((3, 3))),
+    Case("eigh complex", lambda x: _by_eigh(hermitian(x, x)), _complex((3, 3))),
     Case("eigvalsh", lambda x: la.eigvalsh(_symmetric(x)), _normal((3, 3)), lambda x: np.linalg.eigvalsh(_sym(x))),
-    Case("eigvalsh complex", lambda x: la.eigvalsh(m.hermitian(x, x)), _complex((3, 3))),
+    Case("eigvalsh complex", lambda x: la.eigvalsh(hermitian(x, x)), _complex((3, 3))),
     Case("svd", lambda x: tuple(la.svd(x, full_matrices=False)), _apart(3, 3), lambda x: tuple(np.linalg.svd(x, full_matrices=False))),
     Case(
         "svd tall",
@@ -241,9 +247,10 @@ CASES = [
     Case("qr complete complex", _by_complete_qr, _complex((3, 1)), without=FACTORS),
     Case("qr complete wide", lambda x: tuple(la.qr(x, mode="complete")), _normal((2, 4)), lambda x: tuple(np.linalg.qr(x, mode="complete"))),
     Case("svd full", _by_full_svd, _apart(4, 2), without=FACTORS),
-    Case("svd full wide", lambda x: _by_full_svd(m.H(x)), _apart(2, 4, 2), without=FACTORS),
+    Case("svd full wide", lambda x: _by_full_svd(H(x)), _apart(2, 4, 2), without=FACTORS),
     Case("svd full complex", _by_full_svd, _complex((4, 2)), without=FACTORS),
-    Case("complement", lambda x: _projection(m.complement(m.qr(x)[0])), _normal((2, 4, 2)), lambda x: np.eye(4) - x @ np.linalg.pinv(x), without=FACTORS),
+    Case("complement", lambda x: _projection(complement(reduced_qr(x)[0])), _normal((2, 4, 2)), lambda x: np.eye(4) - x @ np.linalg.pinv(x), without=FACTORS),
+    Case("independent", independent, lambda rng: (np.triu(rng.normal(size=(2, 3, 3))) + 3.0 * np.eye(3),), lambda x: x),
     Case("qr r", lambda x: la.qr(x, mode="r"), _normal((3, 2)), lambda x: np.linalg.qr(x, mode="r")),
     Case("pinv tall", la.pinv, _apart(4, 3), np.linalg.pinv),
     Case("pinv wide batch", la.pinv, _normal((2, 2, 3)), np.linalg.pinv),
@@ -270,10 +277,18 @@ CASES = [
         _normal((4, 2), (4, 2)),
         lambda a, b: np.linalg.lstsq(a, b)[1],
     ),
+    Case("matrix_rank of a vector", la.matrix_rank, _normal((3,)), np.linalg.matrix_rank, argnums=()),
     Case("matrix_rank", la.matrix_rank, _normal((2, 3, 3)), np.linalg.matrix_rank, argnums=()),
     Case("cond", la.cond, _normal((3, 2)), np.linalg.cond),
     Case("cond -2", lambda x: la.cond(x, -2), _normal((3, 3)), lambda x: np.linalg.cond(x, -2)),
     Case("cond fro", lambda x: la.cond(x, "fro"), _regular((3, 3)), lambda x: np.linalg.cond(x, "fro")),
+    Case("cond 1 batch", lambda x: la.cond(x, 1), _regular((2, 3, 3)), lambda x: np.linalg.cond(x, 1)),
+    Case(
+        "cond 1, one singular", lambda x: la.cond(x, 1), lambda rng: (np.stack([np.diag([1.0, 2.0]), np.ones((2, 2))]),),
+        lambda x: np.linalg.cond(x, 1), order=0,
+    ),
+    Case("cond of zeros", la.cond, lambda rng: (np.zeros((2, 2)),), np.linalg.cond, order=0),
+    Case("cond -2 of zeros", lambda x: la.cond(x, -2), lambda rng: (np.zeros((2, 2)),), lambda x: np.linalg.cond(x, -2), order=0),
     _norm("", _normal((3,))),
     _norm("of a matrix", _normal((2, 3))),
     _norm("of three axes", _normal((2, 2, 2))),
@@ -300,6 +315,12 @@ CASES = [
     _norm("matrix -inf axes", _uneven(2, 3, 2), ord=-np.inf, axis=(1, 0)),
     _norm("matrix 2", _normal((3, 2)), ord=2),
     _norm("matrix -2", _normal((3, 2)), ord=-2),
+    _norm("3 as NumPy's number", _away(4), ord=np.int64(3)),
+    *[
+        _norm(f"{shape} of nothing {ord}", lambda rng, shape=shape: (np.zeros(shape),), ord=ord, order=0)
+        for shape, ords in (((0,), (None, 1, 2, 3, 0, np.inf)), ((0, 3), ("fro", 1, np.inf, 2, "nuc")), ((3, 0), (1, np.inf, 2)))
+        for ord in ords
+    ],
     Case("vector_norm", lambda x: la.vector_norm(x, axis=(0, 1)), _normal((2, 2, 2)), lambda x: np.sqrt((x * x).sum((0, 1)))),
     Case("matrix_norm", lambda x: la.matrix_norm(x, ord=2), _normal((2, 2, 2)), lambda x: np.linalg.norm(x, 2, axis=(-2, -1))),
     Case("matrix_power", lambda x: la.matrix_power(x, 5), _normal((3, 3)), lambda x: np.linalg.matrix_power(x, 5)),
