@@ -1,0 +1,23 @@
+"""Which functions there are, by the name of their primitive."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+FAMILIES = {
+    "exponentials": ("exp", "exp2", "expm1", "sigmoid", "tanh", "sinh", "cosh"),
+    "logarithms": ("log", "log2", "log10", "log1p", "softplus", "logaddexp"),
+}
+"""The modules, and what each defines as ``name_f32`` and ``name_f64``."""
+
+_MODULES = {name: module for module, names in FAMILIES.items() for name in names}
+
+NAMES = frozenset(_MODULES)
+"""The primitives that have a scalar function."""
+
+
+def functions(name: str) -> tuple[Any, Any]:
+    """The float32 and the float64 function of a primitive; Numba is imported with the first one asked for."""
+    module = importlib.import_module(f"gpugrad.kernels.scalar_math.{_MODULES[name]}")
+    return getattr(module, f"{name}_f32"), getattr(module, f"{name}_f64")
