@@ -123,6 +123,8 @@ SPECIAL = {
         (-INF, 1.0, 1.0),
         (2.0, -INF, 2.0),
     ],
+    "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)],
+    "erfc": [(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0)],
 }
 """Arguments, and exactly what the function is there: the sign of zero too. A NaN is NaN always."""
 NOT_NAN = {("pow", (NAN, 0.0)): 1.0, ("pow", (1.0, NAN)): 1.0, ("hypot", (INF, NAN)): INF, ("hypot", (NAN, INF)): INF}

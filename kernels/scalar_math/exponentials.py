@@ -101,14 +101,14 @@ def exp_halved(x: Any, halvings: Any, c: Any, e: Any) -> Any:
 
 
 @scalar
-def exp_of_sum(high: Any, low: Any, c: Any, e: Any) -> Any:
-    """e^(high + low) for a small correction ``low``."""
+def exp_of_sum(high: Any, low: Any, factor: Any, c: Any, e: Any) -> Any:
+    """e^(high + low) times a factor near 1, for a small correction ``low``: denormal results are rounded once."""
     x = clipped(high, e.lowest, e.highest)
     n = rint(x * e.per_log2)
     first = x - n * e.log2_high
     low = n * e.log2_low - low
     r = first - low
-    return scaled(c.one + (first + (r * r * polynomial(r, e.rest) - low)), n, c)
+    return scaled(factor * (c.one + (first + (r * r * polynomial(r, e.rest) - low))), n, c)
 
 
 @scalar

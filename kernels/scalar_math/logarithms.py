@@ -144,7 +144,7 @@ def _logaddexp(x: Any, y: Any, c: Any, e: Any, l: Any) -> Any:
     apart = small - large
     added = apart + large  # the exponential magnifies what the difference has lost
     lost = (small - added) - (large - (added - apart))
-    rest = log1p_of(exp_of_sum(apart, select(apart > e.lowest, lost, c.zero), c, e), c, l)
+    rest = log1p_of(exp_of_sum(apart, select(apart > e.lowest, lost, c.zero), c.one, c, e), c, l)
     return select(x == y, x + l.log2, large + rest)
 
 

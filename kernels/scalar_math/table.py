@@ -8,6 +8,7 @@ from typing import Any
 FAMILIES = {
     "exponentials": ("exp", "exp2", "expm1", "sigmoid", "tanh", "sinh", "cosh"),
     "logarithms": ("log", "log2", "log10", "log1p", "softplus", "logaddexp"),
+    "error_functions": ("erf", "erfc"),
 }
 """The modules, and what each defines as ``name_f32`` and ``name_f64``."""
 
