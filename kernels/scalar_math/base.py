@@ -144,18 +144,27 @@ def pow2(typing_context: Any, n: Any) -> Any:
     return n(n), of
 
 
-@intrinsic
-def is_odd(typing_context: Any, n: Any) -> Any:
-    """Whether an integer n, given as a float below 2²² (2⁵¹), is odd."""
-    layout = _LAYOUT[n]
+def _bit(position: int) -> Any:
+    """A test of one of the lowest bits of an integer given as a float."""
 
-    def of(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        magic = ir.Constant(arguments[0].type, float(3 << (layout.mantissa - 1)))
-        bits = builder.bitcast(builder.fadd(arguments[0], magic), layout.integer)
-        lowest = builder.and_(bits, ir.Constant(layout.integer, 1))
-        return builder.icmp_unsigned("!=", lowest, ir.Constant(layout.integer, 0))
+    def typed(typing_context: Any, n: Any) -> Any:
+        layout = _LAYOUT[n]
 
-    return types.boolean(n), of
+        def of(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            magic = ir.Constant(arguments[0].type, float(3 << (layout.mantissa - 1)))
+            bits = builder.bitcast(builder.fadd(arguments[0], magic), layout.integer)
+            masked = builder.and_(bits, ir.Constant(layout.integer, 1 << position))
+            return builder.icmp_unsigned("!=", masked, ir.Constant(layout.integer, 0))
+
+        return types.boolean(n), of
+
+    return typed
+
+
+is_odd = intrinsic(_bit(0))
+"""Whether an integer n, given as a float, |n| ≤ 2²¹ (2⁵⁰), is odd."""
+has_two = intrinsic(_bit(1))
+"""Whether n mod 4 is 2 or 3, for the same."""
 
 
 def _root_bits(layout: _Layout) -> int:
@@ -209,6 +218,7 @@ class Format(NamedTuple):
     one: Any
     two: Any
     three: Any
+    four: Any
     inf: Any
     nan: Any
     smallest: Any
@@ -221,7 +231,7 @@ class Format(NamedTuple):
 
 
 def _format(real: Any, smallest: float, tiny: float, up: int) -> Format:
-    numbers = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, math.inf, math.nan, smallest, tiny, 2.0**up, float(up))
+    numbers = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, math.inf, math.nan, smallest, tiny, 2.0**up, float(up))
     return Format(*(real(number) for number in numbers))
 
 
@@ -242,3 +252,10 @@ def product_error(x: Any, y: Any, rounded: Any) -> Any:
     x_high, y_high = upper(x), upper(y)
     x_low, y_low = x - x_high, y - y_high
     return (((x_high * y_high - rounded) + x_high * y_low) + x_low * y_high) + x_low * y_low
+
+
+@scalar
+def sum_error(x: Any, y: Any, rounded: Any) -> Any:
+    """x + y - rounded, exactly, where ``rounded`` is the rounded sum (Knuth)."""
+    added = rounded - x
+    return (x - (rounded - added)) + (y - added)
