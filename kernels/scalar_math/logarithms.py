@@ -67,15 +67,16 @@ def _limits(x: Any, out: Any, c: Any) -> Any:
 
 
 @scalar
-def _normal(x: Any, c: Any) -> Any:
+def as_normal(x: Any, c: Any) -> Any:
     """x, made a normal number, and the exponent it has taken."""
     denormal = x < c.smallest
     return select(denormal, x * c.up, x), select(denormal, c.up_exponent, c.zero)
 
 
 @scalar
-def _log(x: Any, c: Any, l: Any) -> Any:
-    normal, taken = _normal(x, c)
+def log_of(x: Any, c: Any, l: Any) -> Any:
+    """log x."""
+    normal, taken = as_normal(x, c)
     n = exponent(normal) - taken
     f = mantissa(normal) - c.one
     s = f / (c.two + f)
@@ -88,7 +89,7 @@ def _log(x: Any, c: Any, l: Any) -> Any:
 @scalar
 def _log_parts(x: Any, c: Any, l: Any) -> Any:
     """n, and log m in two parts, of which the first has half of the digits."""
-    normal, taken = _normal(x, c)
+    normal, taken = as_normal(x, c)
     n = exponent(normal) - taken
     f = mantissa(normal) - c.one
     s = f / (c.two + f)
@@ -151,13 +152,13 @@ def _logaddexp(x: Any, y: Any, c: Any, e: Any, l: Any) -> Any:
 @scalar
 def log_f32(x: Any) -> Any:
     """The natural logarithm, to 1 ULP."""
-    return _log(x, F32, L32)
+    return log_of(x, F32, L32)
 
 
 @scalar
 def log_f64(x: Any) -> Any:
     """The natural logarithm, to 1 ULP."""
-    return _log(x, F64, L64)
+    return log_of(x, F64, L64)
 
 
 @scalar

@@ -10,6 +10,7 @@ FAMILIES = {
     "logarithms": ("log", "log2", "log10", "log1p", "softplus", "logaddexp"),
     "error_functions": ("erf", "erfc"),
     "trigonometric": ("sin", "cos", "tan", "sinc"),
+    "powers": ("pow", "cbrt", "hypot"),
 }
 """The modules, and what each defines as ``name_f32`` and ``name_f64``."""
 
