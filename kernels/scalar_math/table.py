@@ -11,6 +11,7 @@ FAMILIES = {
     "error_functions": ("erf", "erfc"),
     "trigonometric": ("sin", "cos", "tan", "sinc"),
     "powers": ("pow", "cbrt", "hypot"),
+    "inverses": ("atan", "atan2", "asin", "acos", "asinh", "acosh", "atanh"),
 }
 """The modules, and what each defines as ``name_f32`` and ``name_f64``."""
 
