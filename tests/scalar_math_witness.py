@@ -53,7 +53,7 @@ WITNESS = {
     "acosh": mp.acosh,
     "atanh": mp.atanh,
     "erfinv": mp.erfinv,
-    "lgamma": lambda x: mp.log(abs(mp.gamma(x))) if x < 1e5 else mp.loggamma(x),
+    "gammaln": lambda x: mp.log(abs(mp.gamma(x))) if x < 1e5 else mp.loggamma(x),
     "digamma": mp.digamma,
 }
 """The functions, on numbers of 120 bits."""

@@ -178,13 +178,13 @@ def atan2_f64(y: Any, x: Any) -> Any:
 
 @scalar
 def asin_f32(x: Any) -> Any:
-    """The angle in [-π/2, π/2] with this sine, to 2 ULP: π/2 - 2 arcsin √((1 - |x|) / 2) beyond ½."""
+    """The angle in [-π/2, π/2] with this sine, to 3 ULP: π/2 - 2 arcsin √((1 - |x|) / 2) beyond ½."""
     return _asin(x, F32, A32)
 
 
 @scalar
 def asin_f64(x: Any) -> Any:
-    """The angle in [-π/2, π/2] with this sine, to 2 ULP: π/2 - 2 arcsin √((1 - |x|) / 2) beyond ½."""
+    """The angle in [-π/2, π/2] with this sine, to 3 ULP: π/2 - 2 arcsin √((1 - |x|) / 2) beyond ½."""
     return _asin(x, F64, A64)
 
 

@@ -86,7 +86,7 @@ def _cbrt(x: Any, c: Any, t: Any) -> Any:
 
 
 @scalar
-def _log_in_two(a: Any) -> Any:
+def log_in_two(a: Any) -> Any:
     """log a of a positive, finite a as a sum of two, to 2⁻⁶⁵ relatively: s in two parts, and two terms of the series."""
     c = F64
     normal, taken = as_normal(a, c)
@@ -138,7 +138,7 @@ def pow_f32(x: Any, y: Any) -> Any:
 def pow_f64(x: Any, y: Any) -> Any:
     """xʸ, to 2 ULP: from log |x| in two parts, as C has it for zeros, infinities and NaN."""
     a = fabs(x)
-    high, low = _log_in_two(a)
+    high, low = log_in_two(a)
     high = select(a == F64.zero, -F64.inf, select(a == F64.inf, F64.inf, high))
     power = rounded_product(y, high)
     rest = select(fabs(power) < _BEYOND, product_error(y, high, power) + y * low, F64.zero)

@@ -12,6 +12,8 @@ FAMILIES = {
     "trigonometric": ("sin", "cos", "tan", "sinc"),
     "powers": ("pow", "cbrt", "hypot"),
     "inverses": ("atan", "atan2", "asin", "acos", "asinh", "acosh", "atanh"),
+    "inverse_error_function": ("erfinv",),
+    "gamma_functions": ("gammaln", "digamma"),
 }
 """The modules, and what each defines as ``name_f32`` and ``name_f64``."""
 

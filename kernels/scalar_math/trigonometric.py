@@ -51,14 +51,14 @@ W64 = Wave(
 
 
 @scalar
-def _sine(r: Any, low: Any, c: Any, w: Any) -> Any:
+def sine(r: Any, low: Any, c: Any, w: Any) -> Any:
     """sin(r + low) for |r| ≤ π/4."""
     z = r * r
     return r + (r * (z * polynomial(z, w.sine)) + low * (c.one - c.half * z))
 
 
 @scalar
-def _cosine(r: Any, low: Any, c: Any, w: Any) -> Any:
+def cosine(r: Any, low: Any, c: Any, w: Any) -> Any:
     """cos(r + low) for |r| ≤ π/4."""
     z = r * r
     half = c.half * z
@@ -68,21 +68,21 @@ def _cosine(r: Any, low: Any, c: Any, w: Any) -> Any:
 
 @scalar
 def _sin(x: Any, n: Any, r: Any, low: Any, c: Any, w: Any) -> Any:
-    out = select(is_odd(n), _cosine(r, low, c, w), _sine(r, low, c, w))
+    out = select(is_odd(n), cosine(r, low, c, w), sine(r, low, c, w))
     return select(fabs(x) < c.tiny, x, select(has_two(n), -out, out))
 
 
 @scalar
 def _cos(n: Any, r: Any, low: Any, c: Any, w: Any) -> Any:
-    out = select(is_odd(n), _sine(r, low, c, w), _cosine(r, low, c, w))
+    out = select(is_odd(n), sine(r, low, c, w), cosine(r, low, c, w))
     return select(has_two(n + c.one), -out, out)
 
 
 @scalar
 def _tan(x: Any, n: Any, r: Any, low: Any, c: Any, w: Any) -> Any:
     odd = is_odd(n)
-    sine, cosine = _sine(r, low, c, w), _cosine(r, low, c, w)
-    out = select(odd, -cosine, sine) / select(odd, sine, cosine)
+    above, below = sine(r, low, c, w), cosine(r, low, c, w)
+    out = select(odd, -below, above) / select(odd, above, below)
     return select(fabs(x) < c.tiny, x, out)
 
 
@@ -94,7 +94,7 @@ def _sinc(x: Any, c: Any, w: Any) -> Any:
     r = a - n * c.half
     n = n - c.four * rint(n * c.quarter)
     y = w.pi * r
-    out = select(is_odd(n), _cosine(y, w.pi_low * r, c, w), _sine(y, w.pi_low * r, c, w))
+    out = select(is_odd(n), cosine(y, w.pi_low * r, c, w), sine(y, w.pi_low * r, c, w))
     return select(a < c.tiny, c.one, (select(has_two(n), -out, out) + c.zero) / (w.pi * select(a < c.tiny, c.one, a)))
 
 
