@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import mpmath
 import numpy as np
+from gpugrad.kernels.scalar_math import table
 from mpmath import mp, mpf
 
 mp.prec = 120
@@ -75,6 +78,13 @@ DOMAIN = {
 """Where they are real: open or closed, the ends are special values."""
 
 
+NEAR = "near "
+"""Before the name of a primitive: its quicker function, for arguments near 0."""
+NAMES = [*sorted(table.NAMES), *(NEAR + name for name in sorted(table.NEAR))]
+DTYPES = (np.float32, np.float64)
+GAMMAS = ("gammaln", "digamma")
+
+
 def regions(dtype, count, rng):
     """Samples of finite arguments, by the name of the region they are from."""
     info = np.finfo(dtype)
@@ -131,3 +141,76 @@ def ulps(got, high, low=0.0, scale=None):
         )  # one rounds to ∞ and one to the number before
         error = np.where(np.isfinite(got) & np.isfinite(rounded), error, np.where(border, 1.0, np.inf))
     return np.where(same & ~np.isfinite(rounded), 0.0, error)
+
+
+@cache
+def loops(name, dtype):
+    """The compiled loop, as the compiler prints it."""
+    import numba
+
+    look_up = table.near_functions if name.startswith(NEAR) else table.functions
+    f = look_up(name.removeprefix(NEAR))[DTYPES.index(dtype)]
+    array = numba.from_dtype(np.dtype(dtype))[::1]
+    if name in BINARY:
+
+        def loop(out, x, y):
+            for i in range(out.size):
+                out[i] = f(x[i], y[i])
+
+    else:
+
+        def loop(out, x):
+            for i in range(out.size):
+                out[i] = f(x[i])
+
+    arguments = (array,) * (3 if name in BINARY else 2)
+    return numba.njit(arguments, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")(loop)
+
+
+def call(name, *arguments):
+    out = np.empty_like(arguments[0])
+    loops(name, out.dtype.type)(out, *arguments)
+    return out
+
+
+def arguments_of(name, dtype, count):
+    """Samples of the domain by region; of two arguments, pairs of one region, and of numbers near one another."""
+    rng = np.random.default_rng(7)
+    out = {}
+    for (region, x), other in zip(regions(dtype, count, rng).items(), regions(dtype, count, rng).values()):
+        if name in BINARY:
+            with np.errstate(over="ignore"):
+                near = (x * rng.uniform(0.5, 2.0, count)).astype(dtype)
+            x, y = np.concatenate([x, x]), np.concatenate([other, near])
+            x, y = (np.abs(x) if name == "pow" else x)[np.isfinite(y)], y[np.isfinite(y)]
+            out[region] = (x, y)
+            continue
+        x = inside(name, x)
+        if name.startswith(NEAR):
+            x = x[np.abs(x) <= table.NEAR[name.removeprefix(NEAR)]]
+        if name in GAMMAS:
+            x = x[(x > 0.0) | (x != np.floor(x))]  # the poles are special values
+        if x.size:
+            out[region] = (x,)
+    return out
+
+
+def scale_of(name, arguments, high):
+    """A sum that cancels is measured by what it is a sum of."""
+    if name in GAMMAS:
+        reflected = call(name, np.where(arguments[0] < 0.0, 1.0 - arguments[0], arguments[0]))
+        return np.maximum(np.maximum(np.abs(high), np.abs(reflected)), np.where(arguments[0] < 0.0, 1.0, 0.0))
+    return np.maximum(np.abs(np.maximum(*arguments)), np.abs(high)) if name == "logaddexp" else None
+
+
+def errors_in_double(name, arguments):
+    """The errors in ULP of the float64 function, by mpmath."""
+    high, low = exact(name.removeprefix(NEAR), *arguments)
+    return ulps(call(name, *arguments), high, low, scale_of(name, arguments, high))
+
+
+def errors_in_single(name, arguments):
+    """The errors in ULP of the float32 function, by the float64 function."""
+    doubles = [x.astype(np.float64) for x in arguments]
+    high = call(name.removeprefix(NEAR), *doubles)
+    return ulps(call(name, *arguments), high, 0.0, scale_of(name, doubles, high))
