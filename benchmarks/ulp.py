@@ -51,7 +51,7 @@ def main(samples=2000, every=1):
         f"By `python benchmarks/ulp.py {samples} {every}`. Float64: {samples} samples of each region, against mpmath in 120",
         f"bits. Float32: {single}, and {7 << 20:,} pairs for functions of two arguments, against the float64 function.",
         "`near` is the quicker function for |x| ≤ 2²⁰. `logaddexp` is measured by the larger of its result and max(x, y),",
-        "`gammaln` and `digamma` at negative x by the largest of the result, the reflected value and 1.",
+        "`gammaln` and `digamma` at negative x by the largest of its terms and 1.",
         "",
         "| function | float32 | float64: " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 2) + "|",

@@ -198,8 +198,11 @@ def arguments_of(name, dtype, count):
 def scale_of(name, arguments, high):
     """A sum that cancels is measured by what it is a sum of."""
     if name in GAMMAS:
-        reflected = call(name, np.where(arguments[0] < 0.0, 1.0 - arguments[0], arguments[0]))
-        return np.maximum(np.maximum(np.abs(high), np.abs(reflected)), np.where(arguments[0] < 0.0, 1.0, 0.0))
+        (x,) = arguments
+        reflected = call(name, np.where(x < 0.0, 1.0 - x, x))
+        with np.errstate(invalid="ignore"):
+            terms = np.maximum(np.abs(reflected), np.maximum(np.abs(high - reflected), 1.0))
+        return np.maximum(np.abs(high), np.where(x < 0.0, terms, 0.0))
     return np.maximum(np.abs(np.maximum(*arguments)), np.abs(high)) if name == "logaddexp" else None
 
 

@@ -118,12 +118,13 @@ def rounded_product(typing_context: Any, x: Any, y: Any) -> Any:
 
 @intrinsic
 def upper(typing_context: Any, x: Any) -> Any:
-    """x with the lower half of its bits cleared: products of two such numbers are exact."""
+    """x rounded to the upper half of its bits: products of two such numbers are exact, and of two of what is left."""
     layout = _LAYOUT[x]
 
     def of(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         mask = ir.Constant(layout.integer, -1 << layout.low_half)
-        bits = builder.bitcast(arguments[0], layout.integer)
+        half = ir.Constant(layout.integer, 1 << (layout.low_half - 1))
+        bits = builder.add(builder.bitcast(arguments[0], layout.integer), half)
         return builder.bitcast(builder.and_(bits, mask), arguments[0].type)
 
     return x(x), of

@@ -55,7 +55,7 @@ _EIGHT = np.float64(8.0)
 
 @scalar
 def gammaln_f64(x: Any) -> Any:
-    """log |Γ(x)|, to 4 ULP (for x < 0, of the largest of it, log Γ(1 - x) and 1); ∞ at 0, -1, -2 …"""
+    """log |Γ(x)|, to 4 ULP (for x < 0, of the largest term, or 1); ∞ at 0, -1, -2 …"""
     c = F64
     positive = select(x > c.zero, x, c.one - x)
     big = positive >= _EIGHT
@@ -95,7 +95,7 @@ def _cotangent(x: Any) -> Any:
 
 @scalar
 def digamma_f64(x: Any) -> Any:
-    """The derivative of log Γ, to 4 ULP (for x < 0, of the largest of it, ψ(1 - x) and 1); -∞ at 0, NaN at -1, -2 …"""
+    """The derivative of log Γ, to 4 ULP (for x < 0, of the largest term, or 1); -∞ at 0, NaN at -1, -2 …"""
     c = F64
     positive = select(x > c.zero, x, c.one - x)
     big = positive >= _EIGHT
