@@ -13,8 +13,9 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 
-from gpugrad.kernels.scalar_math import table  # noqa: E402 (found by the path above)
 from scalar_math_witness import BINARY, GAMMAS, NAMES, NEAR, arguments_of, errors_in_double, errors_in_single, inside  # noqa: E402 (found by the path above)
+
+from gpugrad.kernels.scalar_math import table  # noqa: E402 (found by the path above)
 
 _BLOCK = 1 << 20
 

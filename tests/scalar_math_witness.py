@@ -6,8 +6,9 @@ from functools import cache
 
 import mpmath
 import numpy as np
-from gpugrad.kernels.scalar_math import table
 from mpmath import mp, mpf
+
+from gpugrad.kernels.scalar_math import table
 
 mp.prec = 120
 

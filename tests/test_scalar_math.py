@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from gpugrad.kernels.scalar_math import table
 from scalar_math_witness import (
     BINARY,
     DTYPES,
@@ -21,6 +20,8 @@ from scalar_math_witness import (
     loops,
     ulps,
 )
+
+from gpugrad.kernels.scalar_math import table
 
 INF, NAN = np.inf, np.nan
 COMMON = 2.0

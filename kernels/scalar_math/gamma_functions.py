@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from gpugrad.kernels.scalar_math.base import F64, fabs, polynomial, product_error, rint, rounded_product, scalar, select
 from gpugrad.kernels.scalar_math.logarithms import L64, log_of
 from gpugrad.kernels.scalar_math.powers import log_in_two

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gpugrad.kernels.scalar_math.base import F32, F64, copysign, fabs, polynomial, scalar, select, sqrt
 from gpugrad.kernels.scalar_math.logarithms import L32, L64, log1p_of
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gpugrad.kernels.scalar_math.base import F32, F64, exponent, fabs, mantissa, polynomial, scalar, select, upper
 from gpugrad.kernels.scalar_math.exponentials import E32, E64, exp_halved, exp_of_sum
 

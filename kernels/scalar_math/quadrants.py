@@ -15,6 +15,10 @@ import math
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
 from gpugrad.kernels.scalar_math.base import (
     F64,
     fabs,
@@ -25,9 +29,6 @@ from gpugrad.kernels.scalar_math.base import (
     select,
     sum_error,
 )
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 NEAR = 2.0**20
 """The largest |x| of the near reduction, in both precisions."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gpugrad.kernels.scalar_math.base import F32, F64, fabs, has_two, is_odd, polynomial, rint, scalar, select
 from gpugrad.kernels.scalar_math.quadrants import near_f32, near_f64, wide_f32, wide_f64
 
