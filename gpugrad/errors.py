@@ -7,7 +7,7 @@ GpugradError
 ├── DeviceError(RuntimeError)   tensors of two devices, a device that is not there
 ├── GraphError(RuntimeError)    backward twice, a detached output, an array changed after it was saved
 ├── TraceError(TypeError)       a traced value used where Python needs a number
-├── UnsupportedError(TypeError) a NumPy function without a rule
+├── UnsupportedError(TypeError) a NumPy function without a rule, an argument of a kind that is not taken
 ├── MissingExtraError(ImportError)   an optional package that is not installed
 ├── DistributedError(RuntimeError)   ranks that do different things, or of which one has failed
 ├── CopyError(ValueError)       copy=False where the memory cannot be shared
@@ -62,7 +62,7 @@ class TraceError(GpugradError, TypeError):
 
 
 class UnsupportedError(GpugradError, TypeError):
-    """A function of another library that gpugrad has no rule for."""
+    """A function of another library that gpugrad has no rule for, or an argument of a kind that a function does not take."""
 
 
 class MissingExtraError(GpugradError, ImportError):

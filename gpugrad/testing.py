@@ -60,7 +60,7 @@ def check_grads(
             f"check_grads of {function_name(f)}: args of type {type(args).__name__}; expected a tuple, with one entry per argument: (x,)"
         )
     if order < 1 or not modes or any(m not in _MODES for m in modes):
-        raise ValueError(
+        raise errors.ArgumentError(
             f"check_grads: order={order}, modes={modes!r}; expected an order from 1 and modes of 'fwd' and 'rev'"
         )
     leaves, tree = pytree.flatten(tuple(args))

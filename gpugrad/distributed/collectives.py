@@ -161,7 +161,7 @@ def all_reduce(x: Any, op: str = "sum", *, group: Any = None) -> Any:
 
     def settle(x: Any, group: Group) -> dict[str, Any]:
         if op not in ("sum", "mean"):
-            raise ValueError(f"all_reduce: op={op!r}; expected 'sum' or 'mean'")
+            raise errors.ArgumentError(f"all_reduce: op={op!r}; expected 'sum' or 'mean'")
         return _addable("all_reduce", x)
 
     group = group_of(group)

@@ -49,7 +49,9 @@ class Group:
         MPI = mpi()
         self.comm = MPI.COMM_WORLD if communicator is None else communicator
         if not isinstance(self.comm, MPI.Intracomm) or self.comm == MPI.COMM_NULL:
-            raise TypeError(f"Group: {communicator!r}; expected an intracommunicator of mpi4py that this rank is in")
+            raise errors.UnsupportedError(
+                f"Group: {communicator!r}; expected an intracommunicator of mpi4py that this rank is in"
+            )
         self.checked = checked
         self.rank: int = self.comm.rank
         self.size: int = self.comm.size

@@ -40,7 +40,7 @@ def average_gradients(parameters: Any, *, weight: float = 1.0, group: Any = None
 
     Raises on every rank, and then has changed nothing: DistributedError for a parameter that has a gradient on some
     ranks only, or that differs in shape or dtype, with its name; DeviceError for a gradient that is not on the CPU;
-    ValueError for a weight that is not a positive number.
+    ArgumentError for a weight that is not a positive number.
 
     >>> import gpugrad as gg
     >>> layer = gg.nn.Linear(2, 1)
@@ -57,7 +57,7 @@ def average_gradients(parameters: Any, *, weight: float = 1.0, group: Any = None
         held = [Held(n, p.dtype.name, p.shape, p.grad is not None) for n, p in named]
         _on_cpu("average_gradients", [g for _, g in grads])
         if not (weight > 0.0 and math.isfinite(weight)):
-            raise ValueError(f"average_gradients: weight={weight!r}; expected a positive number")
+            raise errors.ArgumentError(f"average_gradients: weight={weight!r}; expected a positive number")
     except (errors.GpugradError, TypeError, ValueError) as found:
         problem = found
     agree(group, "average_gradients", held, _odd_one, problem)
@@ -105,7 +105,7 @@ def _named(what: str, given: Any, buffers: bool = False) -> list[tuple[str, Any]
     named = [item if isinstance(item, tuple) else (f"parameter {k}", item) for k, item in enumerate(items)]
     for name, t in named:
         if type(t) is not trace.Tensor:
-            raise TypeError(
+            raise errors.UnsupportedError(
                 f"{what}: {name} is a {type(t).__name__}; expected a module, tensors, or pairs of name and tensor"
             )
     return named

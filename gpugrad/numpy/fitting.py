@@ -91,7 +91,7 @@ def where(condition: Array, x: Array | None = None, y: Array | None = None) -> A
     if x is None and y is None:
         return nonzero(condition)
     if x is None or y is None:
-        raise TypeError("np.where: give both x and y, or neither")
+        raise errors.UnsupportedError("np.where: give both x and y, or neither")
     return where_of(condition if condition.dtype.kind == "b" else not_equal(condition, 0), x, y)
 
 
@@ -191,7 +191,7 @@ def _freedom(ddof: float, correction: Any) -> float:
     if correction is ABSENT:
         return ddof
     if ddof != 0:
-        raise ValueError("ddof and correction are two names of one parameter; give one of them")
+        raise errors.ArgumentError("ddof and correction are two names of one parameter; give one of them")
     return float(correction)
 
 

@@ -36,7 +36,9 @@ def _edges(x: Any, bins: Any, range: Any, weights: Any, what: str) -> Any:
     """Edges that are given, or ``bins`` of one width between the ends of ``range`` or of the data."""
     if isinstance(bins, str):
         if weights is not None:
-            raise TypeError(f"{what}: bins={bins!r} with weights; expected a number of bins, or their edges")
+            raise errors.UnsupportedError(
+                f"{what}: bins={bins!r} with weights; expected a number of bins, or their edges"
+            )
         bins = len(np.histogram_bin_edges(x.detach().numpy(), bins, range)) - 1
     if not isinstance(bins, int | np.integer):
         return as_value(bins)

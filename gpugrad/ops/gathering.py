@@ -312,7 +312,7 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
     a = axis_of(axis, x.shape, "take")
     size = x.shape[a]
     if mode not in ("raise", "wrap", "clip"):
-        raise ValueError(f"take: mode={mode!r}; expected 'raise', 'wrap' or 'clip'")
+        raise errors.ArgumentError(f"take: mode={mode!r}; expected 'raise', 'wrap' or 'clip'")
     indices = placed(indices, x, "take")
     d = dtypes.of(indices)
     if (d.kind in "iu" and d.itemsize < 8) or not math.prod(indices.shape):  # int8 may not hold the size; [] is float64
@@ -552,7 +552,7 @@ def searchsorted(x: Array, values: Array, side: str = "left", sorter: Array | No
     if len(x.shape) != 1:
         raise errors.ShapeError(f"searchsorted: x of shape {x.shape}; expected one axis. Use gg.vmap for one row each")
     if side not in ("left", "right"):
-        raise ValueError(f"searchsorted: side={side!r}; expected 'left' or 'right'")
+        raise errors.ArgumentError(f"searchsorted: side={side!r}; expected 'left' or 'right'")
     if sorter is not None:
         x = take(x, sorter)
     return search(x, values, side=side)

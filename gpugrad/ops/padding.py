@@ -95,11 +95,11 @@ def pad(x: Array, pad_width: Widths, mode: str = "constant", **options: Any) -> 
     tensor([3., 2., 1., 2., 3., 2.])
     """
     if mode not in _OPTIONS:
-        raise ValueError(f"pad: mode={mode!r}; expected one of {', '.join(sorted(_OPTIONS))}")
+        raise errors.ArgumentError(f"pad: mode={mode!r}; expected one of {', '.join(sorted(_OPTIONS))}")
     unknown = set(options) - {_OPTIONS[mode]}
     if unknown:
         takes = f"takes {_OPTIONS[mode]}" if _OPTIONS[mode] else "takes no option"
-        raise ValueError(f"pad: mode {mode!r} {takes}, not {', '.join(sorted(unknown))}")
+        raise errors.ArgumentError(f"pad: mode {mode!r} {takes}, not {', '.join(sorted(unknown))}")
     rank = len(x.shape)
     widths = _widths(pad_width, x.shape)
     option = options.get(_OPTIONS[mode])
@@ -194,7 +194,7 @@ def _statistic(x: Any, axis: int, width: int, length: Any, mode: str, side: int)
 def _mirrored(x: Any, axis: int, width: tuple[int, int], mode: str, kind: str, side: int) -> Any:
     """The end of an array continued by elements of its own."""
     if kind not in ("even", "odd"):
-        raise ValueError(f"pad: reflect_type={kind!r}; expected 'even' or 'odd'")
+        raise errors.ArgumentError(f"pad: reflect_type={kind!r}; expected 'even' or 'odd'")
     n, count = x.shape[axis], width[side]
     if not count:
         return None

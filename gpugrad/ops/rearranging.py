@@ -417,7 +417,7 @@ def meshgrid(*xs: Array, indexing: str = "xy", sparse: bool = False) -> list[Arr
             [3.]])]
     """
     if indexing not in ("xy", "ij"):
-        raise ValueError(f"meshgrid: indexing={indexing!r}; expected 'xy' or 'ij'")
+        raise errors.ArgumentError(f"meshgrid: indexing={indexing!r}; expected 'xy' or 'ij'")
     given = [x if len(x.shape) else ravel(x) for x in arrays(xs)]
     if any(len(x.shape) > 1 for x in given):
         raise errors.ShapeError(
@@ -509,7 +509,7 @@ def trim_zeros(x: Array, trim: str = "fb") -> Array:
     if len(x.shape) != 1:
         raise errors.ShapeError(f"trim_zeros: shape {x.shape}; expected one axis")
     if set(trim.lower()) - set("fb"):
-        raise ValueError(f"trim_zeros: trim={trim!r}; expected 'f', 'b' or 'fb'")
+        raise errors.ArgumentError(f"trim_zeros: trim={trim!r}; expected 'f', 'b' or 'fb'")
     at = nonzero_positions(x)
     count, n = at.shape[0], x.shape[0]
     if not count:

@@ -46,9 +46,9 @@ def settled(name: str, shape: Size, parameters: Sequence[Any], dtype: Any, key: 
 
 
 def spread(name: str, scale: Any, zero: bool = True) -> Any:
-    """``scale`` as it is; ValueError for a number below 0, or for 0 where that has no meaning. Tensors are not looked at."""
+    """``scale`` as it is; ArgumentError for a number below 0, or for 0 where that has no meaning. Tensors are not looked at."""
     if isinstance(scale, int | float | np.integer | np.floating) and (scale < 0 or (scale == 0 and not zero)):
-        raise ValueError(f"{name}: scale={scale}; expected a number {'of at least' if zero else 'above'} 0")
+        raise errors.ArgumentError(f"{name}: scale={scale}; expected a number {'of at least' if zero else 'above'} 0")
     return scale
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import dtypes
+from gpugrad import dtypes, errors
 from gpugrad.creation import full
 from gpugrad.ops.elementwise import clip, erfc, exp, greater, isinf, less, log, sqrt, where
 from gpugrad.ops.promotion import WEAK
@@ -34,7 +34,7 @@ def bits(shape: Size = (), *, width: int = 32, key: Key = None, device: str | No
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
     if width not in (32, 64):
-        raise ValueError(f"bits: width={width!r}; expected 32 or 64")
+        raise errors.ArgumentError(f"bits: width={width!r}; expected 32 or 64")
     return random_bits(source("bits", key, device), shape=lengths("bits", () if shape is None else shape), width=width)
 
 
@@ -73,7 +73,7 @@ def normal(
     """Normal numbers of mean ``loc`` and standard deviation ``scale``.
 
     The quantile function of uniform words (Wichura, Algorithm AS 241, 1988): up to 6.3 standard deviations from the
-    mean in float32 and below, 9.2 in float64. Raises ValueError for a negative number ``scale``, as the other
+    mean in float32 and below, 9.2 in float64. Raises ArgumentError for a negative number ``scale``, as the other
     distributions do; a tensor is taken as it is.
 
     >>> import gpugrad as gg
@@ -115,7 +115,8 @@ def truncated_normal(
     """Normal numbers given that they lie in [lower, upper], which are bounds of the result, not of standard deviations.
 
     By the quantile function, in the tail that is nearer, so that far intervals keep their precision; beyond 37 standard
-    deviations (12 in float32) by the asymptotic form of the tail. Differentiable in the bounds too, 0 in infinite ones. Raises ValueError for numbers ``lower`` and ``upper`` in the wrong order, or a ``scale`` not above 0.
+    deviations (12 in float32) by the asymptotic form of the tail. Differentiable in the bounds too, 0 in infinite ones.
+    Raises ArgumentError for numbers ``lower`` and ``upper`` in the wrong order, or a ``scale`` not above 0.
 
     >>> import gpugrad as gg
     >>> x = gg.random.truncated_normal((100,), 0.0, 1.0)
@@ -123,7 +124,7 @@ def truncated_normal(
     True
     """
     if all(isinstance(b, int | float | np.integer | np.floating) for b in (lower, upper)) and not lower < upper:
-        raise ValueError(f"truncated_normal: lower={lower}, upper={upper}; expected lower < upper")
+        raise errors.ArgumentError(f"truncated_normal: lower={lower}, upper={upper}; expected lower < upper")
     scale = spread("truncated_normal", scale, zero=False)
     d = settled("truncated_normal", shape, (lower, upper, loc, scale), dtype, key, device)
     wide = np.dtype(np.float32) if dtypes.is_half(d.dtype) else d.dtype

@@ -27,14 +27,14 @@ def _probability(p: Any, name: str) -> float:
             f"{name}: p={p!r} of type {type(p).__name__}; expected a probability, 0 ≤ p ≤ 1"
         ) from None
     if not 0.0 <= chance <= 1.0:
-        raise ValueError(f"{name}: p={p}; expected a probability, 0 ≤ p ≤ 1")
+        raise errors.ArgumentError(f"{name}: p={p}; expected a probability, 0 ≤ p ≤ 1")
     return chance
 
 
 def bernoulli(p: Any = 0.5, shape: Size = None, *, key: Key = None, device: str | None = None) -> Any:
     """True with probability ``p``, a number or a tensor; booleans, without a derivative.
 
-    Raises ValueError for a number outside [0, 1]; a tensor counts as if it were clipped to that.
+    Raises ArgumentError for a number outside [0, 1]; a tensor counts as if it were clipped to that.
 
     >>> import gpugrad as gg
     >>> gg.random.bernoulli(1.0, (3,))
@@ -51,7 +51,7 @@ def bernoulli(p: Any = 0.5, shape: Size = None, *, key: Key = None, device: str 
 def dropout(x: Any, p: float = 0.5, *, key: Key = None) -> Any:
     """``x`` with each element set to 0 with probability ``p``, and the others divided by 1 - p, so that the mean stays.
 
-    The same key drops the same elements, whatever the dtype. Raises ValueError unless 0 ≤ p ≤ 1, DtypeError for ``x``
+    The same key drops the same elements, whatever the dtype. Raises ArgumentError unless 0 ≤ p ≤ 1, DtypeError for ``x``
     that is not floating.
 
     >>> import gpugrad as gg
@@ -82,7 +82,7 @@ def randint(
 ) -> Any:
     """Integers from low to high - 1 (from 0 to low - 1 if only one is given), all exactly equally likely.
 
-    Words of 64 bits, of which those that would favour some numbers are drawn again. Raises ValueError for an empty
+    Words of 64 bits, of which those that would favour some numbers are drawn again. Raises ArgumentError for an empty
     range or one that ``dtype`` cannot hold, DtypeError for bounds that are not Python integers.
 
     >>> import gpugrad as gg
@@ -99,7 +99,7 @@ def randint(
         raise errors.DtypeError(f"randint: dtype {kind.name}; expected an integer dtype")
     limits = np.iinfo(kind)
     if not limits.min <= low < high <= int(limits.max) + 1:
-        raise ValueError(
+        raise errors.ArgumentError(
             f"randint: low={low}, high={high} for dtype {kind.name}; expected {limits.min} ≤ low < high ≤ {int(limits.max) + 1}"
         )
     words = random_below(

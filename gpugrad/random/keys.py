@@ -18,13 +18,13 @@ LIMIT = 2**64
 
 
 def number(x: Any, what: str) -> int:
-    """An integer from 0 to 2⁶⁴ - 1; ValueError or TypeError otherwise."""
+    """An integer from 0 to 2⁶⁴ - 1; ArgumentError or DtypeError otherwise."""
     try:
         n = operator.index(x)
     except TypeError:
         raise errors.DtypeError(f"{what}={x!r} of type {type(x).__name__}; expected an integer") from None
     if not 0 <= n < LIMIT:
-        raise ValueError(f"{what}={n}; expected an integer from 0 to 2**64 - 1")
+        raise errors.ArgumentError(f"{what}={n}; expected an integer from 0 to 2**64 - 1")
     return n
 
 
@@ -36,7 +36,7 @@ def packed(n: int, device: str | None = None) -> Any:
 
 
 def key(seed: int, *, device: str | None = None) -> Any:
-    """The key of a seed: a uint32 tensor of shape (2,). Raises ValueError unless 0 ≤ seed < 2⁶⁴.
+    """The key of a seed: a uint32 tensor of shape (2,). Raises ArgumentError unless 0 ≤ seed < 2⁶⁴.
 
     >>> import gpugrad as gg
     >>> gg.random.key(7)

@@ -61,7 +61,7 @@ def choice(
     """Random elements of ``a`` along ``axis``, or of the numbers 0 … a - 1 for an integer.
 
     All are equally likely, unless ``p`` gives their probabilities (weights, which need not sum to 1). Without
-    ``replace`` no element is drawn twice. Differentiable in ``a``. Raises ValueError for weights that are negative, not
+    ``replace`` no element is drawn twice. Differentiable in ``a``. Raises ArgumentError for weights that are negative, not
     finite or all zero, ShapeError for weights that do not fit and for more draws without replacement than there are
     elements (of positive weight).
 
@@ -102,7 +102,9 @@ def _weights(p: Any, n: int) -> Any:
     if weights.shape != (n,):
         raise errors.ShapeError(f"choice: p of shape {weights.shape}; expected ({n},), a weight for each element")
     if not (np.all(weights >= 0.0) and 0.0 < np.sum(weights) < np.inf):
-        raise ValueError("choice: p has weights that are negative, not finite, or all zero; expected probabilities")
+        raise errors.ArgumentError(
+            "choice: p has weights that are negative, not finite, or all zero; expected probabilities"
+        )
     return weights
 
 

@@ -172,7 +172,7 @@ def jacobian(
     """
     modes = {"fwd": jacfwd, "rev": jacrev}
     if mode != "auto" and mode not in modes:
-        raise ValueError(f"jacobian: mode={mode!r}; expected 'auto', 'fwd' or 'rev'")
+        raise errors.ArgumentError(f"jacobian: mode={mode!r}; expected 'auto', 'fwd' or 'rev'")
 
     @ft.wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:

@@ -235,7 +235,9 @@ def _evaluator(
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any, Any]]:
     """The function of ``(args, kwargs)`` that gives the value (as data), the auxiliary result and the gradient."""
     if convention not in ("ascent", "jax"):
-        raise ValueError(f"convention={convention!r}: expected 'ascent' (PyTorch, TensorFlow) or 'jax' (JAX, autograd)")
+        raise errors.ArgumentError(
+            f"convention={convention!r}: expected 'ascent' (PyTorch, TensorFlow) or 'jax' (JAX, autograd)"
+        )
     first = type(argnums) is int and argnums == 0
     plain = first and not has_aux
 

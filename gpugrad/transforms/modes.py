@@ -9,7 +9,7 @@ from contextlib import ContextDecorator
 from types import TracebackType
 from typing import Any
 
-from gpugrad import trace
+from gpugrad import errors, trace
 from gpugrad.trace import next_level, state
 
 
@@ -26,7 +26,7 @@ class _Mode(ContextDecorator):
 
     def __call__(self, f: Any) -> Any:
         if inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f):
-            raise TypeError(
+            raise errors.UnsupportedError(
                 f"{type(self).__name__} on {f.__name__}, which is asynchronous: the mode is the thread's, so other tasks would run in it while this one waits. Use `with gg.{type(self).__name__}():` between two awaits"
             )
         return _each_step(self, f) if inspect.isgeneratorfunction(f) else super().__call__(f)
