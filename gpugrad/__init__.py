@@ -20,6 +20,7 @@ from gpugrad.array_api import *
 from gpugrad.array_api import __all__ as _standard
 from gpugrad.backends import builtin
 from gpugrad.backends.select import device, devices, synchronize, use_backend
+from gpugrad.config import config
 from gpugrad.creation import *  # after the module gpugrad.tensor, whose name on the package its function takes over
 from gpugrad.creation import __all__ as _creation
 from gpugrad.dtypes import set_default_dtype
@@ -62,6 +63,8 @@ for _module in (
 _operations.pop("trace", None)  # gg.linalg.trace: here the name is that of a module
 globals().update(_operations)
 
+_when_used = {"jit": "gpugrad.transforms.jit"}
+"""Names whose modules take long to import, and where they are."""
 _namespaces = (
     "data", "debug", "distributed", "fft", "io", "linalg", "nn", "numpy", "optim", "random", "scipy", "special", "testing",
 )  # fmt: skip
@@ -70,6 +73,8 @@ _namespaces = (
 def __getattr__(name: str) -> Any:
     if name == "bool":  # not a global: it would hide Python's own in this module
         return array_api.bool
+    if name in _when_used:
+        return getattr(importlib.import_module(_when_used[name]), name)
     if name in _namespaces:  # imported when first used, so that `import gpugrad` is quick
         try:
             return importlib.import_module(f"gpugrad.{name}")
@@ -83,7 +88,7 @@ install_protocols(lambda: importlib.import_module("gpugrad.numpy.protocol"))
 
 __all__ = sorted({
     *_creation, *_operations, *_standard,
-    "Tensor", "__version__", "checkpoint", "cond", "custom_jvp", "custom_vjp", "device", "devices", "enable_grad", "errors", "fori_loop", "grad",
-    "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jvp", "keep_values", "linearize", "no_grad",
+    "Tensor", "__version__", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "device", "devices", "enable_grad", "errors", "fori_loop", "grad",
+    "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "keep_values", "linearize", "no_grad",
     "pytree", "scan", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap", "while_loop",
 })  # fmt: skip

@@ -18,6 +18,7 @@ A message says what happened (operation, shapes, dtypes, devices), what was expe
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 from types import FrameType
@@ -89,6 +90,10 @@ class GradientWarning(UserWarning):
     """Something about a gradient that is legal and seldom meant."""
 
 
+class CacheWarning(UserWarning):
+    """Compiled kernels cannot be kept on the disk."""
+
+
 def of_library(frame: FrameType) -> bool:
     """Whether a frame runs code of NumPy's or SciPy's own."""
     return frame.f_code.co_filename.startswith(_LIBRARIES)
@@ -106,6 +111,13 @@ def user_site() -> str:
     """``file:line`` of that caller."""
     frame = user_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def beside(site: str) -> str:
+    """A ``file:line`` with the text that stands there: ``file.py:12: the line``."""
+    file, _, number = site.rpartition(":")
+    said = linecache.getline(file, int(number)).strip()
+    return f"{os.path.basename(file)}:{number}" + (f": {said}" if said else "")
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

@@ -25,6 +25,7 @@ from gpugrad.trace import Value, value
 from gpugrad.transforms.lift import as_value, raised, raw, stopped
 from gpugrad.transforms.modes import enable_grad
 from gpugrad.transforms.node import NO_PARAMS, Leaf, Node, extra
+from gpugrad.transforms.replay import replayed
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import EAGER
 from gpugrad.writing import Writing
@@ -227,6 +228,11 @@ class Tensor(Operators, Writing, Exports, ArrayMethods, Value):
             with enable_grad():  # it was asked for
                 found = sweep([(node, raised(g))], retain=True if retain_graph is None else retain_graph, tracer=EAGER)
         else:
+            summed = replayed(node, g, bool(retain_graph))
+            if summed is not None:
+                for leaf, total in summed.items():
+                    leaf.grad = value(total, EAGER, None)
+                return
             found = sweep([(node, g)], retain=bool(retain_graph))
         for leaf, ct in found.items():
             new = ct if type(ct) is Tensor else value(ct, EAGER, None)

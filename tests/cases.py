@@ -22,6 +22,7 @@ CHECKS = {
     "reference": "the backend `reference` gives what `numpy` gives",
     "backend": "every other backend gives what `numpy` gives; a backend's name instead leaves out that one",
     "strict": "the backend of tests/strict_backend.py alone",
+    "jit": "compiled, it gives the same: value, derivatives and batches, with jit inside and outside",
     "strides": "arrays with gaps and negative strides, read-only and in Fortran order give the same",
 }
 """What may stand in `Case.without`."""

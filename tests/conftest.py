@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -13,6 +14,8 @@ from strict_backend import StrictBackend
 import gpugrad as gg
 from gpugrad import errors
 from gpugrad.backends import select
+
+os.environ["GPUGRAD_CACHE_DIR"] = ""  # what tests compile is not kept; test_kernel_cache.py has a folder of its own
 
 BACKENDS = ("numpy", "reference", "strict")
 """What an ordinary run covers; `--backend` adds others."""

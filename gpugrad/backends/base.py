@@ -24,6 +24,8 @@ class Backend:
     """The types of its arrays; they choose the backend of an operation."""
     xp: Any = None
     """Its array namespace, by the array API standard."""
+    absorbs = False
+    """Whether an operation that has one of its arrays among arrays of others is its own."""
     overrides: dict[str, Callable[..., Any]]
     """Primitive name -> ``call(*arrays, **params)``."""
 

@@ -71,6 +71,12 @@ def activate(backend: Backend) -> None:
         prim.impl.clear()
 
 
+def attach(backend: Backend) -> None:
+    """Let ``backend`` have its types, beside the backends that run devices."""
+    for array_type in backend.array_types:
+        _by_type[array_type] = backend
+
+
 @contextmanager
 def _restored(before: dict[str, Backend], types: dict[type, Backend]) -> Iterator[None]:
     try:
@@ -271,6 +277,12 @@ def _by_other_operands(prim: Primitive, args: Sequence[Any], params: dict[str, A
 
 def _rescue(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Any:
     """After a failed call: once more with promoted operands, or the error in the words of section "Errors"."""
+    lead = _by_type.get(type(args[prim.leads]))
+    if lead is None or not lead.absorbs:
+        for a in args:
+            found = _by_type.get(type(a))
+            if found is not None and found.absorbs:
+                return prim.impl[type(a)](*args, **params)
     if isinstance(error, errors.GpugradError | Warning):
         raise error
     promoted = promotion.promote(prim, args) if prim.same else None

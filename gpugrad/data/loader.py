@@ -188,5 +188,5 @@ class DataLoader:
                 f"DataLoader.load_state_dict: {dict(state)!r}; expected an epoch, a batch of at most {len(self)} and {'a key' if self.shuffle else 'no key'}: the state of a loader like this one"
             )
         if key is not None:
-            self.key = random.keys.packed(key[0] | key[1] << 32)
+            self.key = random.keys.placed(random.keys.words(key[0] | key[1] << 32))
         self._position = self._begin = (state["epoch"], state["batch"])

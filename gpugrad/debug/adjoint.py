@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import linecache
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpugrad import dtypes, errors, pytree, trace
-from gpugrad.debug.record import Line, Recorder, Variable
+from gpugrad.debug.record import Recorder
 from gpugrad.debug.source import Names, Printer, described
+from gpugrad.graph.ir import Variable, live
 from gpugrad.ops import elementwise
 from gpugrad.ops.linear import conj
 from gpugrad.trace import value
-from gpugrad.transforms.functional import fitting, function_name
+from gpugrad.transforms.functional import argument_names, fitting, function_name
 from gpugrad.transforms.lift import lowered
 from gpugrad.transforms.modes import keep_values
 from gpugrad.transforms.node import Leaf, Node, extra
@@ -71,7 +71,7 @@ def adjoint_source(f: Callable[..., Any], *args: Any, cotangent: Any = None) -> 
     """
     what = function_name(f)
     leaves, tree = pytree.flatten(args)
-    names = _argument_names(f, len(args))
+    names = argument_names(f, len(args))
     paths = [path for k, a in enumerate(args) for path in pytree.paths(pytree.flatten(a)[1], names[k])]
     with Recorder() as recorder:
         inputs = [recorder.input(lowered(x), path) for x, path in zip(leaves, paths, strict=True)]
@@ -97,15 +97,6 @@ def adjoint_source(f: Callable[..., Any], *args: Any, cotangent: Any = None) -> 
         results = [None if end is None or end not in found else _conjugated(found[end]) for end in ends]
     program = _Program(f, [v._mark for v in inputs], recorder, forward, primal._mark, seed._mark, results)
     return program.source(names, args, ends)
-
-
-def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of the positional arguments as the function has them."""
-    try:
-        given = [q.name for q in inspect.signature(f).parameters.values() if q.kind <= q.POSITIONAL_OR_KEYWORD]
-    except (TypeError, ValueError):
-        given = []
-    return [given[k] if k < len(given) else f"x{k}" for k in range(count)]
 
 
 def _conjugated(g: Any) -> Any:
@@ -162,9 +153,8 @@ class _Program:
         self.seed = seed
         self.results = results
         self.cotangents = [None if r is None else recorder.mark(r) for r in results]
-        needed = {id(v) for v in (primal, *self.cotangents)}
         first = {id(line) for line in recorder.lines[:forward]}
-        lines = _live(recorder.lines, needed)
+        lines = live(recorder.lines, [primal, *self.cotangents])
         self.forward = [line for line in lines if id(line) in first]
         self.backward = lines[len(self.forward) :]
 
@@ -223,14 +213,3 @@ class _Program:
         if found is not None:
             return called.of(found)
         return "None" if end is None else f"gg.zeros_like({called.of(self.inputs[k])})"
-
-
-def _live(lines: Sequence[Line], needed: set[int]) -> list[Line]:
-    """The lines that the needed variables depend on, in order."""
-    needed = set(needed)
-    kept: list[Line] = []
-    for line in reversed(lines):
-        if any(id(v) in needed for v in line.results):
-            kept.append(line)
-            needed |= {id(x) for x in line.operands if isinstance(x, Variable)}
-    return kept[::-1]

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gpugrad import errors
+from gpugrad.graph.ir import Line, Variable
 from gpugrad.primitive import Primitive
 from gpugrad.trace import Trace, bind, value
-
-
-@dataclass(eq=False)
-class Variable:
-    """A value of the recorded program. Its name is a wish until the program is printed."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: Any
-
-
-@dataclass(frozen=True)
-class Line:
-    """One primitive as it was applied: a :class:`Variable` or a constant for each operand, and where that was said."""
-
-    prim: Primitive
-    operands: tuple[Any, ...]
-    params: dict[str, Any]
-    results: tuple[Variable, ...]
-    site: str
 
 
 class Recorder(Trace):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import keyword
-import linecache
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gpugrad.debug.record import Line, Variable
+from gpugrad import errors
+from gpugrad.graph.ir import Line, Variable
 from gpugrad.trace import raw_of
 
 _SYMBOLS = {
@@ -68,7 +67,7 @@ class Printer:
         """``name = expression  # where: what the user wrote``."""
         left = ", ".join(self.names.of(v) for v in line.results)
         text = f"    {left}{',' if line.prim.outputs == 1 else ''} = {self._call(line)}"
-        return f"{text:{width}s}  # {_beside(line.site)}"
+        return f"{text:{width}s}  # {errors.beside(line.site)}"
 
     def _call(self, line: Line) -> str:
         operands = [self.operand(x) for x in line.operands]
@@ -113,13 +112,6 @@ class Printer:
 def _exact(x: Any) -> bool:
     """Whether the decimal text of an array is the array: everything but empty ones, NaN and infinities."""
     return x.size > 0 and bool(np.all(np.isfinite(x)))
-
-
-def _beside(site: str) -> str:
-    """``file.py:12: the line that stands there``."""
-    file, _, number = site.rpartition(":")
-    said = linecache.getline(file, int(number)).strip()
-    return f"{Path(file).name}:{number}" + (f": {said}" if said else "")
 
 
 def described(variables: Sequence[Variable]) -> str:

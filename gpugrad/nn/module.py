@@ -61,6 +61,10 @@ class Module:
         self.__dict__.update(training=True, _kinds={}, _transient=set(), _hooks={})
         return self
 
+    def __settings__(self) -> Any:
+        """What a compiled function that calls the module is compiled for."""
+        return self.training
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; called by ``module(...)``."""
         raise errors.UnsupportedError(

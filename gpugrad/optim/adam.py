@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gpugrad.optim.optimizer import Group, Optimizer, State, check_common, expect
@@ -66,15 +66,19 @@ class Adam(Optimizer):
     def buffers(self, group: Group) -> set[str]:
         return {"exp_avg", "exp_avg_sq"} | ({"max_exp_avg_sq"} if group["amsgrad"] else set())
 
-    def update(self, xp: Any, p: Any, g: Any, state: State, group: Group) -> Any:
+    def factors(self, step: int, group: Group) -> tuple[float, ...]:
         lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
+        return -lr / (1.0 - beta1**step), 1.0 / math.sqrt(1.0 - beta2**step), 1.0 - lr * decay
+
+    def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:
+        decay, (beta1, beta2) = group["weight_decay"], group["betas"]
+        scale, root, kept = factors
         if group["maximize"]:
             g = -g
         if decay and self.decoupled:
-            p = p * (1.0 - lr * decay)
+            p = p * kept
         elif decay:
             g = g + decay * p
-        step = state["step"] = state.get("step", 0) + 1
         m, v = state.get("exp_avg"), state.get("exp_avg_sq")
         if m is None:
             m, v = xp.zeros_like(g), xp.zeros_like(g)
@@ -90,10 +94,10 @@ class Adam(Optimizer):
             largest = state.get("max_exp_avg_sq")
             v = state["max_exp_avg_sq"] = 1.0 * v if largest is None else xp.maximum(largest, v)
         d = xp.sqrt(v)
-        d *= 1.0 / math.sqrt(1.0 - beta2**step)
+        d *= root
         d += group["eps"]
         new = m / d
-        new *= -lr / (1.0 - beta1**step)
+        new *= scale
         new += p
         return new
 

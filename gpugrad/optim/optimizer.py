@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import functools as ft
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from gpugrad import dtypes, errors, trace
 from gpugrad.backends import select
 from gpugrad.creation import tensor
+from gpugrad.graph.stage import stage_of
 from gpugrad.optim.precision import MASTER, closed, master, opened, state_dtype, state_shape
+from gpugrad.transforms.cells import Slot
 from gpugrad.transforms.lift import raised
 from gpugrad.transforms.modes import enable_grad
 from gpugrad.transforms.tape import EAGER
@@ -60,7 +65,11 @@ class Optimizer:
         """The names of the arrays that a parameter in this group has as its state, from its first step on."""
         raise NotImplementedError
 
-    def update(self, xp: Any, p: Any, g: Any, state: State, group: Group) -> Any:
+    def factors(self, step: int, group: Group) -> tuple[float, ...]:
+        """The numbers that differ from step to step, counted from 1, or that a schedule changes."""
+        raise NotImplementedError
+
+    def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:
         """The new value of a parameter ``p`` with gradient ``g``, in an array of its own; changes ``state``.
 
         Written with operators and functions of the namespace ``xp``. Arrays in ``state`` may be written in place, ``p``
@@ -144,10 +153,49 @@ class Optimizer:
         g = opened(xp, p.grad)
         if g.ndim > 1 and hasattr(xp, "ascontiguousarray"):
             g = xp.ascontiguousarray(g)
-        new = self.update(xp, master(xp, p, state), g, state, group)
+        step = state.get("step", 0) + 1
+        factors = self._factors(step, g, state, group)
+        new = self.update(xp, master(xp, p, state), g, state, factors, group)
         if dtypes.is_half(p.dtype):
             state[MASTER] = new
         p.copy_(raised(closed(xp, new, p.dtype)))
+
+    def _factors(self, step: int, g: Any, state: State, group: Group) -> Sequence[Any]:
+        """The numbers of a step, which counts; while a function is compiled, what stands for those of each later run."""
+        counts = list(self.counts)
+        stage = stage_of(g)
+        if stage is None:
+            state.update(dict.fromkeys(counts, step))
+            return self.factors(step, group)
+
+        def number(k: int) -> Any:
+            return np.asarray(self.factors(state.get("step", 0) + 1, group)[k], g.dtype)
+
+        def count() -> None:
+            state.update(dict.fromkeys(counts, state.get("step", 0) + 1))
+
+        if counts:
+            stage.after.append(count)
+        many = len(self.factors(step, group))
+        keys = [(id(self), id(group), step, g.dtype, k) for k in range(many)]
+        return [stage.host(key, ft.partial(number, k), (), g.dtype, "factor") for k, key in enumerate(keys)]
+
+    # ---- for compiled functions -----------------------------------------------------------------------------------
+
+    def __cells__(self) -> list[Slot]:
+        """The places of the arrays of the state."""
+        slots = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                names = [*sorted(self.buffers(group)), *([MASTER] if dtypes.is_half(p.dtype) else [])]
+                slots += [Slot(self._state.setdefault(id(p), {}), name) for name in names]
+        return slots
+
+    def __settings__(self) -> Any:
+        """The options, but for the learning rate, which each step reads."""
+        return tuple(
+            tuple((k, v) for k, v in group.items() if k not in ("params", "lr")) for group in self.param_groups
+        )
 
     # ---- state ----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
+from gpugrad.graph.stage import stage_of
 from gpugrad.ops.linear import cast
 
 _SINGLE = np.dtype(np.float32)
@@ -40,6 +41,8 @@ def opened(xp: Any, tensor: Any) -> Any:
 def master(xp: Any, p: Any, state: Mapping[str, Any]) -> Any:
     """The value of a parameter, as an optimizer computes with it: in full, if ``state`` has what it was rounded from."""
     kept = state.get(MASTER)
+    if kept is not None and stage_of(kept) is not None:
+        return kept  # while a function is compiled nobody can tell whether the parameter was changed from outside
     if kept is None or not bool(xp.all(closed(xp, kept, p.dtype) == p.detach()._data)):
         return opened(xp, p)
     return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gpugrad.optim.optimizer import Group, Optimizer, State, check_common, expect
@@ -51,7 +51,10 @@ class RMSprop(Optimizer):
         optional = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}
         return {"square_avg"} | {name for name, wanted in optional.items() if wanted}
 
-    def update(self, xp: Any, p: Any, g: Any, state: State, group: Group) -> Any:
+    def factors(self, step: int, group: Group) -> tuple[float, ...]:
+        return (-group["lr"],)
+
+    def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:
         alpha, momentum = group["alpha"], group["momentum"]
         if group["maximize"]:
             g = -g
@@ -82,8 +85,8 @@ class RMSprop(Optimizer):
             b *= momentum
             b += new
             state["momentum_buffer"] = b
-            new = b * -group["lr"]
+            new = b * factors[0]
         else:
-            new *= -group["lr"]
+            new *= factors[0]
         new += p
         return new

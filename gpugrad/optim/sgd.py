@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gpugrad.optim.optimizer import Group, Optimizer, State, check_common, expect
@@ -54,7 +54,10 @@ class SGD(Optimizer):
     def buffers(self, group: Group) -> set[str]:
         return {"momentum_buffer"} if group["momentum"] else set()
 
-    def update(self, xp: Any, p: Any, g: Any, state: State, group: Group) -> Any:
+    def factors(self, step: int, group: Group) -> tuple[float, ...]:
+        return (-group["lr"],)
+
+    def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:
         momentum = group["momentum"]
         if group["maximize"]:
             g = -g
@@ -69,6 +72,6 @@ class SGD(Optimizer):
                 v += g if group["dampening"] == 0.0 else (1.0 - group["dampening"]) * g
             state["momentum_buffer"] = v
             g = g + momentum * v if group["nesterov"] else v
-        new = g * -group["lr"]
+        new = g * factors[0]
         new += p
         return new

@@ -10,7 +10,7 @@ from typing import Any
 
 from gpugrad import errors
 from gpugrad.kernels import philox
-from gpugrad.random.keys import LIMIT, number, packed
+from gpugrad.random.keys import LIMIT, number, placed, words
 from gpugrad.trace import state
 
 
@@ -44,14 +44,15 @@ class Generator:
 
     def next_key(self, device: str | None = None) -> Any:
         """A key that was not given out before, as a tensor."""
-        key, n = self._draw() if state.draws is None else state.draws.draw(self._draw)
-        return packed(philox.derived(key, n, philox.FOLD), device)
+        return placed(self._draw() if state.draws is None else state.draws.draw(self._draw), device)
 
-    def _draw(self) -> tuple[int, int]:
+    def _draw(self) -> Any:
+        """The words of the next key."""
         with self._lock:
             n = self._count
             self._count = n + 1
-            return self._key, n
+            key = self._key
+        return words(philox.derived(key, n, philox.FOLD))
 
     def state_dict(self) -> dict[str, int]:
         """The state, two integers: enough to go on exactly where it stands."""

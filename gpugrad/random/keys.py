@@ -28,11 +28,15 @@ def number(x: Any, what: str) -> int:
     return n
 
 
-def packed(n: int, device: str | None = None) -> Any:
-    """A 64-bit number as a key: a tensor of its two words, the low one first."""
-    words = np.array([n & 0xFFFFFFFF, n >> 32], np.uint32)
+def words(n: int) -> Any:
+    """A 64-bit number as an array of its two words, the low one first."""
+    return np.array([n & 0xFFFFFFFF, n >> 32], np.uint32)
+
+
+def placed(key: Any, device: str | None = None) -> Any:
+    """The words of a key as a tensor."""
     target = select.resolve(device or select.default_device())
-    return value(words if target == "cpu" else select.on(target).asarray(words), EAGER, None)
+    return value(key if target == "cpu" else select.on(target).asarray(key), EAGER, None)
 
 
 def key(seed: int, *, device: str | None = None) -> Any:
@@ -42,7 +46,7 @@ def key(seed: int, *, device: str | None = None) -> Any:
     >>> gg.random.key(7)
     tensor([7, 0], dtype=uint32)
     """
-    return packed(number(seed, "key: seed"), device)
+    return placed(words(number(seed, "key: seed")), device)
 
 
 def is_key(x: Any) -> bool:

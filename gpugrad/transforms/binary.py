@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import trace
+from gpugrad.backends import select
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 from gpugrad.trace import bind, state
@@ -20,7 +21,7 @@ _new = object.__new__
 
 def operand(y: Any) -> Any:
     """The other operand of an operator: numbers as they are, arrays shared and watched, the rest converted."""
-    if type(y) in WEAK or (state.ruling and isinstance(y, np.ndarray)):
+    if type(y) in WEAK or (state.ruling and select.is_array(y)):
         return y  # in a rule, a raw array is what it computes with
     if type(y) is np.ndarray and y.dtype.kind in "fiubc" and y.dtype.itemsize != 2:
         borrowed.register(y)

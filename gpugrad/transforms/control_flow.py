@@ -15,6 +15,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors, pytree
 from gpugrad.backends import select
+from gpugrad.graph.stage import stage_of
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.joining import stack, unstack
 from gpugrad.ops.linear import flip
@@ -43,10 +44,12 @@ class Decision:
         if dtypes.is_complex(p.dtype):
             raise errors.DtypeError(f"{what} of dtype {p.dtype.name}; expected a boolean or a real number")
         self.batches: list[Batch] = batches_of(p)
-        data = raw_of(p)
-        self.each = np.asarray(select.of(data).to_numpy(data)) != 0
-        """An axis for each of the vmaps, the oldest one's first."""
         self.value = p if p.dtype.kind == "b" else p != 0
+        data = raw_of(p)
+        self.known = stage_of(data) is None
+        """Whether it is there, and not to be found out when a compiled function runs."""
+        self.each = np.asarray(select.of(data).to_numpy(data)) != 0 if self.known else np.zeros(0, bool)
+        """An axis for each of the vmaps, the oldest one's first."""
 
 
 def _merged(p: Decision, yes: Any, no: Any, what: str) -> Any:
@@ -77,7 +80,8 @@ def cond(pred: Any, true_fn: Function, false_fn: Function, *operands: Any) -> An
     Under vmap with a ``pred`` that differs between items, each function is called once at the most, on the items that
     go its way (their results must agree in structure, shapes and dtypes); what is wrong on the way not taken, a NaN or
     an error, does not happen. A value that differs between items must then be an operand: TraceError if a function
-    closes over it. Raises ShapeError for a ``pred`` that is not one truth value.
+    closes over it. In a compiled function, where ``pred`` is found out only when it runs, both are computed and one is
+    taken, for values as for derivatives. Raises ShapeError for a ``pred`` that is not one truth value.
 
     >>> import gpugrad as gg
     >>> f = lambda x: gg.cond(x > 0.0, gg.sqrt, gg.zeros_like, x)
@@ -86,6 +90,8 @@ def cond(pred: Any, true_fn: Function, false_fn: Function, *operands: Any) -> An
     """
     what = f"cond({function_name(true_fn)}, {function_name(false_fn)})"
     p = Decision(pred, f"{what}: pred")
+    if not p.known:
+        return _merged(p, _values(true_fn(*operands)), _values(false_fn(*operands)), what)
     if not p.batches or p.each.all() or not p.each.any():
         return (true_fn if p.each.all() else false_fn)(*operands)
     sides = []
@@ -140,7 +146,12 @@ def while_loop(cond_fn: Function, body_fn: Function, init: Any, *, checkpoint: i
     parted: list[tuple[Decision, Lanes, Any]] = []
 
     def holds(carry: Any) -> Decision:
-        return Decision(cond_fn(carry), f"{what}: the condition")
+        p = Decision(cond_fn(carry), f"{what}: the condition")
+        if not p.known:
+            raise errors.TraceError(
+                f"{what} at {errors.user_site()}: its condition is not known while its function is being compiled, and so not how often it runs. Use gg.fori_loop or gg.scan with a number of steps that is known, with gg.where for those that come too late, or leave the loop out of the compiled function"
+            )
+        return p
 
     def segment(carry: Any) -> Any:
         for _ in range(checkpoint or 1):

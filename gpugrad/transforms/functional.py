@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools as ft
+import inspect
 import operator
 import warnings
 from collections.abc import Callable, Sequence
@@ -31,6 +32,15 @@ Argnums = int | Sequence[int]
 def function_name(f: Callable[..., Any]) -> str:
     """What to call a function in a message."""
     return getattr(f, "__name__", type(f).__name__)
+
+
+def argument_names(f: Callable[..., Any], count: int) -> list[str]:
+    """The names of the positional arguments as the function has them."""
+    try:
+        given = [q.name for q in inspect.signature(f).parameters.values() if q.kind <= q.POSITIONAL_OR_KEYWORD]
+    except (TypeError, ValueError):
+        given = []
+    return [given[k] if k < len(given) else f"x{k}" for k in range(count)]
 
 
 def argument_positions(f: Callable[..., Any], argnums: Argnums, count: int) -> tuple[int, ...]:

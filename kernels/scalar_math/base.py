@@ -260,3 +260,15 @@ def sum_error(x: Any, y: Any, rounded: Any) -> Any:
     """x + y - rounded, exactly, where ``rounded`` is the rounded sum (Knuth)."""
     added = rounded - x
     return (x - (rounded - added)) + (y - added)
+
+
+@scalar
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two numbers; NaN if either is."""
+    return select((x >= y) | (x != x), x, y)
+
+
+@scalar
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two numbers; NaN if either is."""
+    return select((x <= y) | (x != x), x, y)

@@ -36,3 +36,9 @@ def near_functions(name: str) -> tuple[Any, Any]:
     """The quicker float32 and float64 function of a primitive, for arguments up to ``NEAR[name]`` in absolute value."""
     module = importlib.import_module(f"gpugrad.kernels.scalar_math.{_MODULES[name]}")
     return getattr(module, f"{name}_near_f32"), getattr(module, f"{name}_near_f64")
+
+
+def choices() -> dict[str, Any]:
+    """``select(condition, x, y)``, ``maximum(x, y)`` and ``minimum(x, y)``, without a branch, for every dtype."""
+    base = importlib.import_module("gpugrad.kernels.scalar_math.base")
+    return {name: getattr(base, name) for name in ("select", "maximum", "minimum")}

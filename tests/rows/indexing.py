@@ -15,7 +15,7 @@ from rows.elementwise import apart, integers
 X = apart((3, 4))
 I = np.array([2, 0, 2])
 MASK = np.array([True, False, True])
-UNKNOWN = {"vmap": "the number of results depends on the data", "backend": "its batch likewise"}
+UNKNOWN = {"vmap": "the number of results depends on the data", "backend": "its batch likewise", "jit": "the same"}
 HALF = {"float16": "sums of several terms are rounded", "bfloat16": "sums of several terms are rounded"}
 S = slice(None)
 

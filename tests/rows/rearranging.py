@@ -15,7 +15,7 @@ from rows.elementwise import apart, integers
 X = apart((3, 4))
 CUBE = apart((2, 3, 4))
 NOTHING = apart((2, 0))
-UNKNOWN = {"vmap": "the number of results depends on the data", "backend": "its batch likewise"}
+UNKNOWN = {"vmap": "the number of results depends on the data", "backend": "its batch likewise", "jit": "the same"}
 
 SHAPES = [
     Case("reshape", lambda x: r.reshape(x, (2, -1)), X, lambda x: x.reshape(2, -1)),

@@ -1,0 +1,84 @@
+"""Kernels for the CPU: the text that the Numba printer gives, compiled."""
+
+from __future__ import annotations
+
+import linecache
+import math
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad.backends import kernel_cache
+from gpugrad.kernels import scalar_math
+
+FLAGS = frozenset({"reassoc", "contract", "nsz"})
+"""What the compiler may do to floating-point arithmetic: NaN and infinity keep their meaning."""
+
+Kinds = Sequence[tuple[Any, int] | None]
+"""Of each argument the dtype and the number of axes; None for an integer."""
+
+_compiled: dict[str, Callable[..., Any]] = {}
+_lock = threading.RLock()
+
+
+def compiled(text: str, kinds: Kinds) -> Callable[..., Any]:
+    """The function ``kernel`` of a text, compiled for such arguments; texts that are alike share one."""
+    with _lock:
+        found = _compiled.get(text)
+        if found is None:
+            found = _compiled[text] = _made(text)
+        if hasattr(found, "compile"):
+            found.compile(_signature(kinds))
+        run: Callable[..., Any] = found
+        return run
+
+
+def _signature(kinds: Kinds) -> tuple[Any, ...]:
+    from numba import types
+    from numba.np.numpy_support import from_dtype
+
+    return tuple(types.intp if k is None else types.Array(from_dtype(np.dtype(k[0])), k[1], "C") for k in kinds)
+
+
+def _made(text: str) -> Callable[..., Any]:
+    kept = kernel_cache.source_file(text)
+    if kept is None:
+        file = f"<kernel {len(_compiled)}>"
+        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+        made: Callable[..., Any] = _dispatcher(text, file, False)
+        return made
+    return _Kept(text, kept)
+
+
+class _Kept:
+    """A kernel from the cache; where what lies there cannot be read, it is compiled again, and replaced."""
+
+    def __init__(self, text: str, file: Any) -> None:
+        self.text = text
+        self.file = file
+        self.dispatcher = _dispatcher(text, str(file), True)
+
+    def compile(self, signature: Any) -> None:
+        """Load or compile for a signature."""
+        try:
+            self.dispatcher.compile(signature)
+        except Exception:  # whatever a pickle that is truncated or another's may raise
+            kernel_cache.discard(self.file)
+            self.dispatcher = _dispatcher(self.text, str(self.file), False)
+            self.dispatcher.compile(signature)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.dispatcher(*arguments)
+
+
+def _dispatcher(text: str, file: str, cache: bool) -> Any:
+    import numba
+
+    namespace: dict[str, Any] = {"__name__": __name__, "np": np, "math": math, **scalar_math.choices()}
+    for name, width in set(re.findall(r"\b(\w+)_f(32|64)\(", text)):
+        namespace[f"{name}_f{width}"] = scalar_math.functions(name)[width == "64"]
+    exec(compile(text, file, "exec"), namespace)
+    return numba.njit(fastmath=set(FLAGS), nogil=True, error_model="numpy", cache=cache)(namespace["kernel"])

@@ -1,0 +1,1 @@
+"""From elementwise programs to the text of loops: scalar expressions, loop kernels, and their printers."""

@@ -1,0 +1,166 @@
+"""A loop kernel as Python text for Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpugrad.codegen.loops import ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
+from gpugrad.codegen.numba_scalars import SCALARS, literal
+from gpugrad.errors import beside
+
+BLOCK = 4096
+"""Elements that are summed in their own dtype before the sum goes into a wider one."""
+
+_START = {"sum": "0", "max": "-np.inf", "min": "np.inf"}
+
+
+def printed(kernel: LoopKernel, sites: bool = False) -> str:
+    """The function; with ``sites``, the user's line that each step came from is beside it."""
+    return _Printer(kernel, sites).text()
+
+
+class _Printer:
+    def __init__(self, kernel: LoopKernel, sites: bool) -> None:
+        self.kernel = kernel
+        self.kept = kernel.kept
+        self.sites = sites
+        self.parts: dict[int, str] = {}
+        """id of an array -> the name of the part of it that the innermost loop runs over."""
+        self.out: list[str] = []
+        self.depth = 1
+
+    def text(self) -> str:
+        k = self.kernel
+        parameters = [*(a.name for a in k.arrays), *(f"n{axis}" for axis in k.given)]
+        self.out.append(f"def {k.name}({', '.join(parameters)}):")
+        for axis in sorted(set(range(k.axes)) - set(k.given)):
+            array = next(a for a in k.arrays if axis in a.axes)
+            self.say(f"n{axis} = {array.name}.shape[{array.axes.index(axis)}]")
+        self.steps(ONCE, 0)
+        columns = [(s, a) for s, a in k.writes if self.kernel.sums_rows(s, a)]
+        for _, a in columns:
+            self.say(f"{a.name}[:] = 0")
+        for axis in range(k.rows):
+            self.say(f"for i{axis} in range(n{axis}):")
+            self.depth += 1
+        for turn in range(k.passes + 1):
+            self.steps(ROW, turn)
+            if turn < k.passes:
+                self.over(turn)
+        for s, a in k.writes:
+            if s.level == ROW or (s.level == ONCE and not k.rows):
+                self.say(f"{self.place(a)} = {s.name}")
+        self.depth = 1
+        if k.rows:
+            for s, a in k.writes:
+                if s.level == ONCE:
+                    self.say(f"{self.place(a)} = {s.name}")
+        return "\n".join(self.out) + "\n"
+
+    # ---- pieces -----------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, site: str = "") -> None:
+        line = "    " * self.depth + text
+        self.out.append(f"{line:56s}  # {beside(site)}" if site and self.sites else line)
+
+    def steps(self, level: int, turn: int) -> None:
+        for s in self.kernel.steps:
+            if s.level == level and s.turn == turn and s.op not in REDUCTIONS:
+                self.say(f"{s.name} = {self.value(s)}", s.site)
+
+    def over(self, turn: int) -> None:
+        """One pass over the elements of a row."""
+        k = self.kernel
+        inside = range(k.rows, k.axes)
+        sums = [s for s in k.steps if s.op in REDUCTIONS and s.turn == turn + 1]
+        blocked = bool(sums) and len(inside) == 1
+        kinds = {s.name: REDUCTIONS[s.op] for s in sums}
+        for s in sums:
+            start = _START[kinds[s.name]]
+            self.say(f"{s.name} = {'np.float64' if kinds[s.name] == 'sum' and blocked else f'np.{s.dtype}'}({start})")
+        before = self.depth
+        if blocked:
+            axis = inside[0]
+            self.say(f"for b in range(0, n{axis}, {BLOCK}):")
+            self.depth += 1
+            for s in sums:
+                self.say(f"block_{s.name} = np.{s.dtype}({_START[kinds[s.name]]})")
+            for a in self.met(turn, sums):  # a view, since Numba indexes from 0 without asking whether it is below
+                if axis in a.axes:
+                    self.parts[id(a)] = f"{a.name}_part"
+                    outer = "".join(f"i{x}, " for x in a.axes if x != axis)
+                    self.say(f"{a.name}_part = {a.name}[{outer}b:b + {BLOCK}]")
+            self.say(f"for i{axis} in range(min({BLOCK}, n{axis} - b)):")
+            self.depth += 1
+        else:
+            for axis in inside:
+                self.say(f"for i{axis} in range(n{axis}):")
+                self.depth += 1
+        for s in k.needed_in(turn):
+            if id(s) in self.kept and s.turn < turn:
+                self.say(f"{s.name} = {self.place(self.kept[id(s)])}")
+            else:
+                self.say(f"{s.name} = {self.value(s)}", s.site)
+            if id(s) in self.kept and s.turn == turn and not any(w is s and a is self.kept[id(s)] for w, a in k.writes):
+                self.say(f"{self.place(self.kept[id(s)])} = {s.name}")
+            if s.turn == turn:
+                for w, a in k.writes:
+                    if w is s:
+                        self.say(f"{self.place(a)} {'+=' if self.kernel.sums_rows(s, a) else '='} {s.name}")
+        for s in sums:
+            self.accumulate(
+                f"block_{s.name}" if blocked else s.name,
+                self.text_of(s.operands[0], str(s.dtype)),
+                kinds[s.name],
+                s.site,
+            )
+        self.depth = before
+        self.parts.clear()
+        if blocked:
+            self.depth += 1
+            for s in sums:
+                self.accumulate(s.name, f"block_{s.name}", kinds[s.name])
+            self.depth = before
+            for s in sums:
+                if kinds[s.name] == "sum" and str(s.dtype) != "float64":
+                    self.say(f"{s.name} = np.{s.dtype}({s.name})")
+
+    def accumulate(self, into: str, x: str, kind: str, site: str = "") -> None:
+        if kind == "sum":
+            self.say(f"{into} += {x}", site)
+        else:
+            self.say(f"{into} = {kind}imum({x}, {into})", site)
+
+    def met(self, turn: int, sums: Sequence[Step]) -> list[Array]:
+        """The arrays that a pass reads or writes, in the order of the parameters."""
+        needed = self.kernel.needed_in(turn)
+        there = {id(a) for s in needed for a in (*s.operands, self.kept.get(id(s))) if isinstance(a, Array)}
+        there |= {id(a) for s, a in self.kernel.writes if s in needed and s.turn == turn}
+        return [a for a in self.kernel.arrays if id(a) in there]
+
+    def place(self, a: Array) -> str:
+        if id(a) in self.parts:
+            return f"{self.parts[id(a)]}[i{a.axes[-1]}]"
+        return f"{a.name}[{', '.join(f'i{axis}' for axis in a.axes) or '0'}]"
+
+    def value(self, s: Step) -> str:
+        if s.op == "read":
+            return self.place(s.operands[0])
+        t = str(s.dtype)
+        if s.op == "cast":
+            source = self.text_of(s.operands[0], t)
+            return f"{source} != 0" if t == "bool" else f"np.{t}({source})"
+        common = t if s.op == "where" else common_dtype(s.operands) or t
+        _, text = SCALARS[s.op]
+        out = text(*(self.text_of(x, common) for x in s.operands), t=f"np.{common}")
+        return out if t in ("float32", "float64", "int64", "bool") else f"np.{t}({out})"
+
+    def text_of(self, x: Any, dtype: str) -> str:
+        return x.name if type(x) is Step else literal(x, dtype)
+
+
+def common_dtype(operands: Sequence[Any]) -> str | None:
+    """The dtype that the operands share; None if all of them are numbers."""
+    found = [str(x.dtype) for x in operands if hasattr(x, "dtype")]
+    return found[-1] if found else None

@@ -1,0 +1,1 @@
+"""Programs as graphs: recorded on symbols, simplified, fused, planned, run."""

@@ -1,0 +1,179 @@
+"""Simplification: what a graph computes twice, or for nothing, goes. NaN and infinity keep their meaning.
+
+A rule takes a line whose operands are simplified already and gives an operand that stands for its result, or lines of
+which the last computes it, or None where it does not apply. Only identities of floating-point arithmetic are rules: x · 1 is x for every x,
+where x + 0 is not (for -0) and x · 0 is not (for NaN and infinity).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gpugrad.graph.ir import Graph, Line, Variable, live
+from gpugrad.ops.linear import permute, reshape
+from gpugrad.ops.promotion import WEAK
+
+Made = dict[int, Line]
+"""id of a variable -> the line that computes it."""
+Rule = Callable[[Line, Made], Any]
+
+
+def uniform(x: Any) -> Any:
+    """The number that a constant is throughout, as far as that is quickly seen; None otherwise."""
+    if type(x) in WEAK:
+        return x
+    if type(x) is Variable or not isinstance(x, np.ndarray | np.generic) or x.dtype.kind not in "biuf":
+        return None
+    if np.size(x) == 1 or (x.size > 0 and not any(x.strides)):
+        return np.asarray(x).flat[0].item()
+    return None
+
+
+def _like(x: Any, line: Line) -> Any:
+    """``x`` if it has the shape and dtype of the result."""
+    out = line.results[0]
+    return x if type(x) is Variable and x.shape == out.shape and x.dtype == out.dtype else None
+
+
+def _one_left(line: Line, made: Made) -> Any:
+    return _like(line.operands[1], line) if uniform(line.operands[0]) == 1 else None
+
+
+def _one_right(line: Line, made: Made) -> Any:
+    return _like(line.operands[0], line) if uniform(line.operands[1]) == 1 else None
+
+
+def _itself(line: Line, made: Made) -> Any:
+    return _like(line.operands[0], line)
+
+
+def _by(name: str, x: Any, made: Made) -> Line | None:
+    found = made.get(id(x)) if type(x) is Variable else None
+    return found if found is not None and found.prim.name == name else None
+
+
+def _twice_negative(line: Line, made: Made) -> Any:
+    inner = _by("negative", line.operands[0], made)
+    return None if inner is None else inner.operands[0]
+
+
+def _same_shape(line: Line, made: Made) -> Any:
+    return _like(line.operands[0], line)
+
+
+def _reshaped_twice(line: Line, made: Made) -> Any:
+    inner = _by("reshape", line.operands[0], made)
+    if inner is None:
+        return None
+    x, out = inner.operands[0], line.results[0]
+    if not hasattr(x, "shape"):
+        return None
+    return [replace(line, prim=reshape, operands=(x,), params={"to": out.shape, "rank": len(x.shape)})]
+
+
+def _unmoved(line: Line, made: Made) -> Any:
+    perm = line.params["perm"]
+    return _like(line.operands[0], line) if perm == tuple(range(-len(perm), 0)) else None
+
+
+def _moved_twice(line: Line, made: Made) -> Any:
+    inner = _by("permute", line.operands[0], made)
+    if inner is None:
+        return None
+    rank = len(line.results[0].shape)
+    first, second = (tuple(range(-rank, -len(p))) + tuple(p) for p in (inner.params["perm"], line.params["perm"]))
+    return [replace(line, prim=permute, operands=inner.operands, params={"perm": tuple(first[p] for p in second)})]
+
+
+def _product_turned(line: Line, made: Made) -> Any:
+    """(A B)ᵀ is Bᵀ Aᵀ: BLAS reads a transposed matrix as it is, where a result would have to be moved."""
+    inner = _by("matmul", line.operands[0], made)
+    rank = len(line.results[0].shape)
+    if inner is None or line.params["perm"] != (*range(-rank, -2), -1, -2)[-len(line.params["perm"]) :]:
+        return None
+    if any(type(x) is not Variable or len(x.shape) != rank for x in inner.operands):
+        return None
+    x, y = inner.operands
+    perm = {"perm": (-1, -2)}
+    turned = [Variable(permute.name, (*v.shape[:-2], v.shape[-1], v.shape[-2]), v.dtype) for v in (y, x)]
+    lines = [Line(permute, (v,), perm, (t,), line.site) for v, t in zip((y, x), turned, strict=True)]
+    return [*lines, replace(inner, operands=tuple(turned), results=line.results)]
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "multiply": (_one_left, _one_right),
+    "masked_multiply": (_one_left, _one_right),
+    "divide": (_one_right,),
+    "negative": (_twice_negative,),
+    "positive": (_itself,),
+    "stop": (_itself,),
+    "cast": (_itself,),
+    "reshape": (_same_shape, _reshaped_twice),
+    "permute": (_unmoved, _moved_twice, _product_turned),
+}
+"""Primitive -> what is tried on its lines, in order."""
+
+
+def simplified(graph: Graph) -> Graph:
+    """The same program with fewer lines."""
+    return _Simplifier().graph(graph)
+
+
+class _Simplifier:
+    def __init__(self) -> None:
+        self.stands: dict[int, Any] = {}
+        """id of a variable -> what stands for it."""
+        self.made: Made = {}
+        self.known: dict[Any, tuple[Variable, ...]] = {}
+        self.lines: list[Line] = []
+        self.taken: list[Line] = []
+        """All lines there were: what goes by ids must outlive them."""
+
+    def graph(self, graph: Graph) -> Graph:
+        for line in live(graph.lines, graph.outputs):
+            self.take(line)
+        outputs = [self.current(o) for o in graph.outputs]
+        return Graph(graph.inputs, live(self.lines, outputs), outputs)
+
+    def current(self, x: Any) -> Any:
+        return self.stands.get(id(x), x) if type(x) is Variable else x
+
+    def take(self, given: Line) -> None:
+        self.taken.append(given)
+        line = replace(given, operands=tuple(map(self.current, given.operands)))
+        for rule in RULES.get(line.prim.name, ()):
+            found = rule(line, self.made)
+            if type(found) is list:
+                for part in found:
+                    self.take(part)
+                return
+            if found is not None:
+                self.stands[id(given.results[0])] = found
+                return
+        key = _key(line)
+        same = self.known.get(key) if key is not None else None
+        if same is not None:
+            self.stands.update((id(v), s) for v, s in zip(given.results, same, strict=True))
+            return
+        if key is not None:
+            self.known[key] = line.results
+        self.made.update((id(v), line) for v in line.results)
+        self.lines.append(line)
+
+
+def _key(line: Line) -> Any:
+    """What two lines that compute the same have in common; None for a line that is not compared."""
+    key = (
+        line.prim.name,
+        tuple((type(x), repr(x)) if type(x) in WEAK else id(x) for x in line.operands),
+        tuple(line.params.items()),
+    )
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key

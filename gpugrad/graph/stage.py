@@ -1,0 +1,233 @@
+"""Staging: a function runs once on symbols, which compute nothing, and what it would have computed is written down.
+
+A symbol stands where a raw array would, below every trace: to tapes, tangents and batches it is an array of one more
+backend, so whatever transforms a function contains, down here they are primitives. What depends on no symbol is
+computed at once, and is a constant of the graph.
+"""
+
+from __future__ import annotations
+
+import functools as ft
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from gpugrad import dtypes, errors, trace
+from gpugrad.backends import select
+from gpugrad.backends.base import Backend
+from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.ops import elementwise as ew
+from gpugrad.ops.bilinear import matmul
+from gpugrad.ops.linear import cast, constant
+from gpugrad.ops.promotion import WEAK, promote
+from gpugrad.primitive import Primitive
+
+
+class Symbol:
+    """An array that is not there yet: its shape, its dtype, and the graph that it is a variable of."""
+
+    __slots__ = ("stage", "variable")
+    __array_ufunc__ = None  # NumPy's operators leave a symbol to its own
+
+    def __init__(self, variable: Variable, stage: Stage) -> None:
+        self.variable = variable
+        self.stage = stage
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size along each axis."""
+        return self.variable.shape
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the elements."""
+        return self.variable.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.variable.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.variable.shape, dtype=np.int64))
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise errors.TraceError(
+            f"the numbers of a {self.dtype}{list(self.shape)} were asked for at {errors.user_site()} (by if, while, float(), print, NumPy …), while its function is being compiled and they are not known. Use gg.where or gg.cond on it, make the argument static (static_argnums), or take it out of the compiled function"
+        )
+
+    __array__ = __bool__ = __float__ = __int__ = __complex__ = __index__ = __iter__ = __len__ = _refuse
+
+    __add__ = __iadd__ = lambda x, y: ew.add(x, y)
+    __radd__ = lambda y, x: ew.add(x, y)
+    __sub__ = __isub__ = lambda x, y: ew.subtract(x, y)
+    __rsub__ = lambda y, x: ew.subtract(x, y)
+    __mul__ = __imul__ = lambda x, y: ew.multiply(x, y)
+    __rmul__ = lambda y, x: ew.multiply(x, y)
+    __truediv__ = __itruediv__ = lambda x, y: ew.divide(x, y)
+    __rtruediv__ = lambda y, x: ew.divide(x, y)
+    __floordiv__ = lambda x, y: ew.floor_divide(x, y)
+    __mod__ = lambda x, y: ew.remainder(x, y)
+    __pow__ = lambda x, y: ew.pow(x, y)
+    __neg__ = lambda x: ew.negative(x)
+    __matmul__ = lambda x, y: matmul(x, y)
+    __eq__ = lambda x, y: ew.equal(x, y)
+    __ne__ = lambda x, y: ew.not_equal(x, y)
+    __lt__ = lambda x, y: ew.less(x, y)
+    __le__ = lambda x, y: ew.less_equal(x, y)
+    __gt__ = lambda x, y: ew.greater(x, y)
+    __ge__ = lambda x, y: ew.greater_equal(x, y)
+    __and__ = lambda x, y: _logic(ew.logical_and, ew.bitwise_and, x, y)
+    __or__ = lambda x, y: _logic(ew.logical_or, ew.bitwise_or, x, y)
+    __xor__ = lambda x, y: _logic(ew.logical_xor, ew.bitwise_xor, x, y)
+    __lshift__ = lambda x, y: ew.bitwise_left_shift(x, y)
+    __rshift__ = lambda x, y: ew.bitwise_right_shift(x, y)
+    __invert__ = lambda x: _logic(ew.logical_not, ew.bitwise_invert, x)
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"Symbol({self.variable.name}: {self.dtype}{list(self.shape)})"
+
+
+def _logic(on_bool: Primitive, on_int: Primitive, x: Any, *more: Any) -> Any:
+    return (on_bool if dtypes.of(x).kind == "b" else on_int)(x, *more)
+
+
+class Stage:
+    """A graph that is being written."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.open = True
+        self.fresh: list[Callable[[], Any]] = []
+        """What makes the further inputs, anew for each run, in the order in which they were asked for."""
+        self.after: list[Callable[[], None]] = []
+        """What is to be done after each run."""
+        self._hosted: dict[Any, Symbol] = {}
+
+    def input(self, shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
+        """A symbol for an argument."""
+        variable = Variable(name, tuple(shape), np.dtype(dtype))
+        self.graph.inputs.append(variable)
+        return Symbol(variable, self)
+
+    def host(self, key: Any, fresh: Callable[[], Any], shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
+        """A symbol for an array that Python makes before each run: a key, the learning rate. One for each ``key``."""
+        found = self._hosted.get(key) if key is not None else None
+        if found is None:
+            found = self.input(shape, dtype, name)
+            self.fresh.append(fresh)
+            if key is not None:
+                self._hosted[key] = found
+        return found
+
+    def finish(self, outputs: Sequence[Any]) -> Graph:
+        """The graph that gives ``outputs``: symbols, or arrays that are constant."""
+        self.graph.outputs = [o.variable if type(o) is Symbol else o for o in outputs]
+        self.open = False
+        return self.graph
+
+    def record(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Write down one primitive; the symbols of its results."""
+        shapes = prim.shape(*(getattr(a, "shape", ()) for a in args), **params)
+        given = _dtypes(prim, args, params)
+        if not prim.outputs:
+            shapes, given = (shapes,), (given,)
+        elif type(given) is not tuple:
+            given = (given,) * len(shapes)
+        results = tuple(Variable(prim.name, tuple(s), dtypes.dtype(d)) for s, d in zip(shapes, given, strict=True))
+        operands = tuple(a.variable if type(a) is Symbol else a for a in args)
+        self.graph.lines.append(Line(prim, operands, params, results, errors.user_site()))
+        symbols = tuple(Symbol(v, self) for v in results)
+        return symbols if prim.outputs else symbols[0]
+
+
+def _dtypes(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    if prim.kind == "elementwise" and not params:
+        return _tried(prim, *((type(a), a) if _is_number(a) else dtypes.of(a) for a in args))
+    have = [None if _is_number(a) else dtypes.of(a) for a in args]
+    return next(d for d in have[prim.leads :] if d is not None) if prim.dtype is None else prim.dtype(*have, **params)
+
+
+def _is_number(a: Any) -> bool:
+    return type(a) in WEAK or type(a) is complex
+
+
+@ft.lru_cache(maxsize=4096)
+def _tried(prim: Primitive, *kinds: Any) -> Any:
+    """The dtype of an elementwise result: that of the operation on ones, so that all of NumPy's rules are kept."""
+    backend = select.on("cpu")
+    ones = [k[1] if type(k) is tuple else backend.full((), 1, k) for k in kinds]
+    with np.errstate(all="ignore"):
+        return dtypes.of(prim(*ones))
+
+
+class _Namespace:
+    """The functions of the array API standard on symbols and arrays, for code that computes with raw arrays."""
+
+    def zeros_like(self, x: Any) -> Any:
+        """Zeros that are written down, so that ``+=`` may change them."""
+        return constant(x, to=x.shape, fill=0)
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(sys.modules["gpugrad"], name)
+
+        def on_raw(*args: Any, **kwargs: Any) -> Any:
+            out = function(*args, **kwargs)
+            return out._data if type(out) is trace.Tensor else out
+
+        return on_raw if callable(function) and name != "finfo" else function
+
+
+class StagingBackend(Backend):
+    """Symbols, to whatever asks which library an array belongs to."""
+
+    name = "staging"
+    device_kind = "cpu"
+    array_types = (Symbol,)
+    absorbs = True
+    xp = _Namespace()
+
+    def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
+        def staged(*args: Any, **params: Any) -> Any:
+            promoted = promote(prim, args) if prim.same else None
+            if promoted is not None:
+                return prim(*promoted, **params)
+            stage = next(a.stage for a in args if type(a) is Symbol)
+            if not stage.open or any(type(a) is Symbol and a.stage is not stage for a in args):
+                raise errors.TraceError(
+                    f"{prim.name} at {errors.user_site()}: an operand was made while a function was being compiled, and kept by something outside of it. Return it from the function instead"
+                )
+            return stage.record(prim, args, params)
+
+        return staged
+
+    def asarray(self, data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+        if type(data) is Symbol:
+            return (
+                data
+                if dtype is None or data.dtype == dtype
+                else cast(data, dtype=dtypes.dtype(dtype), source=data.dtype)
+            )
+        return select.on("cpu").asarray(data, dtype, copy)
+
+    def full(self, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
+        return np.broadcast_to(select.on("cpu").full((), fill, dtype), shape)  # seen to be one number throughout
+
+    def to_numpy(self, array: Any) -> Any:
+        return array._refuse()
+
+    def device_of(self, array: Any) -> str:
+        return "cpu"
+
+
+def stage_of(array: Any) -> Stage | None:
+    """The graph that an array is a symbol of; None for one that is there."""
+    return array.stage if type(array) is Symbol else None
+
+
+select.attach(StagingBackend())

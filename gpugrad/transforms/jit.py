@@ -1,0 +1,232 @@
+"""jit: a function is run once on symbols, and its graph, compiled, is what later calls with such arguments run."""
+
+from __future__ import annotations
+
+import functools as ft
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad import dtypes, errors, pytree, trace
+from gpugrad.backends import select
+from gpugrad.graph.ir import Graph
+from gpugrad.trace import state, value
+from gpugrad.transforms.cells import Cells, Effects, Held
+from gpugrad.transforms.functional import argument_names, argument_positions, function_name
+from gpugrad.transforms.lift import as_value, stopped
+from gpugrad.transforms.program import Compiled, Program, Values
+from gpugrad.transforms.tape import EAGER
+
+
+class Jitted:
+    """A compiled function: call it as the function itself. See :func:`jit`."""
+
+    def __init__(self, f: Callable[..., Any], static_argnums: int | Sequence[int]) -> None:
+        self.f = f
+        self.static = static_argnums
+        self._programs: dict[Any, _Call] = {}
+        self._quick: dict[Any, tuple[Compiled, _Variant]] = {}
+        ft.update_wrapper(self, f, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        data: list[Any] = []
+        key: list[Any] = [state.floor < 0, dtypes.default()]
+        if not kwargs:
+            for x in args:  # the quick way, of plain tensors and arrays alone
+                d = x._data if type(x) is trace.Tensor and x._mark is None and x._trace is EAGER else x
+                if type(d) is not np.ndarray or not d.flags.c_contiguous:
+                    break
+                data.append(d)
+                key.append(d.shape)
+                key.append(d.dtype)
+            else:
+                found = self._quick.get(tuple(key))
+                if found is not None:
+                    compiled, variant = found
+                    return variant.result([value(o, EAGER, None) for o in compiled(data)])
+        call, values = self._bound(args, kwargs)
+        held = Held(call.cells)
+        variant = call.variant(held)
+        out = variant(values, held)
+        if len(data) == len(args) and not kwargs and call.cells.none:
+            self._quick[tuple(key)] = variant.program.at(data), variant
+        return out
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Values]:
+        """The program for these arguments, and those of them that it takes."""
+        static = argument_positions(self.f, self.static, len(args)) if self.static != () else ()
+        fixed = tuple(args[k] for k in static)
+        leaves, tree = pytree.flatten(([None if k in static else a for k, a in enumerate(args)], kwargs))
+        dynamic = [type(x) is trace.Tensor or select.is_array(x) for x in leaves]
+        values = [as_value(x) for x, d in zip(leaves, dynamic, strict=True) if d]
+        kept = tuple((type(x), x) for x, d in zip(leaves, dynamic, strict=True) if not d)
+        key = tree, tuple(dynamic), kept, static, fixed
+        try:
+            found = self._programs.get(key)
+        except TypeError:
+            odd = next(x for x in (*fixed, *(x for _, x in kept)) if not _hashable(x))
+            raise errors.DtypeError(
+                f"jit of {function_name(self.f)}: an argument of type {type(odd).__name__} is no array, and not hashable; expected arrays, tensors and containers of them, and for what is static something hashable"
+            ) from None
+        if found is None:
+            found = self._programs[key] = _Call(self.f, tree, dynamic, [x for _, x in kept], static, fixed)
+        return found, values
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """The program for such arguments, simplified: ``print`` it, each operation beside the line it came from."""
+        return self._compiled(args, kwargs).plan.graph
+
+    def sources(self, *args: Any, **kwargs: Any) -> dict[str, str]:
+        """The text of each kernel that runs for such arguments, by its name in the plan."""
+        return self._compiled(args, kwargs).plan.sources()
+
+    def plan(self, *args: Any, **kwargs: Any) -> str:
+        """What is called for such arguments, one kernel or library routine after another, as Python."""
+        return str(self._compiled(args, kwargs).plan)
+
+    def _compiled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compiled:
+        call, values = self._bound(args, kwargs)
+        held = Held(call.cells)
+        return call.variant(held).compiled(values, held)
+
+
+def _hashable(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
+
+
+class _Call:
+    """A function for one structure of arguments."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        tree: pytree.Tree,
+        dynamic: Sequence[bool],
+        kept: Sequence[Any],
+        static: Sequence[int],
+        fixed: Sequence[Any],
+    ) -> None:
+        self.f = f
+        self.tree = tree
+        self.dynamic = dynamic
+        self.kept = kept
+        self.static = dict(zip(static, fixed, strict=True))
+        self.cells = Cells(f)
+        self.variants: dict[Any, _Variant] = {}
+        arguments, keywords = tree.children
+        roots = argument_names(f, len(arguments.children))
+        paths = [p for name, t in zip(roots, arguments.children, strict=True) for p in pytree.paths(t, name)]
+        paths += pytree.paths(keywords)
+        self.names = [re.sub(r"\W+", "_", p).strip("_") for p, d in zip(paths, dynamic, strict=True) if d]
+
+    def variant(self, held: Held) -> _Variant:
+        """The program for cells as they are."""
+        key = state.floor < 0, held.kind
+        found = self.variants.get(key)
+        if found is None:
+            found = self.variants[key] = _Variant(self, held)
+        return found
+
+    def arguments(self, values: Values) -> tuple[list[Any], dict[str, Any]]:
+        """A flat list of arrays in the structure of the call."""
+        given, kept = iter(values), iter(self.kept)
+        args, kwargs = pytree.unflatten(self.tree, [next(given) if d else next(kept) for d in self.dynamic])
+        for k, x in self.static.items():
+            args[k] = x
+        return args, kwargs
+
+
+class _Variant:
+    """The program for a function whose cells hold what they do: from a flat list of values to one."""
+
+    def __init__(self, call: _Call, held: Held) -> None:
+        self.call = call
+        self.held = held
+        self.effects = Effects()
+        self.differentiable = False
+        """Whether the results can be differentiated in tensors that the function closes over."""
+        self.out_tree: pytree.Tree = pytree.LEAF
+        self.constants: dict[int, Any] = {}
+        """Results that are no arrays, by their position."""
+        names = [*call.names, *(f"cell_{k}" for k in range(len(held.values)))]
+        self.program = Program(self.flat, function_name(call.f), names)
+
+    def __call__(self, values: Values, held: Held) -> Any:
+        cells = held.values
+        if not self.differentiable:
+            try:
+                outs = self.program([*values, *map(stopped, cells)])
+            except _Differentiable:
+                self.differentiable = True
+        if self.differentiable:
+            outs = self.program([*values, *cells])
+        n = len(outs) - len(self.effects.values)
+        if self.effects.values or self.effects.freed:
+            held.put(self.effects, outs[n:])
+        return self.result(outs[:n])
+
+    def compiled(self, values: Values, held: Held) -> Compiled:
+        """What runs on arrays like these."""
+        return self.program.at([v._data for v in [*values, *held.values]])
+
+    def flat(self, values: Values) -> Values:
+        """The function on a flat list: its arguments and cells, its results and what became of the cells."""
+        n = len(self.call.names)
+        args, kwargs = self.call.arguments(values[:n])
+        with self.held.standing(values[n:]) as effects:
+            outs, self.out_tree = pytree.flatten(self.call.f(*args, **kwargs))
+            self.constants = {
+                k: o for k, o in enumerate(outs) if type(o) is not trace.Tensor and not select.is_array(o)
+            }
+            results = [as_value(o) for k, o in enumerate(outs) if k not in self.constants]
+        self.effects = effects
+        if effects.trains:
+            results = [stopped(o) for o in results]
+        elif not self.differentiable and any(o._trace is EAGER and o._mark is not None for o in results):
+            raise _Differentiable
+        return [*results, *effects.values]
+
+    def result(self, outs: Values) -> Any:
+        """The results in their containers."""
+        if self.out_tree is pytree.LEAF and not self.constants:
+            return outs[0]
+        arrays = iter(outs)
+        n = len(outs) + len(self.constants)
+        return pytree.unflatten(
+            self.out_tree, [self.constants[k] if k in self.constants else next(arrays) for k in range(n)]
+        )
+
+
+class _Differentiable(Exception):
+    """A result has a derivative in tensors that the function closes over."""
+
+
+def jit(f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = ()) -> Any:
+    """``f`` compiled: for each kind of arguments it runs once on symbols, and from then on what it computed then.
+
+    What is elementwise is fused with its reductions into loops that are compiled by Numba; the rest are calls of the
+    library, in memory that is there already. Arrays and tensors, in any containers, are the arguments; everything else
+    (numbers, strings, None, and whatever ``static_argnums`` names) is static: it must be hashable, and another value
+    makes another program, as another shape or dtype does. Inside, any transform may be used; outside, the compiled
+    function may be differentiated and mapped as ``f`` may, and is compiled then, too. Keys of random numbers are drawn
+    anew at each call.
+
+    Python runs once, when a program is made: it sees symbols, whose shapes and dtypes are known and whose numbers are
+    not. TraceError where those are asked for, by ``if`` say: gg.where is for that, or a static argument.
+
+    >>> import gpugrad as gg
+    >>> f = gg.jit(gg.grad(lambda x: gg.sum(gg.sin(x) * x)))
+    >>> f(gg.tensor([0.0, 1.0]))
+    tensor([0.        , 1.38177329])
+    >>> list(f.sources(gg.tensor([0.0, 1.0])))
+    ['kernel_0']
+    """
+    if f is None:
+        return ft.partial(jit, static_argnums=static_argnums)
+    return Jitted(f, static_argnums)

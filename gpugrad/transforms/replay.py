@@ -1,0 +1,188 @@
+"""Backward passes that are run again and again: recognised by their structure, and then run as a compiled plan.
+
+A pass over large arrays is looked at before it is interpreted: which operations, in which order, on arrays of which
+shapes. When the same structure comes again it is compiled, on a thread of its own, while passes go on being
+interpreted; once the plan is there it runs in their place, fused, the accumulation into ``.grad`` included.
+``gg.config.fused_backward`` turns it off.
+"""
+
+from __future__ import annotations
+
+import functools as ft
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpugrad.config import config
+from gpugrad.graph.stage import Stage
+from gpugrad.trace import value
+from gpugrad.transforms.node import CALL, ITEM, LEAF, Leaf, Node
+from gpugrad.transforms.sweep import sweep
+from gpugrad.transforms.tape import EAGER
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from gpugrad.graph.ir import Graph
+    from gpugrad.graph.plan import Plan
+
+LARGE = 1 << 18
+"""Elements of an operation's result from which on its backward pass is worth a look at the whole tape."""
+_KNOWN = 256
+"""Structures that are remembered."""
+
+_plans: dict[Any, Future[Plan | None] | None] = {}
+"""Structure -> its plan, or the promise of one; None after its first pass."""
+
+
+@ft.cache
+def _compiler() -> ThreadPoolExecutor:
+    """The thread that compiles; begun, like the compiler's modules, when there is something to compile."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, thread_name_prefix="gpugrad-compile")
+
+
+def replayed(root: Node, seed: Any, retain: bool) -> dict[Any, Any] | None:
+    """What a sweep from ``root`` brings to the leaves, with what they hold added, by a plan; None if there is none.
+
+    The graph is released as by a sweep, unless ``retain``.
+    """
+    if not config.fused_backward or not _is_large(root):
+        return None
+    structure = _Structure(root)
+    key = structure.key(seed)
+    if key is None:
+        return None
+    if key not in _plans:
+        if len(_plans) >= _KNOWN:
+            _plans.clear()
+        _plans[key] = None
+        return None
+    promise = _plans[key]
+    if promise is None:
+        _plans[key] = _compiler().submit(_compiled, structure.staged(seed))
+        return None
+    plan = promise.result() if promise.done() else None
+    if plan is None:
+        return None
+    found = plan.run(*(np.ascontiguousarray(x) for x in structure.arrays), seed)
+    if not retain:
+        structure.release()
+    return dict(zip(structure.leaves, found, strict=True))
+
+
+def wait() -> None:
+    """Until every plan that was begun is there: for measurements and tests."""
+    for promise in list(_plans.values()):
+        if promise is not None:
+            promise.result()
+
+
+def _compiled(graph: Graph) -> Plan | None:
+    from gpugrad.graph.plan import Plan
+
+    try:
+        return Plan(graph).ready()
+    except Exception:  # what cannot be compiled stays interpreted
+        return None
+
+
+def _is_large(root: Node) -> bool:
+    """Whether one of the last operations on the way to the result had a large one."""
+    for _ in range(4):
+        if root.prim is LEAF or not root.parents:
+            return False
+        root = next((p for p in root.parents if p is not None), root)
+        shape = root.shape
+        if shape and type(shape[0]) is int and math.prod(shape) >= LARGE:
+            return True
+    return False
+
+
+class _Structure:
+    """The part of a tape that a result was computed on."""
+
+    def __init__(self, root: Node) -> None:
+        found = {root}
+        stack = [root]
+        while stack:
+            for p in stack.pop().parents:
+                if p is not None and p not in found:
+                    found.add(p)
+                    stack.append(p)
+        self.nodes = sorted(found, key=lambda node: node.index)
+        self.leaves = [node for node in self.nodes if isinstance(node, Leaf)]
+        self.arrays: list[Any] = []
+        """What was saved, then what the leaves hold already."""
+
+    def key(self, seed: Any) -> Any:
+        """What two passes have in common that one plan can run; None for a pass that none can."""
+        place = {node: k for k, node in enumerate(self.nodes)}
+        inputs: dict[int, int] = {}
+        entries: list[Any] = []
+        for node in self.nodes:
+            if node.extra is not None or node.prim is CALL or node.saved is None:
+                return None
+            saved: list[Any] = []
+            for x in node.saved:
+                for part in x if type(x) is tuple else (x,):
+                    if isinstance(part, np.ndarray | np.generic):
+                        if id(part) not in inputs:
+                            inputs[id(part)] = len(self.arrays)
+                            self.arrays.append(part)
+                        saved.append((inputs[id(part)], part.shape, part.dtype))
+                    elif part is None or type(part) in (bool, int, float):
+                        saved.append((type(part), part))
+                    else:
+                        return None
+            grad = None
+            if isinstance(node, Leaf) and node.grad is not None:
+                if node.grad._trace is not EAGER or node.grad._mark is not None:
+                    return None
+                grad = node.grad._data
+                self.arrays.append(grad)
+            parents = tuple([-1 if p is None else place[p] for p in node.parents])
+            held = grad is not None
+            entries.append((node.prim, tuple(node.params.items()), parents, tuple(saved), node.shape, held))
+        key = (tuple(entries), seed.shape, seed.dtype)
+        try:
+            hash(key)
+        except TypeError:
+            return None
+        return key
+
+    def staged(self, seed: Any) -> Graph:
+        """The pass as a graph."""
+        stage = Stage()
+        symbols: dict[int, Any] = {}
+        for x in self.arrays:
+            symbols[id(x)] = stage.input(x.shape, x.dtype, "saved")
+        start = stage.input(seed.shape, seed.dtype, "seed")
+        copies: dict[Node, Node] = {}
+        for node in self.nodes:
+            parents = [None if p is None else copies[p] for p in node.parents]
+            if isinstance(node, Leaf):
+                copies[node] = Leaf(node.shape, node.dtype)
+            else:
+                assert node.saved is not None
+                saved = [
+                    tuple(symbols.get(id(part), part) for part in x) if type(x) is tuple else symbols.get(id(x), x)
+                    for x in node.saved
+                ]
+                copies[node] = Node(node.prim, node.params, parents, saved, node.shape)
+        found = sweep([(copies[self.nodes[-1]], start)], retain=True)
+        outs = []
+        for leaf in self.leaves:
+            ct = value(found[copies[leaf]], EAGER, None)
+            outs.append((ct if leaf.grad is None else value(symbols[id(leaf.grad._data)], EAGER, None) + ct)._data)
+        return stage.finish(outs)
+
+    def release(self) -> None:
+        """Let go of what was saved, as a sweep does."""
+        for node in self.nodes:
+            if node.prim is not LEAF:
+                if node.prim is not ITEM:
+                    node.saved = None
+                node.parents = ()
