@@ -327,6 +327,8 @@ def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], erro
         kind = errors.AxisError
     elif isinstance(error, TypeError):
         kind = errors.DtypeError
+        if cause.startswith("ufunc "):  # NumPy's words about its own types
+            cause = f"not for operands of {' and '.join(dict.fromkeys(str(a.dtype) for a in arrays))}. Cast one: x.astype(...)"
     elif isinstance(error, OverflowError):
         kind, cause = errors.DtypeError, f"{cause}; expected a number that fits. Cast the array to a wider dtype"
     elif isinstance(error, ValueError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from gpugrad import dtypes
+from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import matmul
 from gpugrad.ops.elementwise import abs as abs_of
 from gpugrad.ops.elementwise import logaddexp, nextafter, stop, trunc
@@ -67,6 +68,7 @@ def matvec(x: Array, y: Array) -> Array:
     >>> gnp.matvec([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
     tensor([3., 7.])
     """
+    _is_matrix("matvec", x)
     return squeeze(matmul(x, expand_dims(y, -1)), -1)
 
 
@@ -77,5 +79,11 @@ def vecmat(x: Array, y: Array) -> Array:
     >>> gnp.vecmat([1.0, 1.0], [[1.0, 2.0], [3.0, 4.0]])
     tensor([4., 6.])
     """
+    _is_matrix("vecmat", y)
     x = conj(x) if dtypes.is_complex(x.dtype) else x
     return squeeze(matmul(expand_dims(x, -2), y), -2)
+
+
+def _is_matrix(name: str, x: Any) -> None:
+    if len(x.shape) < 2:
+        raise errors.ShapeError(f"np.{name}: a matrix of shape {x.shape}; expected at least two axes. Use np.vecdot")

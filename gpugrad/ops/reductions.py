@@ -397,7 +397,10 @@ def var(
     half = dtypes.of(x) if dtypes.is_half(x.dtype) else None
     if half is not None:  # squares overflow early
         x = cast(x, dtype=dtypes.dtype("float32"), source=half)
-    n = size_of(shape, axes) - (correction if ddof is None else ddof)
+    less = correction if ddof is None else ddof
+    if not isinstance(less, int | float | np.number):
+        raise errors.DtypeError(f"var: correction={less!r} of type {type(less).__name__}; expected a number")
+    n = size_of(shape, axes) - less
     total = reduce_sum(_deviations(x, axes), axis=axes)
     out = restored(total / float(n) if n > 0 else total * math.nan, shape, axes, keepdims)
     return out if half is None else cast(out, dtype=half, source=dtypes.dtype("float32"))
