@@ -37,7 +37,7 @@ after every epoch, for --resume), metrics.csv, curves.png and confusion.png. Ctr
 step and writes a checkpoint; a run that is resumed gives the same numbers, bit for bit, as one that was not
 interrupted."""
 
-DEFAULTS: dict[str, Any] = {"model": "mlp", "lr": 1e-2, "batch_size": 64, "seed": 0}
+DEFAULTS: dict[str, Any] = {"model": "mlp", "lr": 1e-2, "batch_size": 64, "seed": 0, "compiled": True}
 
 
 def _number(convert: Callable[[str], Any], least: float, what: str, below: float = math.inf) -> Callable[[str], Any]:
@@ -82,6 +82,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)"
+    )
+    parser.add_argument(
+        "--no-compile",
+        dest="compiled",
+        action="store_false",
+        default=None,
+        help="run the steps operation by operation, without compiling them first",
     )
     parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/<time>)")
     parser.add_argument("--resume", metavar="PATH", help="go on with the run in this folder, or of this checkpoint")
@@ -152,6 +159,7 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
             display.say(
                 f"digits: {len(run.train_set)} to train, {len(run.validation_set)} to validate, {len(run.test_set)} to test, on {run.device}; files go to {folder}"
             )
+        told = False
         while not run.finished:
             try:
                 for x, y in run.loader:
@@ -159,6 +167,9 @@ def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
                     display.step()
                     if interrupt.requested and run.midway:
                         return _stopped(run, folder, display, interrupt)
+                if run.steps.seconds and not told:
+                    display.say(f"compiled the training step in {run.steps.seconds:.1f} s")
+                    told = True
                 display.epoch(run.end_epoch())
             except errors.TrainingError as problem:
                 kept = (

@@ -19,6 +19,7 @@ from gpugrad.ops.reductions import argmax
 from gpugrad.train.metrics import Epoch
 from gpugrad.train.models import MODELS
 from gpugrad.train.nonfinite import finite, origin
+from gpugrad.train.steps import Steps
 from gpugrad.transforms.modes import no_grad
 
 Labels = np.ndarray[Any, Any]
@@ -39,6 +40,7 @@ class Settings:
     lr: float
     batch_size: int
     seed: int
+    compiled: bool = True
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Run:
         self.parameters, self.buffers = list(self.model.parameters()), list(self.model.buffers())
         self.optimizer = optim.AdamW(self.parameters, lr=settings.lr)
         self.schedule = optim.Schedule(self.optimizer, optim.one_cycle(max(2, settings.epochs * len(self.loader))))
+        self.steps = Steps(self.model, self.optimizer, self.parameters, settings.compiled)
         self.history: list[Epoch] = []
         self.sums = Sums()
 
@@ -96,27 +99,22 @@ class Run:
         if not self.model.training:
             self.model.train()
         self.optimizer.zero_grad()
-        logits = self.model(x)
-        loss = cross_entropy(logits, y)
+        loss, fine, right = self.steps.gradients(x, y)
         value = loss.item()
         if not math.isfinite(value):
             self._stop(f"the loss is {value}", before, x, y)
-        loss.backward()
-        if not self._gradients_are_finite():
+        if not fine.item() and not self._gradients_are_finite():
             self._stop("a gradient is not finite", before, x, y)
-        self.optimizer.step()
+        self.steps.update()
         self.schedule.step()
         n = x.shape[0]
         self.sums.loss += value * n
-        self.sums.right += _count(argmax(logits.detach(), -1) == y)
+        self.sums.right += int(right.item())
         self.sums.seen += n
         self.sums.seconds += time.perf_counter() - began
 
     def _gradients_are_finite(self) -> bool:
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        if all(math.isfinite(g.sum().item()) for g in gradients):
-            return True
-        return all(finite(g) for g in gradients)  # finite numbers may have a sum that is not
+        return all(finite(p.grad) for p in self.parameters if p.grad is not None)  # though a sum of them is not
 
     def _stop(self, what: str, before: tuple[Mapping[str, int], list[Any]], x: Any, y: Any) -> None:
         generator, buffers = before
@@ -210,7 +208,3 @@ def _evaluated(model: Any, dataset: data.ArrayDataset) -> tuple[float, Labels]:
 def _truth(dataset: data.ArrayDataset) -> Labels:
     labels: Labels = dataset.tensors[1].to("cpu").numpy()
     return labels
-
-
-def _count(mask: Any) -> int:
-    return int(mask.sum().item())

@@ -74,6 +74,12 @@ class Jitted:
             found = self._programs[key] = _Call(self.f, tree, dynamic, [x for _, x in kept], static, fixed)
         return found, values
 
+    @property
+    def seconds(self) -> float:
+        """How long compiling took so far, for all kinds of arguments together."""
+        variants = [v for call in self._programs.values() for v in call.variants.values()]
+        return sum(v.program.seconds for v in variants)
+
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The program for such arguments, simplified: ``print`` it, each operation beside the line it came from."""
         return self._compiled(args, kwargs).plan.graph

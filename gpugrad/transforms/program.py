@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools as ft
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class Compiled:
     def __init__(self, graph: Graph, stage: Stage | None = None) -> None:
         self.fresh = stage.fresh if stage is not None else []
         self.after = stage.after if stage is not None else []
-        self.plan = Plan(graph)
+        self.plan = Plan(graph).ready()
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         if not self.fresh and not self.after:
@@ -123,6 +124,8 @@ class Program:
         self.halves: dict[Any, Halves] = {}
         self.derived: dict[Any, Program] = {}
         self.lock = threading.RLock()
+        self.seconds = 0.0
+        """What compiling took."""
 
     def __call__(self, values: Values) -> Values:
         top = _newest(values)
@@ -146,10 +149,12 @@ class Program:
             with self.lock:
                 found = self.compiled.get(key)
                 if found is None:
+                    began = time.perf_counter()
                     staging = _Staging(data, self.names, self.name)
                     with drawing(staging.keys):
                         outs = self.function(staging.arguments)
                     found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage)
+                    self.seconds += time.perf_counter() - began
         return found
 
     # ---- reverse mode -------------------------------------------------------------------------------------------------
@@ -233,7 +238,9 @@ class Program:
             with self.lock:
                 found = self.halves.get(key)
                 if found is None:
+                    began = time.perf_counter()
                     found = self.halves[key] = self._split(data, tracked)
+                    self.seconds += time.perf_counter() - began
         return found
 
     def _split(self, data: Sequence[Any], tracked: list[int]) -> Halves:
