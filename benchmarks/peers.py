@@ -15,6 +15,9 @@ def optional(name: str) -> Any:
 
 
 torch = optional("torch")
+jax = optional("jax")
 autograd = optional("autograd")
 if torch is not None:
     torch.set_num_threads(2)
+if jax is not None:
+    jax.config.update("jax_enable_x64", True)
