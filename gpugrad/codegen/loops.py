@@ -77,7 +77,7 @@ class Step:
 
     name: str
     op: str
-    """``"read"``, the name of an elementwise primitive, ``"cast"``, or a reduction of :data:`REDUCTIONS`."""
+    """``"read"``, the name of an elementwise primitive, ``"cast"``, ``"position_in_row"``, or one of :data:`REDUCTIONS`."""
     operands: tuple[Any, ...]
     """Steps and Python numbers; an :class:`Array` for a read."""
     dtype: Any

@@ -126,6 +126,11 @@ class _Printer:
                 if kinds[s.name] == "sum" and str(s.dtype) != "float64":
                     self.say(f"{s.name} = np.{s.dtype}({s.name})")
 
+    def column(self) -> str:
+        """The position in the row, whose elements have one axis."""
+        axis = self.kernel.axes - 1
+        return f"b + i{axis}" if self.parts else f"i{axis}"
+
     def accumulate(self, into: str, x: str, kind: str, site: str = "") -> None:
         if kind == "sum":
             self.say(f"{into} += {x}", site)
@@ -148,6 +153,8 @@ class _Printer:
         if s.op == "read":
             return self.place(s.operands[0])
         t = str(s.dtype)
+        if s.op == "position_in_row":
+            return f"np.{t}({self.column()})"
         if s.op == "cast":
             source = self.text_of(s.operands[0], t)
             return f"{source} != 0" if t == "bool" else f"np.{t}({source})"

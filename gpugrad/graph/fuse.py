@@ -7,7 +7,7 @@ axes are no lines of their own but ways to read. What no kernel computes stays a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKer
 from gpugrad.codegen.numba_scalars import SCALARS
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.simplify import uniform
+from gpugrad.ops.linear import reshape
 
 _DTYPES = frozenset({"float32", "float64", "bool", "int64", "int32"})
 _FLOATS = frozenset({"float32", "float64"})
@@ -134,6 +135,8 @@ class _Fusion:
         """id of a variable -> the position of the item that computes it; -1 for inputs."""
         self.views: dict[int, Line] = {}
         """id of a variable that is only another way to read one -> its line."""
+        self.kept: list[Variable] = []
+        """Variables of our own: what goes by ids must outlive them."""
         self.numbers: dict[int, Any] = {}
         """id of a variable that is one number throughout -> the number."""
 
@@ -153,24 +156,33 @@ class _Fusion:
             self.views[id(line.results[0])] = line
             self.position[id(line.results[0])] = self.where(line.operands[0])
             return
-        kind = "reduce" if line.prim.name in REDUCTIONS else "map" if _is_map(line) else "call"
-        if kind != "call":
-            space = line.operands[0].shape if kind == "reduce" else line.results[0].shape
-            if type(line.operands[0]) is Variable or kind == "map":
-                for k in self.candidates(line, space):
-                    cluster = self.items[k]
-                    assert isinstance(cluster, Cluster)
-                    if (self.reduce if kind == "reduce" else self.map)(cluster, line):
-                        self.position[id(line.results[0])] = k
-                        return
-                cluster = Cluster(space)
-                if (self.reduce if kind == "reduce" else self.map)(cluster, line):
-                    self.items.append(cluster)
-                    self.position[id(line.results[0])] = len(self.items) - 1
+        join, space = self.way(line)
+        if join is not None:
+            for k in self.candidates(line, space):
+                cluster = self.items[k]
+                assert isinstance(cluster, Cluster)
+                if join(cluster, line):
+                    self.position[id(line.results[0])] = k
                     return
+            cluster = Cluster(space)
+            if join(cluster, line):
+                self.items.append(cluster)
+                self.position[id(line.results[0])] = len(self.items) - 1
+                return
         self.items.append(line)
         for v in line.results:
             self.position[id(v)] = len(self.items) - 1
+
+    def way(self, line: Line) -> tuple[Callable[[Cluster, Line], bool] | None, tuple[int, ...]]:
+        """How a line may be part of a kernel, and of which index space; None if a kernel cannot have it."""
+        x, out = line.operands[0], line.results[0]
+        if line.prim.name in REDUCTIONS:
+            return (self.reduce if type(x) is Variable else None), x.shape
+        if line.prim.name == "pick":
+            return (self.pick if type(x) is Variable else None), x.shape
+        if line.prim.name == "place":
+            return self.place, out.shape
+        return (self.map if _is_map(line) else None), out.shape
 
     def where(self, x: Any) -> int:
         return self.position[id(x)] if type(x) is Variable else -1
@@ -321,6 +333,63 @@ class _Fusion:
         )
         return True
 
+    def pick(self, cluster: Cluster, line: Line) -> bool:
+        """Add the choice of one element of each row: the sum over the row of what is nothing but there."""
+        (x, index), out = line.operands, line.results[0]
+        if not _indexed(x.shape, index, out.shape) or x.shape != cluster.space or str(out.dtype) not in _FLOATS:
+            return False
+        before = dict(cluster.reads)
+        element = self.operand(cluster, x)
+        there = self.there(cluster, index) if type(element) is Step and element.level == ELEMENT else None
+        if there is None:
+            cluster.reads = before
+            return False
+        dtype = np.dtype(out.dtype)
+        chosen = Step("chosen", "where", (there, element, 0.0), dtype, ELEMENT, site=line.site)
+        cluster.order.append(chosen)
+        step = Step(out.name, "reduce_sum", (chosen,), dtype, ROW, site=line.site)
+        self.add(cluster, out, step, tuple(i for i, n in enumerate(out.shape) if n != 1))
+        return True
+
+    def place(self, cluster: Cluster, line: Line) -> bool:
+        """Add rows of zeros with one element each."""
+        (x, index), out = line.operands, line.results[0]
+        if not _indexed(out.shape, index, getattr(x, "shape", ())) or str(out.dtype) not in _FLOATS:
+            return False
+        before = dict(cluster.reads)
+        element = self.on_rows(cluster, x)
+        there = self.there(cluster, index) if element is not None else None
+        if there is None:
+            cluster.reads = before
+            return False
+        step = Step(out.name, "where", (there, element, 0.0), np.dtype(out.dtype), ELEMENT, site=line.site)
+        self.add(cluster, out, step, tuple(i for i, n in enumerate(out.shape) if n != 1))
+        return True
+
+    def there(self, cluster: Cluster, index: Any) -> Step | None:
+        """Whether an element is the one of its row that the index names."""
+        rows = len(cluster.space) - 1
+        if cluster.rows not in (None, rows) or len(cluster.order) >= LIMIT:
+            return None
+        wanted = self.on_rows(cluster, index)
+        if type(wanted) is not Step:
+            return None
+        cluster.rows = rows
+        dtype = np.dtype(index.dtype)
+        position = Step("position", "position_in_row", (), dtype, ELEMENT)
+        cluster.order.append(position)
+        found = Step("there", "equal", (position, wanted), np.dtype(bool), ELEMENT)
+        cluster.order.append(found)
+        return found
+
+    def on_rows(self, cluster: Cluster, x: Any) -> Any:
+        """An operand that has one element for each row, as the elements of the row see it."""
+        space = (*x.shape, 1)
+        view = Variable("row", space, x.dtype)
+        self.views[id(view)] = Line(reshape, (x,), {"to": space, "rank": len(x.shape)}, (view,), "")
+        self.kept.append(view)
+        return self.operand(cluster, view)
+
     def add(self, cluster: Cluster, out: Variable, step: Step, place: Axes) -> None:
         cluster.steps[id(out)] = step
         cluster.places[id(out)] = place
@@ -443,6 +512,17 @@ def _groups(space: Sequence[int], rows: int, places: Sequence[Axes]) -> list[lis
             groups.append([axis])
         previous = has
     return groups
+
+
+def _indexed(rows: tuple[int, ...], index: Any, shape: tuple[int, ...]) -> bool:
+    """Whether rows have one index, and one element, each, without broadcasting, and more than one element to choose from."""
+    return (
+        type(index) is Variable
+        and str(index.dtype) in ("int32", "int64")
+        and index.shape == shape == rows[:-1]
+        and rows[-1] > 1
+        and 0 not in rows
+    )
 
 
 def _is_view(line: Line) -> bool:

@@ -38,7 +38,7 @@ from gpugrad.ops.linear import (
     unbatched,
     zeros,
 )
-from gpugrad.primitive import Linear, Primitive, Shape, broadcast_shapes, elementwise, linear, linearized
+from gpugrad.primitive import Core, Linear, Primitive, Shape, broadcast_shapes, elementwise, linear, linearized
 from gpugrad.shapes import axes_of, axis_of
 from gpugrad.trace import Array
 
@@ -253,6 +253,37 @@ scatter: Primitive = linear(
     shape=_scattered_shape,
     batch=_scatter_batch,
     doc="Values added up at their positions along an axis of ``size``, which takes the place of the axes of the index.",
+)
+
+
+def _pick(xp: Any, x: Any, index: Any) -> Any:
+    lead = broadcast_shapes("pick", (x.shape[:-1], index.shape))
+    x, index = xp.broadcast_to(x, (*lead, x.shape[-1])), xp.broadcast_to(index, lead)
+    return xp.take_along_axis(x, index[..., None], axis=-1)[..., 0]
+
+
+def _place(xp: Any, x: Any, index: Any, *, size: int) -> Any:
+    there = xp.arange(size, dtype=index.dtype) == index[..., None]
+    return xp.where(there, x[..., None], xp.zeros((), dtype=x.dtype))
+
+
+pick: Primitive = linear(
+    "pick",
+    lambda g, index, shape: place(g, index, size=shape[-1]),
+    operands="x index",
+    forward=_pick,
+    shape=lambda s, index: broadcast_shapes("pick", (s[:-1], index)),
+    batch=Core((1, 0)),
+    doc="Of each row the element that the index names, in range and not negative. Compiled, it is part of a loop over the row.",
+)
+place: Primitive = linear(
+    "place",
+    lambda g, index: pick(g, index),
+    operands="x index",
+    forward=_place,
+    shape=lambda s, index, *, size: (*broadcast_shapes("place", (s, index)), size),
+    batch=Core((0, 0)),
+    doc="A row of ``size`` zeros with one element at the place that the index names.",
 )
 lasting: Primitive = linearized(
     "lasting",

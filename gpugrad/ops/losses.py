@@ -26,10 +26,10 @@ from gpugrad.ops.elementwise import (
     softplus,
     where,
 )
-from gpugrad.ops.gathering import placed, take_along_axis
-from gpugrad.ops.linear import broadcast_to, cast, reshape
+from gpugrad.ops.gathering import pick, placed
+from gpugrad.ops.linear import broadcast_to, cast, moved, reshape
 from gpugrad.ops.neural import class_index, half_widened, log_softmax, narrowed, real_floating
-from gpugrad.ops.reductions import floating, kept, mean
+from gpugrad.ops.reductions import floating, mean
 from gpugrad.ops.reductions import sum as sum_of
 from gpugrad.shapes import axis_of
 from gpugrad.trace import Array
@@ -96,8 +96,7 @@ def _weights(weight: Any, shape: tuple[int, ...], axis: int, name: str) -> Any:
 
 def _picked(x: Any, target: Any, axis: int) -> Any:
     """The element of x along ``axis`` that each target names."""
-    at = reshape(target, to=kept(x.shape, (axis,)), rank=len(target.shape))
-    return reshape(take_along_axis(x, at, axis), to=target.shape, rank=len(x.shape))
+    return pick(moved(x, axis, -1), target)
 
 
 def _result(*operands: Any) -> Any:
