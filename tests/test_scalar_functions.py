@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_scalar_functions import random_function
 
 import gpugrad as gg
 from gpugrad import errors
@@ -166,6 +167,42 @@ def test_backends() -> None:
     want = gg.elementwise(branches)(x, y).numpy()
     with gg.use_backend("reference"):
         np.testing.assert_allclose(gg.elementwise(branches)(x, y).numpy(), want, rtol=1e-13)
+    there = gg.elementwise(branches)(gg.asarray(x, device="strict"), gg.asarray(y, device="strict"))
+    assert there.device == "strict"
+    np.testing.assert_allclose(there.to("cpu").numpy(), want, rtol=1e-13)
+
+
+@pytest.mark.parametrize("first", range(0, 300, 50))
+def test_random_functions(first: int) -> None:
+    """Values in float64 and under vmap, and that both modes agree, on whatever can be written."""
+    for seed in range(first, first + 50):
+        f = random_function(seed)
+        rng = np.random.default_rng(seed)
+        x, y = rng.uniform(-2.0, 2.0, (2, 20))
+        x[:3], y[:3] = (0.0, -1.0, 1.0), (1.0, 0.0, 1.0)
+        want = np.array([float(f(float(a), float(b))) for a, b in zip(x, y, strict=True)])
+        g = gg.elementwise(f)
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", errors.GradientWarning)
+            out = g(x, y)
+            large = np.abs(want) > 1e50
+            np.testing.assert_allclose(
+                np.where(large, 0, out.numpy()), np.where(large, 0, want), 1e-9, 1e-9, err_msg=str(seed)
+            )
+            np.testing.assert_array_equal(gg.vmap(g)(x, y).numpy(), out.numpy())
+            if out.dtype == np.float64 and not large.any():
+                dx, dy = gg.grad(lambda x, y, g=g: gg.sum(g(x, y)), argnums=(0, 1))(x, y)
+                _, along = gg.jvp(g, (x, y), (np.ones(20), np.ones(20)))
+                np.testing.assert_allclose(
+                    (dx + dy).numpy(), along.numpy(), 1e-7, 1e-7 * max(1.0, np.abs(along.numpy()).max())
+                )
+
+
+@pytest.mark.parametrize("seed", [3, 14, 27])
+def test_random_functions_compiled(seed: int) -> None:
+    g = gg.elementwise(random_function(seed))
+    x, y = np.random.default_rng(seed).uniform(-2.0, 2.0, (2, 20))
+    np.testing.assert_allclose(gg.jit(g)(x, y).numpy(), g(x, y).numpy(), 1e-9, 1e-9)
 
 
 # ---- the side that is not taken --------------------------------------------------------------------------------------------
@@ -318,6 +355,22 @@ def test_a_python_number_beside_an_array_is_weak_and_may_leave_its_domain() -> N
         assert np.isinf(f(x, 0.0).numpy()).all()
 
 
+def test_truth_values_count() -> None:
+    x = np.array([-1.0, 0.5, 2.0], np.float32)
+    for f in (
+        lambda x: math.atan(x > 0),
+        lambda x: ((x > 0) + (x > 1)) * x - (x > 1),
+        lambda x: x * ((x > 1) if x > 0 else 2),
+        lambda x: abs(-(x > 0)) * 1.5,
+        lambda x: float(x > 0) * x,
+    ):
+        out = gg.elementwise(f)(x)
+        assert out.dtype == np.float32
+        np.testing.assert_allclose(out.numpy(), [f(float(v)) for v in x], rtol=1e-6)
+    for f in (lambda x: (x > 0) & (x < 1), lambda x: ((x > 0) | 2) + 0.0, lambda x: ((x > 0) << 2) * 1.0):
+        assert gg.elementwise(f)(x).tolist() == [f(float(v)) for v in x]
+
+
 def test_integers() -> None:
     f = gg.elementwise(lambda n, m: (n // m + n % m) ** 2 | 1 if n > 1 else -n)
     n = np.arange(5)
@@ -376,7 +429,7 @@ def test_closures_are_read_when_it_runs() -> None:
 def test_a_number_that_changes_what_was_certain() -> None:
     n = 2
 
-    @gg.elementwise
+    @gg.elementwise  # noqa: RET503
     def f(x: float) -> float:
         for k in range(n):
             return x + k

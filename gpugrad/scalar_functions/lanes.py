@@ -152,21 +152,23 @@ class Lanes:
         return Lanes(self.path, self.common, self.translated)
 
     def _apply(self, op: Operation, operands: Sequence[Any]) -> Any:
-        if op.counts_truth:
-            operands = self._counted(operands)
+        operands = self._counted(op, operands)
         if self.path is None or not any(map(_is_value, operands)):
             return op(*operands)
         return self.path.apply(op, operands)
 
-    def _counted(self, operands: Sequence[Any]) -> Sequence[Any]:
-        """Truth values as numbers in the dtype of the arguments, unless an array of numbers is beside them."""
-        kinds = [dtypes.of(x).kind if _is_value(x) else "" for x in operands]
-        if "b" not in kinds or any(k not in ("", "b") for k in kinds):
+    def _counted(self, op: Operation, operands: Sequence[Any]) -> Sequence[Any]:
+        """Truth values as numbers, in the dtype of the arguments, unless an array of numbers is beside them."""
+        kinds = [dtypes.of(x).kind if _is_value(x) else "b" if type(x) is bool else "" for x in operands]
+        if "b" not in kinds or any(k not in ("", "b") for k in kinds) or not op.counts_truth("" not in kinds):
             return operands
+        dtype = self.common
+        if dtype is None or (op.integers and dtypes.is_inexact(dtype)):
+            dtype = dtypes.dtype("int64")
         return [
-            cast(x, dtype=self.common or dtypes.dtype("int64"), source=BOOL) if k == "b" else int(x) if type(x) is bool else x
+            x if k != "b" else cast(x, dtype=dtype, source=BOOL) if _is_value(x) else int(x)
             for x, k in zip(operands, kinds, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _float(self, x: Any) -> Any:
         """``float(x)``: as Python's, it takes the dtype of the arguments."""
@@ -290,10 +292,16 @@ class Lanes:
         if x is UNSET:
             return y
         if _is_value(x) or _is_value(y):
-            if type(x) is bool or type(y) is bool:  # beside a number, one as well
-                x, y = (int(v) if type(v) is bool and dtypes.of(w).kind != "b" else v for v, w in ((x, y), (y, x)))
-            return ew.where(condition, x, y)
+            return ew.where(condition, self._beside(x, y), self._beside(y, x))
         return self._of_numbers(condition, x, y)
+
+    def _beside(self, x: Any, other: Any) -> Any:
+        """``x``, where it is chosen beside another number: a truth value counts, if the other is none."""
+        if type(x) is bool:
+            return x if dtypes.of(other).kind == "b" else int(x)
+        if _is_value(x) and dtypes.of(x).kind == "b" and not _is_value(other) and type(other) is not bool:
+            return cast(x, dtype=weak_dtype(self.common, other), source=BOOL)
+        return x
 
     def _of_numbers(self, condition: Any, x: Any, y: Any) -> Any:
         """One of two Python numbers, in the dtype of the arguments: a number of the function is weak, chosen or not."""

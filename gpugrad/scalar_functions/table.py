@@ -30,9 +30,11 @@ MODEST = 1e4
 """Numbers up to this size cannot make an infinity of a result that is not used."""
 
 
-_ARITHMETIC = frozenset(
-    {"Add", "Sub", "Mult", "Div", "FloorDiv", "Mod", "Pow", "USub", "UAdd", "pow", "abs", "min", "max"}
-)
+_OF_TRUTH = frozenset({"Lt", "LtE", "Gt", "GtE", "Eq", "NotEq", "isfinite", "isinf", "isnan", "float", "bool"})
+"""What takes truth values as they are."""
+_OF_BITS = frozenset({"BitAnd", "BitOr", "BitXor"})
+"""What takes them as they are if it gets nothing else."""
+_INTEGERS = _OF_BITS | {"LShift", "RShift", "Invert"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +56,13 @@ class Operation:
     """The least and the largest number of operands."""
 
     @property
-    def counts_truth(self) -> bool:
+    def integers(self) -> bool:
+        """Whether it is about the bits of integers."""
+        return self.name in _INTEGERS
+
+    def counts_truth(self, all_truth: bool) -> bool:
         """Whether truth values are the integers 0 and 1 to it, as they are in Python."""
-        return self.name in _ARITHMETIC
+        return self.name not in _OF_TRUTH and not (all_truth and self.name in _OF_BITS)
 
     def __call__(self, *operands: Any) -> Any:
         """On anything: Python's own on numbers alone, where it has an answer; otherwise as on arrays."""
