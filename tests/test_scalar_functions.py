@@ -226,6 +226,25 @@ def root_by_return(x: float) -> float:
     return math.sqrt(x)
 
 
+def root_after_a_return_of_some(x: float) -> float:
+    if x <= 1.0:
+        if x <= 0.0:
+            return 0.0
+        y = 1.0
+    else:
+        y = 2.0
+    return y * math.sqrt(x)
+
+
+def root_in_a_loop(x: float) -> float:
+    total = 0.0
+    for k in range(3):
+        if x <= 0.0:
+            return total
+        total += math.sqrt(x) * k
+    return total
+
+
 def root_far(x: float) -> float:
     return math.acosh(x + 1.0) * math.log(x) / (x * x) if x > 0.0 else 0.0
 
@@ -264,7 +283,18 @@ def iterated(x: float) -> float:
     return y
 
 
-SILENT = [root, root_by_if, root_by_return, root_far, root_nested, overflow, difference, iterated]
+SILENT = [
+    root,
+    root_by_if,
+    root_by_return,
+    root_after_a_return_of_some,
+    root_in_a_loop,
+    root_far,
+    root_nested,
+    overflow,
+    difference,
+    iterated,
+]
 NOT_TAKEN = [0.0, -0.0, -1.0, -1e200, -math.inf]
 
 

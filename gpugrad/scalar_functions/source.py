@@ -87,5 +87,5 @@ class Place:
         """An error at a node: what cannot be translated, and the way out."""
         line = getattr(node, "lineno", 0)
         said = linecache.getline(self.filename, line).strip()
-        where = f"{self.filename}:{line}" + (f": {said}" if said else "")
-        return unsupported(f"{what}, in {self.name} at {where}. {instead}")
+        where = f"{self.filename}:{line}" + (f" ({said})" if said else "")
+        return errors.UnsupportedError(f"gg.elementwise cannot translate {self.name}, {where}: {what}. {instead}")
