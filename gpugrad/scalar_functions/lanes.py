@@ -9,6 +9,7 @@ matter (:attr:`~gpugrad.scalar_functions.table.Operation.care`): nothing warns, 
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,8 +61,8 @@ class Path:
         """Value, by its id (for which it is held), and number -> the value with that number beyond the path; such a
         value, and its number -> itself.
         """
-        self._sizes: dict[int, tuple[Any, float]] = {}
-        """Value, by its id -> a bound on it beyond the path."""
+        self._sizes: dict[int, tuple[weakref.ref[Any], float]] = {}
+        """Value, by its id, as long as it lives -> a bound on it beyond the path."""
 
     @property
     def mask(self) -> Any:
@@ -74,16 +75,22 @@ class Path:
     def size(self, x: Any) -> float:
         """A bound on ``x`` beyond the path; infinite if none is known."""
         if not _is_value(x):
-            return abs(x) if x == x else math.inf
+            return math.inf if x is UNSET or x != x else abs(x)
         if dtypes.of(x).kind == "b":
             return 1.0
-        return self._sizes.get(id(x), (x, math.inf))[1]
+        found = self._sizes.get(id(x))
+        return found[1] if found is not None and found[0]() is x else math.inf
 
     def note(self, x: Any, size: float) -> Any:
         """Remember a bound on ``x``."""
         if _is_value(x):
-            self._sizes[id(x)] = x, size if size == size else math.inf
+            self._sizes[id(x)] = weakref.ref(x), size if size == size else math.inf
         return x
+
+    def forget(self) -> None:
+        """Let go of what was computed: nothing more is, on this path."""
+        self._stand_ins.clear()
+        self._sizes.clear()
 
     def stand_in(self, x: Any, number: float) -> Any:
         """``x``, with a harmless number beyond the path; no derivative flows there."""
@@ -241,7 +248,7 @@ class Lanes:
         self.path = elsewhere = Path(before, condition, False)
         y = no()
         self.path = before
-        return self._merged(condition, x, y, there, elsewhere)
+        return self._merged(condition, [x], [y], there, elsewhere)[0]
 
     def begin(self, condition: Any) -> bool:
         """Enter the first side of ``if``; whether any element does."""
@@ -272,18 +279,25 @@ class Lanes:
         there, alive = chosen.then
         elsewhere, other_alive = self.path, self.alive
         self.alive = alive or other_alive
-        if not (alive and other_alive):
-            self.path = there if alive else elsewhere
-            return list(yes if alive else no)
         assert there is not None and elsewhere is not None
+        if not (alive and other_alive):
+            self.path, dead = (there, elsewhere) if alive else (elsewhere, there)
+            dead.forget()
+            return list(yes if alive else no)
         whole = all(p.before is chosen.before and p.condition is chosen.condition for p in (there, elsewhere))
         self.path = chosen.before if whole else Path(None, ew.logical_or(there.mask, elsewhere.mask), True)
-        return [self._merged(chosen.condition, x, y, there, elsewhere) for x, y in zip(yes, no, strict=True)]
+        return self._merged(chosen.condition, yes, no, there, elsewhere)
 
-    def _merged(self, condition: Any, x: Any, y: Any, there: Path, elsewhere: Path) -> Any:
-        out = self._picked(condition, x, y)
-        if self.path is not None and x is not UNSET and y is not UNSET:
-            self.path.note(out, max(there.size(x), elsewhere.size(y)))
+    def _merged(self, condition: Any, yes: Sequence[Any], no: Sequence[Any], there: Path, elsewhere: Path) -> list[Any]:
+        """Each variable as the one side or the other left it; memory of the sides is free again before."""
+        pairs = list(zip(yes, no, strict=True))
+        sizes = [max(there.size(x), elsewhere.size(y)) for x, y in pairs]
+        there.forget()
+        elsewhere.forget()
+        out = [self._picked(condition, x, y) for x, y in pairs]
+        if self.path is not None:
+            for x, size in zip(out, sizes, strict=True):
+                self.path.note(x, size)
         return out
 
     def _picked(self, condition: Any, x: Any, y: Any) -> Any:
