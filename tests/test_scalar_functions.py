@@ -6,6 +6,7 @@ import inspect
 import linecache
 import math
 import pickle
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -478,6 +479,15 @@ def test_lambdas_on_one_line_are_told_apart() -> None:
     assert [f([-2.0]).tolist() for f in pair] == [[1.0], [2.0]]
     split = [gg.elementwise(lambda x: 1.0), gg.elementwise(lambda x: 2.0)]
     assert [f([-2.0]).tolist() for f in split] == [[1.0], [2.0]]
+
+
+def test_lambdas_that_cannot_be_told_apart() -> None:
+    """Code without places, as of ``python -X no_debug_ranges``."""
+    pair = [lambda x: x, lambda x: x * 2.0]
+    one, other = (types.FunctionType(f.__code__.replace(co_linetable=b""), globals()) for f in pair)
+    for f in (one, other):
+        with pytest.raises(errors.UnsupportedError, match="cannot be told apart"):
+            gg.elementwise(f)
 
 
 def test_infinity_and_nan_as_python_writes_them() -> None:

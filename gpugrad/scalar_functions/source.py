@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools as ft
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any
 
@@ -37,8 +37,11 @@ def definition_of(f: Callable[..., Any]) -> Definition:
         tree = ast.Module([], [])  # the file is another by now
     found = [node for node in ast.walk(tree) if _is_of(node, code)]
     if len(found) > 1:
-        found = [node for node in found if isinstance(node, ast.Lambda) and _holds(node.body, code)]
-        found = sorted(found, key=lambda node: len(ast.dump(node)))[:1]  # the innermost
+        found = _told_apart([node for node in found if isinstance(node, ast.Lambda)], code)
+    if len(found) > 1:
+        raise unsupported(
+            f"{len(found)} functions at {filename}:{line} cannot be told apart. Put each of them on a line of its own"
+        )
     if len(found) != 1:
         raise unsupported(
             f"the source of {name} at {filename}:{line} is not the one that is running: the file has changed since it was "
@@ -63,6 +66,24 @@ def _is_of(node: ast.AST, code: CodeType) -> bool:
 def arguments(node: Definition) -> list[ast.arg]:
     """The parameters, in the order in which code has them."""
     return [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+
+
+def _told_apart(found: Sequence[ast.Lambda], code: CodeType) -> list[ast.AST]:
+    """Of lambdas on one line, the one that ``code`` was compiled from; several where that cannot be known."""
+    holding = [node for node in found if _holds(node.body, code)]
+    inner = [node for node in holding if not any(n is not node and n in holding for n in ast.walk(node))]
+    texts = {ast.dump(node): node for node in inner}  # of those that are the same, any
+    if len(texts) > 1:  # of a constant, which some versions of Python compile to code of no place
+        return [n for n in texts.values() if _constant(n.body) in code.co_consts] or list(texts.values())
+    return list(texts.values())
+
+
+def _constant(node: ast.expr) -> object:
+    """The value of a constant expression; something that no code has otherwise."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return node
 
 
 def _holds(node: ast.expr, code: CodeType) -> bool:
