@@ -29,7 +29,6 @@ from gpugrad.ops import (
     bilinear,
     contraction,
     convolution,
-    elementwise,
     gathering,
     indexing,
     joining,
@@ -43,6 +42,7 @@ from gpugrad.ops import (
     sequences,
     sets,
 )
+from gpugrad.ops import elementwise as _elementwise  # gg.elementwise is the decorator
 from gpugrad.public import all_public
 from gpugrad.tensor import Tensor, install_protocols
 from gpugrad.transforms.calls import checkpoint, custom_jvp, custom_vjp
@@ -54,7 +54,7 @@ from gpugrad.transforms.modes import enable_grad, is_grad_enabled, keep_values, 
 from gpugrad.transforms.vectorize import vmap
 from gpugrad.version import __version__
 
-_operations: dict[str, Any] = all_public(elementwise.__all__, vars(elementwise))
+_operations: dict[str, Any] = all_public(_elementwise.__all__, vars(_elementwise))
 for _module in (
     arithmetic, bilinear, contraction, convolution, gathering, indexing, joining, losses, neural, ordering, padding,
     pooling, rearranging, reductions, sequences, sets,
@@ -63,7 +63,7 @@ for _module in (
 _operations.pop("trace", None)  # gg.linalg.trace: here the name is that of a module
 globals().update(_operations)
 
-_when_used = {"jit": "gpugrad.transforms.jit"}
+_when_used = {"elementwise": "gpugrad.scalar_functions", "jit": "gpugrad.transforms.jit"}
 """Names whose modules take long to import, and where they are."""
 _namespaces = (
     "data", "debug", "distributed", "fft", "io", "linalg", "nn", "numpy", "optim", "random", "scipy", "special", "testing",
@@ -88,7 +88,7 @@ install_protocols(lambda: importlib.import_module("gpugrad.numpy.protocol"))
 
 __all__ = sorted({
     *_creation, *_operations, *_standard,
-    "Tensor", "__version__", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "device", "devices", "enable_grad", "errors", "fori_loop", "grad",
+    "Tensor", "__version__", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "device", "devices", "elementwise", "enable_grad", "errors", "fori_loop", "grad",
     "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "keep_values", "linearize", "no_grad",
     "pytree", "scan", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap", "while_loop",
 })  # fmt: skip
