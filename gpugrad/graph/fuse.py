@@ -22,7 +22,7 @@ from gpugrad.ops.linear import reshape
 
 _DTYPES = frozenset({"float32", "float64", "bool", "int64", "int32"})
 _FLOATS = frozenset({"float32", "float64"})
-LIMIT = 400
+LIMIT = 1200
 """Steps in one kernel: compiling takes more than linear time in them."""
 
 Axes = tuple[int, ...]
