@@ -90,11 +90,16 @@ def _compiled(graph: Graph) -> Plan | None:
 
 
 def _is_large(root: Node) -> bool:
-    """Whether one of the last operations on the way to the result had a large one."""
-    for _ in range(4):
-        if root.prim is LEAF or not root.parents:
+    """Whether one of the last operations on the way to the result, followed by their first operands, had a large one.
+
+    Every backward pass asks, so it is quick.
+    """
+    for _ in range(6):
+        parents = root.parents
+        parent = parents and (parents[0] or parents[-1])
+        if not parent:
             return False
-        root = next((p for p in root.parents if p is not None), root)
+        root = parent
         shape = root.shape
         if shape and type(shape[0]) is int and math.prod(shape) >= LARGE:
             return True
