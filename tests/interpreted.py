@@ -9,13 +9,28 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.primitive import registry
+
+
+def _read(name: str) -> Callable[..., Any]:
+    return lambda bits: np.uint16(bits).reshape(1).view(dtypes.dtype(name)).astype(np.float32)[0]
+
+
+def _written(name: str) -> Callable[..., Any]:
+    return lambda x: np.float32(x).reshape(1).astype(dtypes.dtype(name)).view(np.uint16)[0]
+
+
+HELPERS = {f"from_{name}": _read(name) for name in ("float16", "bfloat16")}
+HELPERS |= {f"to_{name}": _written(name) for name in ("float16", "bfloat16")}
+HELPERS |= {name: getattr(np, name) for name in ("maximum", "minimum", "floor", "ceil", "trunc", "rint")}
+"""What expressions are made of, in NumPy's words."""
 
 
 def interpreted(text: str) -> Callable[..., Any]:
     """The function ``kernel`` of a printed text, not compiled."""
     namespace: dict[str, Any] = {"np": np, "math": math, "select": lambda condition, x, y: x if condition else y}
-    namespace |= {"maximum": np.maximum, "minimum": np.minimum}
+    namespace |= HELPERS
     for name, width in set(re.findall(r"\b(\w+)_f(32|64)\(", text)):
         prim, to = registry[name], np.dtype(f"float{width}").type
         namespace[f"{name}_f{width}"] = lambda *xs, prim=prim, to=to: prim.impl[to](*map(to, xs))

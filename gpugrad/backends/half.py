@@ -46,6 +46,12 @@ def is_half_array(a: Any) -> bool:
     return isinstance(a, np.ndarray | np.generic) and dtypes.is_half(a.dtype)
 
 
+def empty(shape: tuple[int, ...], dtype: Any) -> Any:
+    """A new array without values, of the type that its dtype has."""
+    out = np.empty(shape, dtype)
+    return out.view(HalfArray) if dtypes.is_half(dtype) else out
+
+
 def widened(a: Any) -> Any:
     """Half values as float32; anything else as it is."""
     return np.asarray(a).astype(np.float32) if is_half_array(a) else a

@@ -5,6 +5,9 @@ together, so that most kernels have one. The first ``rows`` of them are the oute
 each element, once for each row, or once at all (its ``level``); a reduction leads from elements to rows. Elements that
 depend on a row's reduction are computed in a later *pass* over that row, and what an earlier pass computed is computed
 again there if it is cheap, and kept in a scratch row if it is dear.
+
+A step has the dtype in which it is computed, an array that of its memory. They differ for arrays of float16 and
+bfloat16, whose steps are float32: there a read widens, and a write rounds.
 """
 
 from __future__ import annotations
@@ -77,7 +80,8 @@ class Step:
 
     name: str
     op: str
-    """``"read"``, the name of an elementwise primitive, ``"cast"``, ``"position_in_row"``, or one of :data:`REDUCTIONS`."""
+    """``"read"``, the name of an elementwise primitive, ``"cast"``, ``"position_in_row"``, ``"round_float16"`` or
+    ``"round_bfloat16"`` (to that precision, in float32), or one of :data:`REDUCTIONS`."""
     operands: tuple[Any, ...]
     """Steps and Python numbers; an :class:`Array` for a read."""
     dtype: Any
@@ -144,7 +148,7 @@ class LoopKernel:
             for s in self.needed_in(turn):
                 if s.turn < turn and s.op in DEAR and id(s) not in self.kept:
                     array = into.get(id(s))
-                    if array is None:
+                    if array is None or array.dtype != s.dtype:
                         array = Array(f"row_{s.name}", s.dtype, tuple(range(self.rows, self.axes)), True, True)
                         self.arrays.append(array)
                     self.kept[id(s)] = array

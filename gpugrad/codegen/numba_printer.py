@@ -7,6 +7,7 @@ from typing import Any
 
 from gpugrad.codegen.loops import ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import SCALARS, literal
+from gpugrad.dtypes import is_half
 from gpugrad.errors import beside
 
 BLOCK = 4096
@@ -50,12 +51,12 @@ class _Printer:
                 self.over(turn)
         for s, a in k.writes:
             if s.level == ROW or (s.level == ONCE and not k.rows):
-                self.say(f"{self.place(a)} = {s.name}")
+                self.say(f"{self.place(a)} = {self.stored(s, a)}")
         self.depth = 1
         if k.rows:
             for s, a in k.writes:
                 if s.level == ONCE:
-                    self.say(f"{self.place(a)} = {s.name}")
+                    self.say(f"{self.place(a)} = {self.stored(s, a)}")
         return "\n".join(self.out) + "\n"
 
     # ---- pieces -----------------------------------------------------------------------------------------------------
@@ -107,7 +108,8 @@ class _Printer:
             if s.turn == turn:
                 for w, a in k.writes:
                     if w is s:
-                        self.say(f"{self.place(a)} {'+=' if self.kernel.sums_rows(s, a) else '='} {s.name}")
+                        sign = "+=" if k.sums_rows(s, a) else "="
+                        self.say(f"{self.place(a)} {sign} {self.stored(s, a)}")
         for s in sums:
             self.accumulate(
                 f"block_{s.name}" if blocked else s.name,
@@ -149,9 +151,14 @@ class _Printer:
             return f"{self.parts[id(a)]}[i{a.axes[-1]}]"
         return f"{a.name}[{', '.join(f'i{axis}' for axis in a.axes) or '0'}]"
 
+    def stored(self, s: Step, a: Array) -> str:
+        """A step as an element of an array: half precision is rounded, to bits in an array of uint16."""
+        return f"to_{a.dtype}({s.name})" if is_half(a.dtype) else s.name
+
     def value(self, s: Step) -> str:
         if s.op == "read":
-            return self.place(s.operands[0])
+            a = s.operands[0]
+            return f"from_{a.dtype}({self.place(a)})" if is_half(a.dtype) else self.place(a)
         t = str(s.dtype)
         if s.op == "position_in_row":
             return f"np.{t}({self.column()})"

@@ -14,6 +14,7 @@ from gpugrad.kernels import scalar_math
 
 Text = Callable[..., str]
 
+_SINGLE = frozenset({"float32"})
 _FLOATS = frozenset({"float32", "float64"})
 _REAL = _FLOATS | {"int32", "int64", "uint32", "uint64", "int8", "int16", "uint8", "uint16"}
 _ANY = _REAL | {"bool"}
@@ -45,9 +46,12 @@ SCALARS: dict[str, tuple[frozenset[str], Text]] = {
     "abs": _op("abs({})", _FLOATS),
     "sign": _op("select({0} > 0, {t}(1), select({0} < 0, {t}(-1), {0}))", _FLOATS),
     "sqrt": _math("sqrt"),
-    "floor": _math("floor"),
-    "ceil": _math("ceil"),
-    "trunc": _math("trunc"),
+    "floor": _op("floor({})", _FLOATS),  # math's gives an integer, which has no NaN and an end
+    "ceil": _op("ceil({})", _FLOATS),
+    "trunc": _op("trunc({})", _FLOATS),
+    "round": _op("rint({})", _FLOATS),
+    "round_float16": _op("from_float16(to_float16({}))", _SINGLE),
+    "round_bfloat16": _op("from_bfloat16(to_bfloat16({}))", _SINGLE),
     "equal": _op("{} == {}", _ANY),
     "not_equal": _op("{} != {}", _ANY),
     "less": _op("{} < {}", _ANY),

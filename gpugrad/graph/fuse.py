@@ -3,6 +3,9 @@
 Lines are taken in their order, and each joins the latest kernel that it can: one of the same index space that comes
 after all that the line reads from elsewhere, so the order of calls stays right without a search. Broadcasts and size-1
 axes are no lines of their own but ways to read. What no kernel computes stays a call of the backend.
+
+Half precision is how float16 and bfloat16 lie in memory: a kernel computes in float32, and rounds what it writes, what
+is reduced, and what is cast to half, but not what passes from step to step.
 """
 
 from __future__ import annotations
@@ -13,15 +16,19 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.backends.parallel import LEAST
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import SCALARS
+from gpugrad.graph.halves import widened
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
 
-_DTYPES = frozenset({"float32", "float64", "bool", "int64", "int32"})
-_FLOATS = frozenset({"float32", "float64"})
+_HALVES = frozenset({"float16", "bfloat16"})
+_FLOATS = frozenset({"float32", "float64"}) | _HALVES
+_DTYPES = frozenset({"bool", "int64", "int32"}) | _FLOATS
+_WIDE = np.dtype(np.float32)
 LIMIT = 1200
 """Steps in one kernel: compiling takes more than linear time in them."""
 
@@ -83,7 +90,7 @@ class KernelCall:
                 out.append("whole")
             elif a.scratch:
                 out.append("own")
-            elif id(a) in reduced:
+            elif id(a) in reduced and not dtypes.is_half(a.dtype):
                 out.append(reduced[id(a)])
             elif any(w is a and kernel.sums_rows(s, a) for s, w in kernel.writes):
                 out.append("sum")
@@ -124,7 +131,7 @@ Call = KernelCall | LibraryCall
 
 def fused(graph: Graph) -> list[Call]:
     """The calls that compute a graph, in order."""
-    return _Fusion(graph).calls()
+    return _Fusion(widened(graph)).calls()
 
 
 class _Fusion:
@@ -237,7 +244,7 @@ class _Fusion:
         key = id(read.base), read.axes
         if key not in cluster.reads:
             name = read.base.name if type(read.base) is Variable else "c"
-            step = Step(name, "read", (), np.dtype(read.base.dtype), ELEMENT)
+            step = Step(name, "read", (), _computed(read.base.dtype), ELEMENT)
             cluster.reads[key] = step, read
         return cluster.reads[key][0]
 
@@ -255,12 +262,7 @@ class _Fusion:
         if any(o is None for o in operands) or not _allowed(line, operands):
             cluster.reads = before
             return False
-        self.add(
-            cluster,
-            out,
-            Step(out.name, line.prim.name, tuple(operands), np.dtype(out.dtype), level, site=line.site),
-            place,
-        )
+        self.compute(cluster, line, operands, level, place)
         return True
 
     def row_map(self, cluster: Cluster, line: Line) -> bool:
@@ -289,13 +291,21 @@ class _Fusion:
                 return False
         if place is None or not _allowed(line, operands):
             return False
-        self.add(
-            cluster,
-            out,
-            Step(out.name, line.prim.name, tuple(operands), np.dtype(out.dtype), ROW, site=line.site),
-            place,
-        )
+        self.compute(cluster, line, operands, ROW, place)
         return True
+
+    def compute(self, cluster: Cluster, line: Line, operands: Sequence[Any], level: int, place: Axes) -> None:
+        """Add the step of an elementwise line; a cast to half rounds, in float32, what is computed there."""
+        out, op, operands = line.results[0], line.prim.name, tuple(operands)
+        dtype = _computed(out.dtype)
+        if op == "cast" and str(out.dtype) in _HALVES:
+            op = f"round_{out.dtype}"
+            if operands[0].dtype != _WIDE:
+                operands = (Step(out.name, "cast", operands, _WIDE, level, site=line.site),)
+                cluster.order.append(operands[0])
+        elif op == "cast" and operands[0].dtype == dtype:
+            op = "positive"
+        self.add(cluster, out, Step(out.name, op, operands, dtype, level, site=line.site), place)
 
     def base(self, x: Any) -> Any:
         """What a reshape that only moves axes of size 1 reads."""
@@ -328,9 +338,8 @@ class _Fusion:
             cluster.variables[id(out)] = out
             return True
         place = tuple(i for i in range(rows) if x.shape[i] != 1)
-        self.add(
-            cluster, out, Step(out.name, line.prim.name, (operand,), np.dtype(out.dtype), ROW, site=line.site), place
-        )
+        step = Step(out.name, line.prim.name, (operand,), _computed(out.dtype), ROW, site=line.site)
+        self.add(cluster, out, step, place)
         return True
 
     def pick(self, cluster: Cluster, line: Line) -> bool:
@@ -344,7 +353,7 @@ class _Fusion:
         if there is None:
             cluster.reads = before
             return False
-        dtype = np.dtype(out.dtype)
+        dtype = _computed(out.dtype)
         chosen = Step("chosen", "where", (there, element, 0.0), dtype, ELEMENT, site=line.site)
         cluster.order.append(chosen)
         step = Step(out.name, "reduce_sum", (chosen,), dtype, ROW, site=line.site)
@@ -362,7 +371,7 @@ class _Fusion:
         if there is None:
             cluster.reads = before
             return False
-        step = Step(out.name, "where", (there, element, 0.0), np.dtype(out.dtype), ELEMENT, site=line.site)
+        step = Step(out.name, "where", (there, element, 0.0), _computed(out.dtype), ELEMENT, site=line.site)
         self.add(cluster, out, step, tuple(i for i, n in enumerate(out.shape) if n != 1))
         return True
 
@@ -514,6 +523,11 @@ def _groups(space: Sequence[int], rows: int, places: Sequence[Axes]) -> list[lis
     return groups
 
 
+def _computed(dtype: Any) -> Any:
+    """The dtype in which a kernel computes what has this one in memory."""
+    return _WIDE if dtypes.is_half(dtype) else np.dtype(dtype)
+
+
 def _indexed(rows: tuple[int, ...], index: Any, shape: tuple[int, ...]) -> bool:
     """Whether rows have one index, and one element, each, without broadcasting, and more than one element to choose from."""
     return (
@@ -541,6 +555,8 @@ def _is_map(line: Line) -> bool:
         return False
     if name == "cast":
         x = line.operands[0]
+        if str(x.dtype) == "float64" and str(out.dtype) in _HALVES:
+            return False  # by way of float32 it would be rounded twice
         return str(x.dtype) in _DTYPES and (str(x.dtype) not in _FLOATS or str(out.dtype) in _FLOATS | {"bool"})
     return name in SCALARS and line.prim.kind == "elementwise" and not line.params
 
@@ -552,14 +568,14 @@ def _allowed(line: Line, operands: Sequence[Any]) -> bool:
         return type(operands[0]) is Step
     taken, _ = SCALARS[name]
     given = list(operands)
-    dtypes = set()
+    found = set()
     if name == "where":
-        dtypes.add(str(line.results[0].dtype))
+        found.add(str(_computed(line.results[0].dtype)))
         if type(given.pop(0)) is not Step:
             return False
-    dtypes |= {str(o.dtype) for o in given if type(o) is Step}
-    if len(dtypes) != 1 or not dtypes <= taken:
+    found |= {str(o.dtype) for o in given if type(o) is Step}
+    if len(found) != 1 or not found <= taken:
         return False
-    (dtype,) = dtypes
+    (dtype,) = found
     numbers = [o for o in given if type(o) is not Step]
     return all(type(o) in (bool, int, float) and (dtype in _FLOATS or type(o) is not float) for o in numbers)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad.backends import numba_kernels, parallel, select
+from gpugrad import dtypes
+from gpugrad.backends import half, numba_kernels, parallel, select
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
@@ -71,7 +72,11 @@ class _Writer:
         self.graph = graph
         self.calls = calls
         self.kernels = 0
-        self.globals: dict[str, Any] = {"empty": np.empty, "contiguous": np.ascontiguousarray}
+        self.globals: dict[str, Any] = {
+            "empty": half.empty,
+            "bits": numba_kernels.bits,
+            "contiguous": np.ascontiguousarray,
+        }
         self.names: dict[int, str] = {}
         self.fixed: dict[int, Any] = {}
         """id of a variable -> the array of the plan's own memory that holds it, in every run."""
@@ -122,18 +127,19 @@ class _Writer:
                     self.rows.add(id(x))
                     body.append(f"{self.name(x)} = empty({x.shape}, {self.held(np.dtype(x.dtype), x.dtype.name)})")
                 else:
-                    self.fixed[id(x)] = np.empty(x.shape, x.dtype)
+                    self.fixed[id(x)] = half.empty(x.shape, x.dtype)
             arguments.append(self.argument(x, shape))
         body.append(f"{name}({', '.join([*arguments, *map(str, call.sizes)])})")
 
     def argument(self, x: Any, shape: tuple[int, ...]) -> str:
         if type(x) is not Variable:
-            return self.held(np.ascontiguousarray(x).reshape(shape), "c")
+            return self.held(numba_kernels.bits(np.ascontiguousarray(x).reshape(shape)), "c")
         there = self.fixed.get(id(x))
         if there is not None and there.flags.c_contiguous:
-            return self.held(there.reshape(shape), x.name)
+            return self.held(numba_kernels.bits(there.reshape(shape)), x.name)
         text = self.operand(x) if id(x) in self.rows else f"contiguous({self.operand(x)})"
-        return text if x.shape == shape else f"{text}.reshape({shape})"
+        text = text if x.shape == shape else f"{text}.reshape({shape})"
+        return f"bits({text})" if dtypes.is_half(x.dtype) else text
 
     def library(self, line: Line, body: list[str]) -> None:
         call = _implementation(line.prim, line.operands)

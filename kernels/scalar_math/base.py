@@ -62,6 +62,18 @@ def floor(typing_context: Any, x: Any) -> Any:
 
 
 @intrinsic
+def ceil(typing_context: Any, x: Any) -> Any:
+    """The smallest integer not below x."""
+    return x(x), _call("llvm.ceil")
+
+
+@intrinsic
+def trunc(typing_context: Any, x: Any) -> Any:
+    """The integer part of x."""
+    return x(x), _call("llvm.trunc")
+
+
+@intrinsic
 def fabs(typing_context: Any, x: Any) -> Any:
     """|x|."""
     return x(x), _call("llvm.fabs")
