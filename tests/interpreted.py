@@ -24,6 +24,7 @@ def _written(name: str) -> Callable[..., Any]:
 HELPERS = {f"from_{name}": _read(name) for name in ("float16", "bfloat16")}
 HELPERS |= {f"to_{name}": _written(name) for name in ("float16", "bfloat16")}
 HELPERS |= {name: getattr(np, name) for name in ("maximum", "minimum", "floor", "ceil", "trunc", "rint")}
+HELPERS |= {"complex_multiply": np.multiply, "complex_divide": np.divide}
 """What expressions are made of, in NumPy's words."""
 
 
@@ -34,6 +35,9 @@ def interpreted(text: str) -> Callable[..., Any]:
     for name, width in set(re.findall(r"\b(\w+)_f(32|64)\(", text)):
         prim, to = registry[name], np.dtype(f"float{width}").type
         namespace[f"{name}_f{width}"] = lambda *xs, prim=prim, to=to: prim.impl[to](*map(to, xs))
+    for name, width in set(re.findall(r"\b(\w+)_c(64|128)\(", text)):
+        prim, to = registry[name], np.dtype(f"complex{width}").type
+        namespace[f"{name}_c{width}"] = lambda *xs, prim=prim, to=to: prim.impl[to](*map(to, xs))
     exec(text, namespace)
     kernel = namespace["kernel"]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import ml_dtypes
 import numba
 import numpy as np
 import pytest
-from interpreted import interpreted
 
 import gpugrad as gg
 from gpugrad import dtypes
@@ -93,14 +91,6 @@ PROGRAMS = {
     "casts": lambda x: gg.astype(gg.astype(x, gg.float32) * 0.1, x.dtype) + gg.astype(x > 0.0, x.dtype),
     "a loss": lambda x: gg.cross_entropy(x, gg.asarray([0, 1, 2, 3, 4])),
 }
-
-
-@pytest.fixture
-def by_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Kernels that Python runs."""
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
-    yield
 
 
 def near(got: Any, wanted: Any, dtype: str, what: str) -> None:

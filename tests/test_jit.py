@@ -12,23 +12,14 @@ import numpy as np
 import pytest
 from case import Case
 from cases import positions, sample
-from interpreted import interpreted
 from test_table import agree, cast, check, differentiable, differentiated, directions, picked, results
 
 import gpugrad as gg
 from gpugrad import dtypes
-from gpugrad.backends import numba_kernels, parallel
+from gpugrad.backends import parallel
 from gpugrad.transforms.cells import Cells, Held
 
 pytestmark = pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning")
-
-
-@pytest.fixture
-def by_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Kernels that Python runs, since compiling each of thousands would take hours."""
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
-    yield
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from gpugrad.errors import beside
 BLOCK = 4096
 """Elements that are summed in their own dtype before the sum goes into a wider one."""
 
+_KEPT = frozenset({"float32", "float64", "complex64", "complex128", "int64", "bool"})
+"""Dtypes in which Numba's arithmetic stays; it widens the other integers."""
 _START = {"sum": "0", "max": "-np.inf", "min": "np.inf"}
 
 
@@ -79,7 +81,7 @@ class _Printer:
         kinds = {s.name: REDUCTIONS[s.op] for s in sums}
         for s in sums:
             start = _START[kinds[s.name]]
-            self.say(f"{s.name} = {'np.float64' if kinds[s.name] == 'sum' and blocked else f'np.{s.dtype}'}({start})")
+            self.say(f"{s.name} = np.{_total(s.dtype) if kinds[s.name] == 'sum' and blocked else s.dtype}({start})")
         before = self.depth
         if blocked:
             axis = inside[0]
@@ -125,7 +127,7 @@ class _Printer:
                 self.accumulate(s.name, f"block_{s.name}", kinds[s.name])
             self.depth = before
             for s in sums:
-                if kinds[s.name] == "sum" and str(s.dtype) != "float64":
+                if kinds[s.name] == "sum" and str(s.dtype) != _total(s.dtype):
                     self.say(f"{s.name} = np.{s.dtype}({s.name})")
 
     def column(self) -> str:
@@ -168,10 +170,15 @@ class _Printer:
         common = t if s.op == "where" else common_dtype(s.operands) or t
         _, text = SCALARS[s.op]
         out = text(*(self.text_of(x, common) for x in s.operands), t=f"np.{common}")
-        return out if t in ("float32", "float64", "int64", "bool") else f"np.{t}({out})"
+        return out if t in _KEPT else f"np.{t}({out})"
 
     def text_of(self, x: Any, dtype: str) -> str:
         return x.name if type(x) is Step else literal(x, dtype)
+
+
+def _total(dtype: Any) -> str:
+    """The dtype in which the sums of blocks are added up."""
+    return "complex128" if dtype.kind == "c" else "float64"
 
 
 def common_dtype(operands: Sequence[Any]) -> str | None:

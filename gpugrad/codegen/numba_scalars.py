@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from gpugrad.kernels import scalar_math
 
 Text = Callable[..., str]
@@ -17,7 +15,10 @@ Text = Callable[..., str]
 _SINGLE = frozenset({"float32"})
 _FLOATS = frozenset({"float32", "float64"})
 _REAL = _FLOATS | {"int32", "int64", "uint32", "uint64", "int8", "int16", "uint8", "uint16"}
-_ANY = _REAL | {"bool"}
+_COMPLEX = frozenset({"complex64", "complex128"})
+_NUMBER = _REAL | _COMPLEX
+_ANY = _NUMBER | {"bool"}
+_ORDERED = _REAL | {"bool"}
 
 
 def _op(template: str, dtypes: frozenset[str] = _REAL) -> tuple[frozenset[str], Text]:
@@ -32,18 +33,37 @@ def _function(name: str) -> tuple[frozenset[str], Text]:
     return _FLOATS, lambda *xs, t: f"{name}_f{t[-2:]}({', '.join(xs)})"
 
 
+def _with_complex(real: tuple[frozenset[str], Text], template: str) -> tuple[frozenset[str], Text]:
+    """An entry that has another text for complex numbers; ``{f}`` and ``{c}`` in it are the names' endings."""
+    dtypes, text = real
+
+    def of(*xs: str, t: str) -> str:
+        if not t.startswith("np.complex"):
+            return text(*xs, t=t)
+        f, c = ("f32", "c64") if t.endswith("64") else ("f64", "c128")
+        return template.format(*xs, t=t, f=f, c=c)
+
+    return dtypes | _COMPLEX, of
+
+
 SCALARS: dict[str, tuple[frozenset[str], Text]] = {
-    "add": _op("{} + {}"),
-    "subtract": _op("{} - {}"),
-    "multiply": _op("{} * {}"),
-    "divide": _op("{} / {}", _FLOATS),
-    "negative": _op("-{}"),
+    "add": _op("{} + {}", _NUMBER),
+    "subtract": _op("{} - {}", _NUMBER),
+    "multiply": _with_complex(_op("{} * {}"), "complex_multiply({}, {})"),
+    "divide": _with_complex(_op("{} / {}", _FLOATS), "complex_divide({}, {})"),
+    "negative": _op("-{}", _NUMBER),
     "positive": _op("{}", _ANY),
     "stop": _op("{}", _ANY),
-    "square": _op("{0} * {0}"),
-    "reciprocal": _op("{t}(1) / {}", _FLOATS),
-    "masked_multiply": _op("select(({0} == 0) | ({1} == 0), {t}(0), {0} * {1})", _FLOATS),
-    "abs": _op("abs({})", _FLOATS),
+    "square": _with_complex(_op("{0} * {0}"), "complex_multiply({0}, {0})"),
+    "reciprocal": _with_complex(_op("{t}(1) / {}", _FLOATS), "complex_divide({t}(1), {})"),
+    "masked_multiply": _with_complex(
+        _op("select(({0} == 0) | ({1} == 0), {t}(0), {0} * {1})", _FLOATS),
+        "select(({0} == 0) | ({1} == 0), {t}(0), complex_multiply({0}, {1}))",
+    ),
+    "abs": _with_complex(_op("abs({})", _FLOATS), "hypot_{f}({0}.real, {0}.imag)"),
+    "conj": _with_complex(_op("{}"), "{}.conjugate()"),
+    "real": _with_complex(_op("{}"), "{}.real"),
+    "imag": _op("{}.imag", _COMPLEX),
     "sign": _op("select({0} > 0, {t}(1), select({0} < 0, {t}(-1), {0}))", _FLOATS),
     "sqrt": _math("sqrt"),
     "floor": _op("floor({})", _FLOATS),  # math's gives an integer, which has no NaN and an end
@@ -54,23 +74,24 @@ SCALARS: dict[str, tuple[frozenset[str], Text]] = {
     "round_bfloat16": _op("from_bfloat16(to_bfloat16({}))", _SINGLE),
     "equal": _op("{} == {}", _ANY),
     "not_equal": _op("{} != {}", _ANY),
-    "less": _op("{} < {}", _ANY),
-    "less_equal": _op("{} <= {}", _ANY),
-    "greater": _op("{} > {}", _ANY),
-    "greater_equal": _op("{} >= {}", _ANY),
+    "less": _op("{} < {}", _ORDERED),
+    "less_equal": _op("{} <= {}", _ORDERED),
+    "greater": _op("{} > {}", _ORDERED),
+    "greater_equal": _op("{} >= {}", _ORDERED),
     "logical_and": _op("{} & {}", frozenset({"bool"})),
     "logical_or": _op("{} | {}", frozenset({"bool"})),
     "logical_xor": _op("{} ^ {}", frozenset({"bool"})),
     "logical_not": _op("not {}", frozenset({"bool"})),
-    "isnan": _op("{0} != {0}", _FLOATS),
-    "isfinite": _op("abs({}) < np.inf", _FLOATS),
-    "isinf": _op("abs({}) == np.inf", _FLOATS),
+    "isnan": _op("{0} != {0}", _FLOATS | _COMPLEX),
+    "isfinite": _with_complex(_op("abs({}) < np.inf", _FLOATS), "(abs({0}.real) < np.inf) & (abs({0}.imag) < np.inf)"),
+    "isinf": _with_complex(_op("abs({}) == np.inf", _FLOATS), "(abs({0}.real) == np.inf) | (abs({0}.imag) == np.inf)"),
     "where": _op("select({0}, {1}, {2})", _ANY),
     "maximum": _op("maximum({}, {})"),
     "minimum": _op("minimum({}, {})"),
     "clip": _op("minimum(maximum({}, {}), {})"),
     "relu": _op("maximum({}, {t}(0))", _FLOATS),
     **{name: _function(name) for name in sorted(scalar_math.NAMES)},
+    "exp": _with_complex(_function("exp"), "exp_{c}({})"),
 }
 """Primitive -> the dtypes of operands that it takes, and its text."""
 
@@ -79,7 +100,12 @@ def literal(x: Any, dtype: str) -> str:
     """A Python number as a constant of a dtype."""
     if dtype == "bool":
         return repr(bool(x))
-    text = repr(float(x)) if dtype in _FLOATS else repr(int(x))
-    if dtype in _FLOATS and not np.isfinite(x):
-        text = {"inf": "np.inf", "-inf": "-np.inf", "nan": "np.nan"}[text]
-    return f"np.{dtype}({text})"
+    if type(x) is complex:
+        return f"np.{dtype}(complex({_float(x.real)}, {_float(x.imag)}))"
+    if dtype in _COMPLEX:
+        return f"np.{dtype}({_float(float(x))})"
+    return f"np.{dtype}({_float(float(x)) if dtype in _FLOATS else int(x)})"
+
+
+def _float(x: float) -> str:
+    return {"inf": "np.inf", "-inf": "-np.inf", "nan": "np.nan"}.get(repr(x), repr(x))

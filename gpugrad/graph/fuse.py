@@ -27,7 +27,11 @@ from gpugrad.ops.linear import reshape
 
 _HALVES = frozenset({"float16", "bfloat16"})
 _FLOATS = frozenset({"float32", "float64"}) | _HALVES
-_DTYPES = frozenset({"bool", "int64", "int32"}) | _FLOATS
+_COMPLEX = frozenset({"complex64", "complex128"})
+_DTYPES = frozenset({"bool", "int64", "int32"}) | _FLOATS | _COMPLEX
+_SUMMED = _FLOATS | _COMPLEX
+_PARTS = frozenset({"conj", "real", "imag", "to_complex"})
+"""Linear primitives that work on each element by itself."""
 _WIDE = np.dtype(np.float32)
 LIMIT = 1200
 """Steps in one kernel: compiling takes more than linear time in them."""
@@ -157,7 +161,7 @@ class _Fusion:
         return self.emitted()
 
     def take(self, line: Line) -> None:
-        if line.prim.name == "constant" and isinstance(line.params["fill"], int | float):
+        if line.prim.name == "constant" and isinstance(line.params["fill"], int | float | complex):
             self.numbers[id(line.results[0])] = line.params["fill"]
         if _is_view(line):
             self.views[id(line.results[0])] = line
@@ -303,8 +307,8 @@ class _Fusion:
             if operands[0].dtype != _WIDE:
                 operands = (Step(out.name, "cast", operands, _WIDE, level, site=line.site),)
                 cluster.order.append(operands[0])
-        elif op == "cast" and operands[0].dtype == dtype:
-            op = "positive"
+        elif op in ("cast", "to_complex"):
+            op = "positive" if operands[0].dtype == dtype else "cast"
         self.add(cluster, out, Step(out.name, op, operands, dtype, level, site=line.site), place)
 
     def base(self, x: Any) -> Any:
@@ -316,7 +320,8 @@ class _Fusion:
     def reduce(self, cluster: Cluster, line: Line) -> bool:
         """Add a reduction to a kernel; whether it can be."""
         x, out = line.operands[0], line.results[0]
-        if x.shape != cluster.space or str(out.dtype) not in _FLOATS or len(cluster.order) >= LIMIT or 0 in x.shape:
+        taken = _SUMMED if line.prim.name == "reduce_sum" else _FLOATS
+        if x.shape != cluster.space or str(out.dtype) not in taken or len(cluster.order) >= LIMIT or 0 in x.shape:
             return False
         rank = len(x.shape)
         axes = sorted(a % rank for a in line.params["axis"])
@@ -557,14 +562,20 @@ def _is_map(line: Line) -> bool:
         x = line.operands[0]
         if str(x.dtype) == "float64" and str(out.dtype) in _HALVES:
             return False  # by way of float32 it would be rounded twice
+        if str(x.dtype) in _COMPLEX and str(out.dtype) not in _COMPLEX | {"bool"}:
+            return False  # NumPy warns about what is lost
+        if str(out.dtype) in _COMPLEX:
+            return str(x.dtype) in _DTYPES
         return str(x.dtype) in _DTYPES and (str(x.dtype) not in _FLOATS or str(out.dtype) in _FLOATS | {"bool"})
-    return name in SCALARS and line.prim.kind == "elementwise" and not line.params
+    if name == "to_complex":
+        return str(line.operands[0].dtype) in _DTYPES
+    return name in SCALARS and (line.prim.kind == "elementwise" or name in _PARTS) and not line.params
 
 
 def _allowed(line: Line, operands: Sequence[Any]) -> bool:
     """Whether an expression has these operands: one dtype that it takes, and numbers that fit it."""
     name = line.prim.name
-    if name == "cast":
+    if name in ("cast", "to_complex"):
         return type(operands[0]) is Step
     taken, _ = SCALARS[name]
     given = list(operands)
@@ -578,4 +589,11 @@ def _allowed(line: Line, operands: Sequence[Any]) -> bool:
         return False
     (dtype,) = found
     numbers = [o for o in given if type(o) is not Step]
-    return all(type(o) in (bool, int, float) and (dtype in _FLOATS or type(o) is not float) for o in numbers)
+    return all(_fits(o, dtype) for o in numbers)
+
+
+def _fits(number: Any, dtype: str) -> bool:
+    """Whether a Python number is one of the dtype."""
+    if type(number) is complex:
+        return dtype in _COMPLEX
+    return type(number) in (bool, int) or (type(number) is float and dtype in _SUMMED)

@@ -123,7 +123,7 @@ def rounded_product(typing_context: Any, x: Any, y: Any) -> Any:
     """x · y, rounded: never fused with a sum, since what follows measures the rounding."""
 
     def of(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fmul(*arguments)
+        return builder.fmul(*arguments, flags=("arcp",))  # means nothing here, but Numba adds its flags where none are
 
     return x(x, x), of
 

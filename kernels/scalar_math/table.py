@@ -42,6 +42,7 @@ def near_functions(name: str) -> tuple[Any, Any]:
 HELPERS = {
     "base": ("select", "maximum", "minimum", "floor", "ceil", "trunc", "rint"),
     "half": ("from_float16", "to_float16", "from_bfloat16", "to_bfloat16"),
+    "complex_numbers": ("complex_multiply", "complex_divide", "exp_c64", "exp_c128"),
 }
 """The modules of what expressions are made of beside functions of real numbers, for whatever dtype they are given."""
 
