@@ -24,6 +24,12 @@ def _written(name: str) -> Callable[..., Any]:
 HELPERS = {f"from_{name}": _read(name) for name in ("float16", "bfloat16")}
 HELPERS |= {f"to_{name}": _written(name) for name in ("float16", "bfloat16")}
 HELPERS |= {name: getattr(np, name) for name in ("maximum", "minimum", "floor", "ceil", "trunc", "rint")}
+HELPERS |= {f"integer_{name}": getattr(np, name) for name in ("floor_divide", "remainder", "fmod", "power")}
+HELPERS |= {name: getattr(np, name) for name in ("left_shift", "right_shift")}
+HELPERS |= {
+    f"to_{name}": lambda x, name=name: np.asarray(x).astype(name)[()]
+    for name in (f"{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64))
+}
 HELPERS |= {"complex_multiply": np.multiply, "complex_divide": np.divide}
 """What expressions are made of, in NumPy's words."""
 

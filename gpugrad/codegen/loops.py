@@ -19,7 +19,7 @@ ONCE, ROW, ELEMENT = range(3)
 """How often a value is computed."""
 
 REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min"}
-"""Primitives that a kernel reduces with, and the name of the accumulation."""
+"""Primitives that a kernel reduces with, and the name of the accumulation. Of booleans the largest says whether any is true."""
 
 DEAR = frozenset(
     [

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpugrad.codegen.loops import ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
-from gpugrad.codegen.numba_scalars import SCALARS, literal
+from gpugrad.codegen.numba_scalars import INTEGERS, SCALARS, literal
 from gpugrad.dtypes import is_half
 from gpugrad.errors import beside
 
@@ -15,7 +17,6 @@ BLOCK = 4096
 
 _KEPT = frozenset({"float32", "float64", "complex64", "complex128", "int64", "bool"})
 """Dtypes in which Numba's arithmetic stays; it widens the other integers."""
-_START = {"sum": "0", "max": "-np.inf", "min": "np.inf"}
 
 
 def printed(kernel: LoopKernel, sites: bool = False) -> str:
@@ -80,15 +81,15 @@ class _Printer:
         blocked = bool(sums) and len(inside) == 1
         kinds = {s.name: REDUCTIONS[s.op] for s in sums}
         for s in sums:
-            start = _START[kinds[s.name]]
-            self.say(f"{s.name} = np.{_total(s.dtype) if kinds[s.name] == 'sum' and blocked else s.dtype}({start})")
+            wide = kinds[s.name] == "sum" and blocked
+            self.say(f"{s.name} = {_start(kinds[s.name], _total(s.dtype) if wide else str(s.dtype))}")
         before = self.depth
         if blocked:
             axis = inside[0]
             self.say(f"for b in range(0, n{axis}, {BLOCK}):")
             self.depth += 1
             for s in sums:
-                self.say(f"block_{s.name} = np.{s.dtype}({_START[kinds[s.name]]})")
+                self.say(f"block_{s.name} = {_start(kinds[s.name], str(s.dtype))}")
             for a in self.met(turn, sums):  # a view, since Numba indexes from 0 without asking whether it is below
                 if axis in a.axes:
                     self.parts[id(a)] = f"{a.name}_part"
@@ -166,7 +167,10 @@ class _Printer:
             return f"np.{t}({self.column()})"
         if s.op == "cast":
             source = self.text_of(s.operands[0], t)
-            return f"{source} != 0" if t == "bool" else f"np.{t}({source})"
+            if t == "bool":
+                return f"{source} != 0"
+            cut = t in INTEGERS and s.operands[0].dtype.kind == "f"
+            return f"to_{t}({source})" if cut else f"np.{t}({source})"
         common = t if s.op == "where" else common_dtype(s.operands) or t
         _, text = SCALARS[s.op]
         out = text(*(self.text_of(x, common) for x in s.operands), t=f"np.{common}")
@@ -178,7 +182,19 @@ class _Printer:
 
 def _total(dtype: Any) -> str:
     """The dtype in which the sums of blocks are added up."""
-    return "complex128" if dtype.kind == "c" else "float64"
+    return {"c": "complex128", "i": "int64", "u": "uint64"}.get(dtype.kind, "float64")
+
+
+def _start(kind: str, dtype: str) -> str:
+    """What a reduction of nothing is."""
+    if kind == "sum":
+        return f"np.{dtype}(0)"
+    if dtype == "bool":
+        return str(kind == "min")
+    if dtype in INTEGERS:
+        limits = np.iinfo(dtype)
+        return f"np.{dtype}({limits.min if kind == 'max' else limits.max})"
+    return f"np.{dtype}({'-' if kind == 'max' else ''}np.inf)"
 
 
 def common_dtype(operands: Sequence[Any]) -> str | None:

@@ -21,18 +21,11 @@ from gpugrad.backends.parallel import LEAST
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import SCALARS
 from gpugrad.graph.halves import widened
+from gpugrad.graph.holds import DTYPES, FLOATS, HALVES, OF_TRUTHS, REDUCED, WIDE, computed_in, in_floats, is_map, takes
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
 
-_HALVES = frozenset({"float16", "bfloat16"})
-_FLOATS = frozenset({"float32", "float64"}) | _HALVES
-_COMPLEX = frozenset({"complex64", "complex128"})
-_DTYPES = frozenset({"bool", "int64", "int32"}) | _FLOATS | _COMPLEX
-_SUMMED = _FLOATS | _COMPLEX
-_PARTS = frozenset({"conj", "real", "imag", "to_complex"})
-"""Linear primitives that work on each element by itself."""
-_WIDE = np.dtype(np.float32)
 LIMIT = 1200
 """Steps in one kernel: compiling takes more than linear time in them."""
 
@@ -187,13 +180,13 @@ class _Fusion:
     def way(self, line: Line) -> tuple[Callable[[Cluster, Line], bool] | None, tuple[int, ...]]:
         """How a line may be part of a kernel, and of which index space; None if a kernel cannot have it."""
         x, out = line.operands[0], line.results[0]
-        if line.prim.name in REDUCTIONS:
+        if line.prim.name in REDUCED:
             return (self.reduce if type(x) is Variable else None), x.shape
         if line.prim.name == "pick":
             return (self.pick if type(x) is Variable else None), x.shape
         if line.prim.name == "place":
             return self.place, out.shape
-        return (self.map if _is_map(line) else None), out.shape
+        return (self.map if is_map(line) else None), out.shape
 
     def where(self, x: Any) -> int:
         return self.position[id(x)] if type(x) is Variable else -1
@@ -241,14 +234,14 @@ class _Fusion:
         known = cluster.steps.get(id(read.base))
         if known is not None:
             return known if cluster.places[id(read.base)] == read.axes else None
-        if any(v is read.base for v, _ in cluster.sums) or str(read.base.dtype) not in _DTYPES:
+        if any(v is read.base for v, _ in cluster.sums) or str(read.base.dtype) not in DTYPES:
             return None
         if type(read.base) is Variable and id(read.base) in self.numbers:
             return self.numbers[id(read.base)]
         key = id(read.base), read.axes
         if key not in cluster.reads:
             name = read.base.name if type(read.base) is Variable else "c"
-            step = Step(name, "read", (), _computed(read.base.dtype), ELEMENT)
+            step = Step(name, "read", (), computed_in(read.base.dtype), ELEMENT)
             cluster.reads[key] = step, read
         return cluster.reads[key][0]
 
@@ -263,7 +256,7 @@ class _Fusion:
             return self.row_map(cluster, line)
         before = dict(cluster.reads)
         operands = [self.operand(cluster, x) for x in line.operands]
-        if any(o is None for o in operands) or not _allowed(line, operands):
+        if any(o is None for o in operands) or not takes(line, operands):
             cluster.reads = before
             return False
         self.compute(cluster, line, operands, level, place)
@@ -293,7 +286,7 @@ class _Fusion:
                 place = cluster.places[id(base)]
             else:
                 return False
-        if place is None or not _allowed(line, operands):
+        if place is None or not takes(line, operands):
             return False
         self.compute(cluster, line, operands, ROW, place)
         return True
@@ -301,15 +294,22 @@ class _Fusion:
     def compute(self, cluster: Cluster, line: Line, operands: Sequence[Any], level: int, place: Axes) -> None:
         """Add the step of an elementwise line; a cast to half rounds, in float32, what is computed there."""
         out, op, operands = line.results[0], line.prim.name, tuple(operands)
-        dtype = _computed(out.dtype)
-        if op == "cast" and str(out.dtype) in _HALVES:
+        dtype = computed_in(out.dtype)
+        if op in SCALARS and in_floats(line, operands):
+            operands = tuple(self.cast(cluster, o, dtype, level) if type(o) is Step else o for o in operands)
+        if op == "cast" and str(out.dtype) in HALVES:
             op = f"round_{out.dtype}"
-            if operands[0].dtype != _WIDE:
-                operands = (Step(out.name, "cast", operands, _WIDE, level, site=line.site),)
-                cluster.order.append(operands[0])
+            if operands[0].dtype != WIDE:
+                operands = (self.cast(cluster, operands[0], WIDE, level),)
         elif op in ("cast", "to_complex"):
             op = "positive" if operands[0].dtype == dtype else "cast"
         self.add(cluster, out, Step(out.name, op, operands, dtype, level, site=line.site), place)
+
+    def cast(self, cluster: Cluster, x: Step, dtype: Any, level: int) -> Step:
+        """A step in another dtype."""
+        made = Step(x.name, "cast", (x,), dtype, level)
+        cluster.order.append(made)
+        return made
 
     def base(self, x: Any) -> Any:
         """What a reshape that only moves axes of size 1 reads."""
@@ -320,8 +320,8 @@ class _Fusion:
     def reduce(self, cluster: Cluster, line: Line) -> bool:
         """Add a reduction to a kernel; whether it can be."""
         x, out = line.operands[0], line.results[0]
-        taken = _SUMMED if line.prim.name == "reduce_sum" else _FLOATS
-        if x.shape != cluster.space or str(out.dtype) not in taken or len(cluster.order) >= LIMIT or 0 in x.shape:
+        taken = REDUCED[line.prim.name]
+        if x.shape != cluster.space or str(x.dtype) not in taken or len(cluster.order) >= LIMIT or 0 in x.shape:
             return False
         rank = len(x.shape)
         axes = sorted(a % rank for a in line.params["axis"])
@@ -343,14 +343,18 @@ class _Fusion:
             cluster.variables[id(out)] = out
             return True
         place = tuple(i for i in range(rows) if x.shape[i] != 1)
-        step = Step(out.name, line.prim.name, (operand,), _computed(out.dtype), ROW, site=line.site)
+        op = OF_TRUTHS.get(line.prim.name, line.prim.name)
+        if op != line.prim.name and operand.dtype != bool:
+            operand = Step("true", "not_equal", (operand, 0), np.dtype(bool), ELEMENT, site=line.site)
+            cluster.order.append(operand)
+        step = Step(out.name, op, (operand,), computed_in(out.dtype), ROW, site=line.site)
         self.add(cluster, out, step, place)
         return True
 
     def pick(self, cluster: Cluster, line: Line) -> bool:
         """Add the choice of one element of each row: the sum over the row of what is nothing but there."""
         (x, index), out = line.operands, line.results[0]
-        if not _indexed(x.shape, index, out.shape) or x.shape != cluster.space or str(out.dtype) not in _FLOATS:
+        if not _indexed(x.shape, index, out.shape) or x.shape != cluster.space or str(out.dtype) not in FLOATS:
             return False
         before = dict(cluster.reads)
         element = self.operand(cluster, x)
@@ -358,7 +362,7 @@ class _Fusion:
         if there is None:
             cluster.reads = before
             return False
-        dtype = _computed(out.dtype)
+        dtype = computed_in(out.dtype)
         chosen = Step("chosen", "where", (there, element, 0.0), dtype, ELEMENT, site=line.site)
         cluster.order.append(chosen)
         step = Step(out.name, "reduce_sum", (chosen,), dtype, ROW, site=line.site)
@@ -368,7 +372,7 @@ class _Fusion:
     def place(self, cluster: Cluster, line: Line) -> bool:
         """Add rows of zeros with one element each."""
         (x, index), out = line.operands, line.results[0]
-        if not _indexed(out.shape, index, getattr(x, "shape", ())) or str(out.dtype) not in _FLOATS:
+        if not _indexed(out.shape, index, getattr(x, "shape", ())) or str(out.dtype) not in FLOATS:
             return False
         before = dict(cluster.reads)
         element = self.on_rows(cluster, x)
@@ -376,7 +380,7 @@ class _Fusion:
         if there is None:
             cluster.reads = before
             return False
-        step = Step(out.name, "where", (there, element, 0.0), _computed(out.dtype), ELEMENT, site=line.site)
+        step = Step(out.name, "where", (there, element, 0.0), computed_in(out.dtype), ELEMENT, site=line.site)
         self.add(cluster, out, step, tuple(i for i, n in enumerate(out.shape) if n != 1))
         return True
 
@@ -528,11 +532,6 @@ def _groups(space: Sequence[int], rows: int, places: Sequence[Axes]) -> list[lis
     return groups
 
 
-def _computed(dtype: Any) -> Any:
-    """The dtype in which a kernel computes what has this one in memory."""
-    return _WIDE if dtypes.is_half(dtype) else np.dtype(dtype)
-
-
 def _indexed(rows: tuple[int, ...], index: Any, shape: tuple[int, ...]) -> bool:
     """Whether rows have one index, and one element, each, without broadcasting, and more than one element to choose from."""
     return (
@@ -552,48 +551,3 @@ def _is_view(line: Line) -> bool:
     if name == "reshape" and type(line.operands[0]) is Variable:
         return [n for n in line.operands[0].shape if n != 1] == [n for n in line.results[0].shape if n != 1]
     return False
-
-
-def _is_map(line: Line) -> bool:
-    name, out = line.prim.name, line.results[0]
-    if str(out.dtype) not in _DTYPES or 0 in out.shape:
-        return False
-    if name == "cast":
-        x = line.operands[0]
-        if str(x.dtype) == "float64" and str(out.dtype) in _HALVES:
-            return False  # by way of float32 it would be rounded twice
-        if str(x.dtype) in _COMPLEX and str(out.dtype) not in _COMPLEX | {"bool"}:
-            return False  # NumPy warns about what is lost
-        if str(out.dtype) in _COMPLEX:
-            return str(x.dtype) in _DTYPES
-        return str(x.dtype) in _DTYPES and (str(x.dtype) not in _FLOATS or str(out.dtype) in _FLOATS | {"bool"})
-    if name == "to_complex":
-        return str(line.operands[0].dtype) in _DTYPES
-    return name in SCALARS and (line.prim.kind == "elementwise" or name in _PARTS) and not line.params
-
-
-def _allowed(line: Line, operands: Sequence[Any]) -> bool:
-    """Whether an expression has these operands: one dtype that it takes, and numbers that fit it."""
-    name = line.prim.name
-    if name in ("cast", "to_complex"):
-        return type(operands[0]) is Step
-    taken, _ = SCALARS[name]
-    given = list(operands)
-    found = set()
-    if name == "where":
-        found.add(str(_computed(line.results[0].dtype)))
-        if type(given.pop(0)) is not Step:
-            return False
-    found |= {str(o.dtype) for o in given if type(o) is Step}
-    if len(found) != 1 or not found <= taken:
-        return False
-    (dtype,) = found
-    numbers = [o for o in given if type(o) is not Step]
-    return all(_fits(o, dtype) for o in numbers)
-
-
-def _fits(number: Any, dtype: str) -> bool:
-    """Whether a Python number is one of the dtype."""
-    if type(number) is complex:
-        return dtype in _COMPLEX
-    return type(number) in (bool, int) or (type(number) is float and dtype in _SUMMED)

@@ -42,6 +42,15 @@ def near_functions(name: str) -> tuple[Any, Any]:
 HELPERS = {
     "base": ("select", "maximum", "minimum", "floor", "ceil", "trunc", "rint"),
     "half": ("from_float16", "to_float16", "from_bfloat16", "to_bfloat16"),
+    "integers": (
+        "integer_floor_divide",
+        "integer_remainder",
+        "integer_fmod",
+        "integer_power",
+        "left_shift",
+        "right_shift",
+        *(f"to_{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64)),
+    ),
     "complex_numbers": ("complex_multiply", "complex_divide", "exp_c64", "exp_c128"),
 }
 """The modules of what expressions are made of beside functions of real numbers, for whatever dtype they are given."""
