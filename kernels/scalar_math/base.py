@@ -274,13 +274,26 @@ def sum_error(x: Any, y: Any, rounded: Any) -> Any:
     return (x - (rounded - added)) + (y - added)
 
 
-@scalar
-def maximum(x: Any, y: Any) -> Any:
-    """The larger of two numbers; NaN if either is."""
-    return select((x >= y) | (x != x), x, y)
+def _extremum(name: str, order: str) -> Any:
+    """The larger or smaller of two numbers of one type; NaN if either is.
+
+    For floats the intrinsic is one that LLVM knows how to reduce with, in several lanes at once, which it does not know of
+    comparisons that keep NaN.
+    """
+
+    def typed(typing_context: Any, x: Any, y: Any) -> Any:
+        def of(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            if isinstance(x, types.Float):
+                return _call(name, 2)(context, builder, signature, arguments)
+            compare = builder.icmp_signed if getattr(x, "signed", False) else builder.icmp_unsigned
+            return builder.select(compare(order, *arguments), *arguments)
+
+        return x(x, x), of
+
+    return intrinsic(typed)
 
 
-@scalar
-def minimum(x: Any, y: Any) -> Any:
-    """The smaller of two numbers; NaN if either is."""
-    return select((x <= y) | (x != x), x, y)
+maximum = _extremum("llvm.maximum", ">")
+"""The larger of two numbers; NaN if either is."""
+minimum = _extremum("llvm.minimum", "<")
+"""The smaller of two numbers; NaN if either is."""
