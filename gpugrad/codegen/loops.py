@@ -64,7 +64,7 @@ DEAR = frozenset(
 
 @dataclass(eq=False, slots=True)
 class Array:
-    """A parameter of a kernel: an array with some of the kernel's axes, in their order."""
+    """A parameter of a kernel: an array with some of the kernel's axes, as they follow each other in its memory."""
 
     name: str
     dtype: Any
@@ -106,7 +106,7 @@ class LoopKernel:
     kept: dict[int, Array] = field(default_factory=dict)
     """id of a step that a later pass reads again -> where it is kept."""
     writes: list[tuple[Step, Array]] = field(default_factory=list)
-    """An element or row to be written. A step of elements into an array of the inner axes alone is summed over rows."""
+    """An element or row to be written. A step of elements is summed over the outer axes that its array lacks."""
 
     def turns(self) -> None:
         """Find for each step the pass in which it is computed."""
@@ -115,8 +115,14 @@ class LoopKernel:
             s.turn = max(before, default=0) + (s.op in REDUCTIONS)
 
     def sums_rows(self, s: Step, a: Array) -> bool:
-        """Whether elements are added up over the rows on their way to an array."""
-        return s.level == ELEMENT and bool(self.rows) and a.axes == tuple(range(self.rows, self.axes))
+        """Whether elements are added up over rows on their way to an array: over the outer axes that it lacks."""
+        inner = range(self.rows, self.axes)
+        return s.level == ELEMENT and len(a.axes) < self.axes and set(inner) <= set(a.axes)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the outermost loop runs along an axis that is not the first of some array: its range is given then."""
+        return any(0 in a.axes[1:] for a in self.arrays)
 
     @property
     def passes(self) -> int:

@@ -37,8 +37,9 @@ class _Printer:
     def text(self) -> str:
         k = self.kernel
         parameters = [*(a.name for a in k.arrays), *(f"n{axis}" for axis in k.given)]
+        parameters += ["start", "stop"] if k.turned else []
         self.out.append(f"def {k.name}({', '.join(parameters)}):")
-        for axis in sorted(set(range(k.axes)) - set(k.given)):
+        for axis in sorted(set(range(k.turned, k.axes)) - set(k.given)):
             array = next(a for a in k.arrays if axis in a.axes)
             self.say(f"n{axis} = {array.name}.shape[{array.axes.index(axis)}]")
         self.steps(ONCE, 0)
@@ -46,7 +47,7 @@ class _Printer:
         for _, a in columns:
             self.say(f"{a.name}[:] = 0")
         for axis in range(k.rows):
-            self.say(f"for i{axis} in range(n{axis}):")
+            self.say(f"for i{axis} in range({'start, stop' if k.turned and not axis else f'n{axis}'}):")
             self.depth += 1
         for turn in range(k.passes + 1):
             self.steps(ROW, turn)
@@ -78,14 +79,18 @@ class _Printer:
         k = self.kernel
         inside = range(k.rows, k.axes)
         sums = [s for s in k.steps if s.op in REDUCTIONS and s.turn == turn + 1]
-        blocked = bool(sums) and len(inside) == 1
+        blocked = bool(sums) and bool(inside)
         kinds = {s.name: REDUCTIONS[s.op] for s in sums}
         for s in sums:
             wide = kinds[s.name] == "sum" and blocked
             self.say(f"{s.name} = {_start(kinds[s.name], _total(s.dtype) if wide else str(s.dtype))}")
         before = self.depth
+        for axis in inside[:-1]:
+            self.say(f"for i{axis} in range(n{axis}):")
+            self.depth += 1
+        level = self.depth
         if blocked:
-            axis = inside[0]
+            axis = inside[-1]
             self.say(f"for b in range(0, n{axis}, {BLOCK}):")
             self.depth += 1
             for s in sums:
@@ -97,10 +102,9 @@ class _Printer:
                     self.say(f"{a.name}_part = {a.name}[{outer}b:b + {BLOCK}]")
             self.say(f"for i{axis} in range(min({BLOCK}, n{axis} - b)):")
             self.depth += 1
-        else:
-            for axis in inside:
-                self.say(f"for i{axis} in range(n{axis}):")
-                self.depth += 1
+        elif inside:
+            self.say(f"for i{inside[-1]} in range(n{inside[-1]}):")
+            self.depth += 1
         for s in k.needed_in(turn):
             if id(s) in self.kept and s.turn < turn:
                 self.say(f"{s.name} = {self.place(self.kept[id(s)])}")
@@ -123,7 +127,7 @@ class _Printer:
         self.depth = before
         self.parts.clear()
         if blocked:
-            self.depth += 1
+            self.depth = level + 1
             for s in sums:
                 self.accumulate(s.name, f"block_{s.name}", kinds[s.name])
             self.depth = before

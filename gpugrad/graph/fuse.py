@@ -29,6 +29,9 @@ from gpugrad.ops.linear import reshape
 LIMIT = 1200
 """Steps in one kernel: compiling takes more than linear time in them."""
 
+RUN = 8
+"""Elements that must follow each other in memory where the loops have another order than the axes."""
+
 Axes = tuple[int, ...]
 
 
@@ -46,8 +49,10 @@ class Cluster:
     """Lines that become one kernel."""
 
     space: tuple[int, ...]
+    loops: Axes | None = None
+    """The axes that are not of size 1 in the order of the loops, rows first; None as long as nothing is reduced."""
     rows: int | None = None
-    """How many leading axes are those of rows; None as long as nothing is reduced."""
+    """How many of the loops are those of rows."""
     steps: dict[int, Step] = field(default_factory=dict)
     """id of a variable -> the step that computes it."""
     places: dict[int, Axes] = field(default_factory=dict)
@@ -58,6 +63,10 @@ class Cluster:
     """Sums over rows: what they are, and the elements that are added up."""
     variables: dict[int, Variable] = field(default_factory=dict)
 
+    def ordered(self, loops: Axes, rows: int) -> bool:
+        """Whether these may be its loops."""
+        return self.loops is None or (self.loops, self.rows) == (loops, rows)
+
 
 @dataclass(eq=False)
 class KernelCall:
@@ -66,7 +75,7 @@ class KernelCall:
     kernel: LoopKernel
     arguments: list[tuple[Array, Any, tuple[int, ...]]]
     sizes: list[int]
-    """Of the axes that no array has."""
+    """Of the axes that no array has; then, if the kernel is turned, 0 and the size of the first axis."""
     length: int
     """The size of the first axis."""
     elements: int
@@ -78,6 +87,8 @@ class KernelCall:
         kernel = self.kernel
         if not kernel.axes or kernel.given or (not kernel.rows and kernel.passes > 1):
             return None
+        if kernel.turned:
+            return [*("own" if a.scratch else "whole" for a, _, _ in self.arguments), "start", "stop"]
         reduced = {id(a): REDUCTIONS[s.op] for s, a in kernel.writes if s.op in REDUCTIONS and not kernel.rows}
         out = []
         for a, _, _ in self.arguments:
@@ -324,31 +335,36 @@ class _Fusion:
         if x.shape != cluster.space or str(x.dtype) not in taken or len(cluster.order) >= LIMIT or 0 in x.shape:
             return False
         rank = len(x.shape)
-        axes = sorted(a % rank for a in line.params["axis"])
-        rows = rank - len(axes)
-        if all(n == 1 for a, n in enumerate(x.shape) if a not in axes):
-            axes, rows = list(range(rank)), 0  # to one number
-        by_row = axes == list(range(rows, rank))
-        by_column = axes == list(range(len(axes))) and line.prim.name == "reduce_sum" and not by_row
+        axes = {a % rank for a in line.params["axis"]}
+        loops = _loops(x.shape)
+        gone, kept = (tuple(i for i in loops if (i in axes) is there) for there in (True, False))
+        by_column = bool(gone and kept) and kept[-1] > gone[-1]
         if by_column:
-            rows = len(axes)
-        if not (by_row or by_column) or cluster.rows not in (None, rows):
+            order, rows = loops, loops.index(gone[-1]) + 1
+        else:
+            order, rows = kept + gone, len(kept)  # the last axis, along which memory runs, stays the innermost loop
+            run = np.prod([x.shape[i] for i in gone if not kept or i > kept[-1]])
+            if order != loops and run < RUN:
+                return False
+        if by_column and cluster.rows is not None and rows < cluster.rows < len(loops):
+            rows = cluster.rows  # of which the sum goes over some
+        if (by_column and line.prim.name != "reduce_sum") or not cluster.ordered(order, rows):
             return False
         operand = self.operand(cluster, x)
         if type(operand) is not Step or operand.level != ELEMENT:
             return False
-        cluster.rows = rows
+        cluster.loops, cluster.rows = order, rows
         if by_column:
             cluster.sums.append((out, operand))
             cluster.variables[id(out)] = out
+            cluster.places[id(out)] = kept
             return True
-        place = tuple(i for i in range(rows) if x.shape[i] != 1)
         op = OF_TRUTHS.get(line.prim.name, line.prim.name)
         if op != line.prim.name and operand.dtype != bool:
             operand = Step("true", "not_equal", (operand, 0), np.dtype(bool), ELEMENT, site=line.site)
             cluster.order.append(operand)
         step = Step(out.name, op, (operand,), computed_in(out.dtype), ROW, site=line.site)
-        self.add(cluster, out, step, place)
+        self.add(cluster, out, step, kept)
         return True
 
     def pick(self, cluster: Cluster, line: Line) -> bool:
@@ -386,13 +402,13 @@ class _Fusion:
 
     def there(self, cluster: Cluster, index: Any) -> Step | None:
         """Whether an element is the one of its row that the index names."""
-        rows = len(cluster.space) - 1
-        if cluster.rows not in (None, rows) or len(cluster.order) >= LIMIT:
+        loops = _loops(cluster.space)
+        if not cluster.ordered(loops, len(loops) - 1) or len(cluster.order) >= LIMIT:
             return None
         wanted = self.on_rows(cluster, index)
         if type(wanted) is not Step:
             return None
-        cluster.rows = rows
+        cluster.loops, cluster.rows = loops, len(loops) - 1
         dtype = np.dtype(index.dtype)
         position = Step("position", "position_in_row", (), dtype, ELEMENT)
         cluster.order.append(position)
@@ -461,15 +477,13 @@ class _Fusion:
         written = [v for k, v in cluster.variables.items() if k in self.needed]
         if not written:
             return None
-        rank = len(cluster.space)
-        rows = cluster.rows if cluster.rows is not None else 0
-        inner = tuple(i for i in range(rows, rank) if cluster.space[i] != 1)
+        loops = cluster.loops if cluster.loops is not None else _loops(cluster.space)
+        rows = cluster.rows or 0
         sums = {id(v): s for v, s in cluster.sums}
-        places = [read.axes for _, read in cluster.reads.values()]
-        places += [inner if id(v) in sums else cluster.places[id(v)] for v in written]
-        groups = _groups(cluster.space, rows, places)
+        places = [read.axes for _, read in cluster.reads.values()] + [cluster.places[id(v)] for v in written]
+        groups = _groups(cluster.space, loops, rows, places)
         index = {axis: g for g, group in enumerate(groups) for axis in group}
-        outer = sum(1 for g in groups if g[0] < rows)
+        outer = sum(1 for g in groups if g[0] in loops[:rows])
         names = _Names()
         kernel = LoopKernel("kernel", len(groups), outer)
         arguments: list[tuple[Array, Any, tuple[int, ...]]] = []
@@ -495,8 +509,7 @@ class _Fusion:
             kernel.steps.append(step)
         for v in written:
             step = sums.get(id(v)) or cluster.steps[id(v)]
-            axes = inner if id(v) in sums else cluster.places[id(v)]
-            kernel.writes.append((step, array(v, axes, f"out_{v.name}", True)))
+            kernel.writes.append((step, array(v, cluster.places[id(v)], f"out_{v.name}", True)))
         kernel.turns()
         kernel.keep_dear()
         for a in kernel.arrays[len(arguments) :]:
@@ -504,6 +517,8 @@ class _Fusion:
         kernel.given = [g for g in range(len(groups)) if not any(g in a.axes for a in kernel.arrays)]
         sizes = [int(np.prod([cluster.space[i] for i in groups[g]])) for g in kernel.given]
         spans = [int(np.prod([cluster.space[i] for i in g])) for g in groups]
+        if kernel.turned:
+            sizes += [0, spans[0]]
         return KernelCall(kernel, arguments, sizes, spans[0] if spans else 1, int(np.prod(spans)))
 
 
@@ -516,15 +531,19 @@ class _Names:
         return f"{wish}_{n}"
 
 
-def _groups(space: Sequence[int], rows: int, places: Sequence[Axes]) -> list[list[int]]:
-    """The axes of the index space in runs that all places have or lack together; sizes of 1 left out."""
+def _loops(space: Sequence[int]) -> Axes:
+    """The axes that are not of size 1."""
+    return tuple(i for i, n in enumerate(space) if n != 1)
+
+
+def _groups(space: Sequence[int], loops: Axes, rows: int, places: Sequence[Axes]) -> list[list[int]]:
+    """The loops in runs of axes that follow each other in memory, and that all places have or lack together."""
     groups: list[list[int]] = []
     previous: Any = None
-    for axis, n in enumerate(space):
-        if n == 1:
-            continue
-        has = (axis < rows, *(axis in p for p in places))
-        if has == previous:
+    for k, axis in enumerate(loops):
+        has = (k < rows, *(axis in p for p in places))
+        last = groups[-1][-1] if groups else axis
+        if has == previous and last < axis and all(n == 1 for n in space[last + 1 : axis]):
             groups[-1].append(axis)
         else:
             groups.append([axis])
