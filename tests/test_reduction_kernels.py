@@ -188,3 +188,49 @@ def test_rows_that_are_short_in_memory_are_left_to_numpy() -> None:
     f = gg.jit(lambda x: gg.sum(x * x, axis=(0, 2)))
     assert "= reduce_sum" in f.plan(gg.ones((3, 4, fuse.RUN - 1)))
     assert "= reduce_sum" not in f.plan(gg.ones((3, 4, fuse.RUN)))
+
+
+# ---- where an extremum is ---------------------------------------------------------------------------------------------------
+
+NAN, INF = np.nan, np.inf
+ROWS = [
+    [1.0, 5.0, 5.0, 2.0],
+    [NAN, 1.0, NAN, 7.0],
+    [3.0, -1.0, NAN, -1.0],
+    [INF, INF, -INF, -INF],
+    [-INF, -INF, -INF, -INF],
+    [0.0, -0.0, 0.0, -0.0],
+    [-2.0, -3.0, -3.0, -2.0],
+    [NAN, NAN, NAN, NAN],
+]
+
+
+def places(x: Any) -> list[Any]:
+    return [gg.argmax(x, axis=-1), gg.argmin(x, axis=-1), gg.argmax(-x, axis=-1, keepdims=True)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int32", "bool"])
+def test_where_an_extremum_is(dtype: str, by_python: None) -> None:
+    rows = ROWS if "float" in dtype else [row for row in ROWS if np.isfinite(row).all()]
+    x = gg.asarray(np.array(rows), dtype=dtype)
+    f = places if dtype != "bool" else lambda x: [gg.argmax(x, axis=-1), gg.argmin(x, axis=-1)]
+    compiled = gg.jit(f)
+    agree(compiled(x), f(x), 0.0, "index")
+    assert "= arg" not in compiled.plan(x)
+    y = gg.stack([x, x[::-1]])
+    agree(gg.jit(f)(y), f(y), 0.0, "index")
+
+
+def test_where_an_extremum_is_by_numba() -> None:
+    rng = np.random.default_rng(0)
+    x = gg.asarray(np.concatenate([rng.normal(size=(20, 9000)), np.where(rng.random((5, 9000)) < 1e-3, NAN, 0.0)]))
+    agree(gg.jit(places)(x), places(x), 0.0, "index")
+
+
+def test_one_element_of_a_single_long_row(by_python: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several threads share out its elements, of which none knows its position in the whole."""
+    monkeypatch.setattr(parallel, "LEAST", 8)
+    monkeypatch.setattr(fuse, "LEAST", 8)
+    monkeypatch.setattr(gg.config, "threads", 2)
+    x, label = gg.asarray(np.arange(20.0)), gg.asarray(np.array(15))
+    agree([gg.jit(gg.cross_entropy)(x, label)], [gg.cross_entropy(x, label)], 1e-13, "loss")

@@ -87,6 +87,8 @@ class KernelCall:
         kernel = self.kernel
         if not kernel.axes or kernel.given or (not kernel.rows and kernel.passes > 1):
             return None
+        if not kernel.rows and any(s.op == "position_in_row" for s in kernel.steps):
+            return None  # a part of a row does not know where it begins
         if kernel.turned:
             return [*("own" if a.scratch else "whole" for a, _, _ in self.arguments), "start", "stop"]
         reduced = {id(a): REDUCTIONS[s.op] for s, a in kernel.writes if s.op in REDUCTIONS and not kernel.rows}
@@ -197,6 +199,8 @@ class _Fusion:
             return (self.pick if type(x) is Variable else None), x.shape
         if line.prim.name == "place":
             return self.place, out.shape
+        if line.prim.name in ("argmax", "argmin"):
+            return (self.first if type(x) is Variable else None), x.shape
         return (self.map if is_map(line) else None), out.shape
 
     def where(self, x: Any) -> int:
@@ -398,6 +402,33 @@ class _Fusion:
             return False
         step = Step(out.name, "where", (there, element, 0.0), computed_in(out.dtype), ELEMENT, site=line.site)
         self.add(cluster, out, step, tuple(i for i, n in enumerate(out.shape) if n != 1))
+        return True
+
+    def first(self, cluster: Cluster, line: Line) -> bool:
+        """Add where in a row its extremum is, at first: the least of the positions at which an element is that, or NaN."""
+        x, out = line.operands[0], line.results[0]
+        loops = _loops(x.shape)
+        along_rows = len(loops) > 1 and line.params["axis"] == -1 and loops[-1] == len(x.shape) - 1 and 0 not in x.shape
+        if not along_rows or x.shape != cluster.space or str(x.dtype) not in REDUCED["reduce_max"]:
+            return False
+        if not cluster.ordered(loops, len(loops) - 1) or len(cluster.order) >= LIMIT:
+            return False
+        element = self.operand(cluster, x)
+        if type(element) is not Step or element.level != ELEMENT:
+            return False
+        cluster.loops, cluster.rows = loops, len(loops) - 1
+        truth, number, site = np.dtype(bool), np.dtype(out.dtype), line.site
+        top = Step("top", line.prim.name.replace("arg", "reduce_"), (element,), element.dtype, ROW, site=site)
+        hit = Step("hit", "equal", (element, top), truth, ELEMENT, site=site)
+        steps = [top, hit]
+        if element.dtype.kind == "f":
+            lost = Step("lost", "isnan", (element,), truth, ELEMENT, site=site)
+            hit = Step("hit", "logical_or", (hit, lost), truth, ELEMENT, site=site)
+            steps += [lost, hit]
+        position = Step("position", "position_in_row", (), number, ELEMENT)
+        chosen = Step("chosen", "where", (hit, position, np.iinfo(number).max), number, ELEMENT, site=site)
+        cluster.order += [*steps, position, chosen]
+        self.add(cluster, out, Step(out.name, "reduce_min", (chosen,), number, ROW, site=site), loops[:-1])
         return True
 
     def there(self, cluster: Cluster, index: Any) -> Step | None:
