@@ -5,7 +5,8 @@ after all that the line reads from elsewhere, so the order of calls stays right 
 axes are no lines of their own but ways to read. What no kernel computes stays a call of the backend.
 
 Half precision is how float16 and bfloat16 lie in memory: a kernel computes in float32, and rounds what it writes, what
-is reduced, and what is cast to half, but not what passes from step to step.
+is reduced, what is cast to half, and what is compared or becomes an integer, so that an element that is the largest is
+equal to the maximum whatever of the two was in memory; but not what passes from step to step.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gpugrad.codegen.numba_scalars import SCALARS
 from gpugrad.graph.halves import widened
 from gpugrad.graph.holds import DTYPES, FLOATS, HALVES, OF_TRUTHS, REDUCED, WIDE, computed_in, in_floats, is_map, takes
 from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.recompute import recompute
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
 
@@ -80,6 +82,8 @@ class KernelCall:
     """The size of the first axis."""
     elements: int
     """The size of the index space."""
+    replaced: dict[int, Variable] = field(default_factory=dict)
+    """id of an array that is read and written -> the variable that is there afterwards."""
 
     @property
     def shares(self) -> list[str] | None:
@@ -111,12 +115,12 @@ class KernelCall:
     @property
     def results(self) -> list[Variable]:
         """The variables that it computes."""
-        return [x for a, x, _ in self.arguments if a.written and not a.scratch]
+        return [self.replaced.get(id(a), x) for a, x, _ in self.arguments if a.written and not a.scratch]
 
     @property
     def operands(self) -> list[Any]:
         """What it reads."""
-        return [x for a, x, _ in self.arguments if not a.written]
+        return [x for a, x, _ in self.arguments if not a.written or id(a) in self.replaced]
 
 
 @dataclass(eq=False)
@@ -310,6 +314,11 @@ class _Fusion:
         """Add the step of an elementwise line; a cast to half rounds, in float32, what is computed there."""
         out, op, operands = line.results[0], line.prim.name, tuple(operands)
         dtype = computed_in(out.dtype)
+        if dtype.kind in "iub":
+            operands = tuple(
+                self.rounded(cluster, o, x.dtype) if type(o) is Step and hasattr(x, "dtype") else o
+                for o, x in zip(operands, line.operands, strict=True)
+            )
         if op in SCALARS and in_floats(line, operands):
             operands = tuple(self.cast(cluster, o, dtype, level) if type(o) is Step else o for o in operands)
         if op == "cast" and str(out.dtype) in HALVES:
@@ -323,6 +332,14 @@ class _Fusion:
     def cast(self, cluster: Cluster, x: Step, dtype: Any, level: int) -> Step:
         """A step in another dtype."""
         made = Step(x.name, "cast", (x,), dtype, level)
+        cluster.order.append(made)
+        return made
+
+    def rounded(self, cluster: Cluster, x: Step, dtype: Any) -> Step:
+        """A step with the number that memory of a dtype would have."""
+        if not dtypes.is_half(dtype) or x.op == "read" or x.op.startswith("round_"):
+            return x
+        made = Step(x.name, f"round_{dtype}", (x,), WIDE, x.level)
         cluster.order.append(made)
         return made
 
@@ -365,6 +382,7 @@ class _Fusion:
             return True
         op = OF_TRUTHS.get(line.prim.name, line.prim.name)
         if op != line.prim.name and operand.dtype != bool:
+            operand = self.rounded(cluster, operand, x.dtype)
             operand = Step("true", "not_equal", (operand, 0), np.dtype(bool), ELEMENT, site=line.site)
             cluster.order.append(operand)
         step = Step(out.name, op, (operand,), computed_in(out.dtype), ROW, site=line.site)
@@ -417,6 +435,7 @@ class _Fusion:
         if type(element) is not Step or element.level != ELEMENT:
             return False
         cluster.loops, cluster.rows = loops, len(loops) - 1
+        element = self.rounded(cluster, element, x.dtype)
         truth, number, site = np.dtype(bool), np.dtype(out.dtype), line.site
         top = Step("top", line.prim.name.replace("arg", "reduce_"), (element,), element.dtype, ROW, site=site)
         hit = Step("hit", "equal", (element, top), truth, ELEMENT, site=site)
@@ -471,9 +490,11 @@ class _Fusion:
             if isinstance(item, Line):
                 for x in item.operands:
                     self.need(x)
-            else:
-                for _, read in item.reads.values():
-                    self.need(read.base)
+        clusters = [item for item in self.items if isinstance(item, Cluster)]
+        recompute(clusters, self.needed, LIMIT)
+        for cluster in clusters:
+            for _, read in cluster.reads.values():
+                self.need(read.base)
         calls: list[Call] = []
         done: set[int] = set()
         for item in self.items:
