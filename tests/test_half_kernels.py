@@ -161,6 +161,31 @@ def test_several_threads(by_python: None, monkeypatch: pytest.MonkeyPatch) -> No
         gg.config.threads = before
 
 
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_training_step(dtype: str, by_python: None) -> None:
+    """Parameters and moments in half precision, written over by the compiled step."""
+    rng = np.random.default_rng(0)
+    start = [rng.normal(size=(6, 4)) * 0.3, np.zeros(4)]
+    batches = [
+        (gg.asarray(rng.normal(size=(16, 6)), dtype=dtype), gg.asarray(rng.integers(0, 4, 16))) for _ in range(4)
+    ]
+    runs = []
+    for compiled in (False, True):
+        w, b = (gg.tensor(p, dtype=dtype, requires_grad=True) for p in start)
+        optimizer = gg.optim.SGD([w, b], lr=0.1, momentum=0.9)
+
+        def step(x: Any, y: Any, w: Any = w, b: Any = b, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = gg.cross_entropy(gg.tanh(x @ w + b), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        losses = [(gg.jit(step) if compiled else step)(*batch) for batch in batches]
+        runs.append([*losses, w.detach(), b.detach()])
+    near(runs[1], runs[0], dtype, "losses and parameters")
+
+
 def test_text_of_a_kernel() -> None:
     text = gg.jit(lambda x: gg.sum(x * 2.0, axis=-1)).sources(gg.ones((2, 3), dtype="float16"))["kernel_0"]
     said = [line.split("  #")[0].strip() for line in text.splitlines()]
