@@ -98,7 +98,7 @@ def near(got: Any, wanted: Any, dtype: str, what: str) -> None:
     """As near as eager execution is, which rounds after each operation, where a kernel rounds what it writes."""
     for g, w in zip(gg.pytree.leaves(got), gg.pytree.leaves(wanted), strict=True):
         assert g.dtype == w.dtype and g.shape == w.shape, what
-        a, b = (np.asarray(v.numpy(), np.float32) for v in (g, w))
+        a, b = (np.asarray(v.detach().numpy(), np.float32) for v in (g, w))
         step = float(dtypes.finfo(dtype).eps)
         np.testing.assert_allclose(a, b, rtol=4 * step, atol=4 * step * float(np.abs(b).max()), err_msg=what)
 
