@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from interpreted import interpreted
 from strict_backend import StrictBackend
 
 import gpugrad as gg
 from gpugrad import errors
-from gpugrad.backends import select
+from gpugrad.backends import numba_kernels, select
 
 os.environ["GPUGRAD_CACHE_DIR"] = ""  # what tests compile is not kept; test_kernel_cache.py has a folder of its own
 
@@ -89,3 +90,11 @@ def _same_start() -> Iterator[None]:
 def rng() -> Any:
     """Random numbers that are the same in every run."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def by_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Kernels that Python runs, since compiling each of thousands would take hours."""
+    monkeypatch.setattr(numba_kernels, "_compiled", {})
+    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    yield

@@ -12,23 +12,14 @@ import numpy as np
 import pytest
 from case import Case
 from cases import positions, sample
-from interpreted import interpreted
-from test_table import agree, check, differentiable, differentiated, directions, picked, results
+from test_table import agree, cast, check, differentiable, differentiated, directions, picked, results
 
 import gpugrad as gg
 from gpugrad import dtypes
-from gpugrad.backends import numba_kernels, parallel
+from gpugrad.backends import parallel
 from gpugrad.transforms.cells import Cells, Held
 
 pytestmark = pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning")
-
-
-@pytest.fixture
-def by_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Kernels that Python runs, since compiling each of thousands would take hours."""
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
-    yield
 
 
 @pytest.fixture
@@ -56,6 +47,23 @@ def test_rows_compiled(case: Case, by_python: None) -> None:
     wanted = results(case, args)
     got = gg.jit(lambda *xs: results(case, xs))(*args)
     agree(got, wanted, tolerance(wanted), "result")
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+@check("jit")
+def test_rows_compiled_in_precision(case: Case, precision: str, by_python: None) -> None:
+    args = sample(case)
+    if precision in case.without or (precision != "float32" and any(a.dtype.kind == "c" for a in args)):
+        return
+    narrow = [cast(a, precision) for a in args]
+    if all(a is b for a, b in zip(args, narrow, strict=True)):
+        return
+    xs = list(map(gg.asarray, narrow))
+    got, wanted = gg.jit(lambda *xs: results(case, xs))(*xs), results(case, xs)
+    for a, b in zip(got, wanted, strict=True):
+        assert dtypes.of(a) == dtypes.of(b)
+    rtol = {"float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}[precision]
+    agree(got, wanted, rtol, "result")
 
 
 @check("jit")
@@ -134,6 +142,10 @@ def test_compiled_by_numba(name: str, dtype: str) -> None:
 def test_special_values_keep_their_meaning() -> None:
     x = gg.tensor([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-320, -1e-320, 1e300])
     for f in (
+        gg.floor,
+        gg.ceil,
+        gg.trunc,
+        gg.round,
         gg.exp,
         gg.tanh,
         gg.sqrt,

@@ -46,6 +46,11 @@ def is_half_array(a: Any) -> bool:
     return isinstance(a, np.ndarray | np.generic) and dtypes.is_half(a.dtype)
 
 
+def typed(a: Any) -> Any:
+    """The same array, of the type that its dtype has."""
+    return a.view(HalfArray) if dtypes.is_half(a.dtype) else a
+
+
 def widened(a: Any) -> Any:
     """Half values as float32; anything else as it is."""
     return np.asarray(a).astype(np.float32) if is_half_array(a) else a

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.backends import kernel_cache
 from gpugrad.kernels import scalar_math
 
@@ -40,7 +41,17 @@ def _signature(kinds: Kinds) -> tuple[Any, ...]:
     from numba import types
     from numba.np.numpy_support import from_dtype
 
-    return tuple(types.intp if k is None else types.Array(from_dtype(np.dtype(k[0])), k[1], "C") for k in kinds)
+    return tuple(types.intp if k is None else types.Array(from_dtype(_held(k[0])), k[1], "C") for k in kinds)
+
+
+def _held(dtype: Any) -> Any:
+    """The dtype of the array that a kernel gets: the bits, for half precision."""
+    return np.dtype(np.uint16) if dtypes.is_half(dtype) else np.dtype(dtype)
+
+
+def bits(x: Any) -> Any:
+    """An array as a kernel gets it: float16 and bfloat16 as uint16, of which Numba has no other."""
+    return x.view(np.uint16, np.ndarray) if dtypes.is_half(x.dtype) else x
 
 
 def _made(text: str) -> Callable[..., Any]:
@@ -77,7 +88,8 @@ class _Kept:
 def _dispatcher(text: str, file: str, cache: bool) -> Any:
     import numba
 
-    namespace: dict[str, Any] = {"__name__": __name__, "np": np, "math": math, **scalar_math.choices()}
+    namespace: dict[str, Any] = {"__name__": __name__, "np": np, "math": math}
+    namespace |= scalar_math.helpers(set(re.findall(r"\b(\w+)\(", text)))
     for name, width in set(re.findall(r"\b(\w+)_f(32|64)\(", text)):
         namespace[f"{name}_f{width}"] = scalar_math.functions(name)[width == "64"]
     exec(compile(text, file, "exec"), namespace)

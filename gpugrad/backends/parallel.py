@@ -46,8 +46,8 @@ if hasattr(os, "register_at_fork"):
 def split(kernel: Callable[..., Any], kinds: Sequence[str], length: int) -> Callable[..., Any]:
     """``kernel`` for calls in which the first axis, of ``length``, is shared out among threads.
 
-    ``kinds`` says of each argument what a part gets: "part" of it, the "whole", memory of its "own", or an array to be
-    combined by "sum", "max" or "min".
+    ``kinds`` says of each argument what a part gets: "part" of it, the "whole", memory of its "own", an array to be
+    combined by "sum", "max" or "min", or where its share of the axis has its "start" and "stop".
     """
 
     def run(*arguments: Any) -> None:
@@ -75,6 +75,8 @@ def split(kernel: Callable[..., Any], kinds: Sequence[str], length: int) -> Call
 
 
 def _share(x: Any, kind: str, start: int, stop: int, k: int) -> Any:
+    if kind in ("start", "stop"):
+        return start if kind == "start" else stop
     if kind == "part":
         return x[start:stop]
     return x if kind == "whole" or k == 0 else np.empty_like(x)

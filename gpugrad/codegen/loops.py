@@ -5,6 +5,9 @@ together, so that most kernels have one. The first ``rows`` of them are the oute
 each element, once for each row, or once at all (its ``level``); a reduction leads from elements to rows. Elements that
 depend on a row's reduction are computed in a later *pass* over that row, and what an earlier pass computed is computed
 again there if it is cheap, and kept in a scratch row if it is dear.
+
+A step has the dtype in which it is computed, an array that of its memory. They differ for arrays of float16 and
+bfloat16, whose steps are float32: there a read widens, and a write rounds.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ ONCE, ROW, ELEMENT = range(3)
 """How often a value is computed."""
 
 REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min"}
-"""Primitives that a kernel reduces with, and the name of the accumulation."""
+"""Primitives that a kernel reduces with, and the name of the accumulation. Of booleans the largest says whether any is true."""
 
 DEAR = frozenset(
     [
@@ -61,7 +64,7 @@ DEAR = frozenset(
 
 @dataclass(eq=False, slots=True)
 class Array:
-    """A parameter of a kernel: an array with some of the kernel's axes, in their order."""
+    """A parameter of a kernel: an array with some of the kernel's axes, as they follow each other in its memory."""
 
     name: str
     dtype: Any
@@ -77,7 +80,8 @@ class Step:
 
     name: str
     op: str
-    """``"read"``, the name of an elementwise primitive, ``"cast"``, ``"position_in_row"``, or one of :data:`REDUCTIONS`."""
+    """``"read"``, the name of an elementwise primitive, ``"cast"``, ``"position_in_row"``, ``"round_float16"`` or
+    ``"round_bfloat16"`` (to that precision, in float32), or one of :data:`REDUCTIONS`."""
     operands: tuple[Any, ...]
     """Steps and Python numbers; an :class:`Array` for a read."""
     dtype: Any
@@ -102,7 +106,7 @@ class LoopKernel:
     kept: dict[int, Array] = field(default_factory=dict)
     """id of a step that a later pass reads again -> where it is kept."""
     writes: list[tuple[Step, Array]] = field(default_factory=list)
-    """An element or row to be written. A step of elements into an array of the inner axes alone is summed over rows."""
+    """An element or row to be written. A step of elements is summed over the outer axes that its array lacks."""
 
     def turns(self) -> None:
         """Find for each step the pass in which it is computed."""
@@ -111,8 +115,14 @@ class LoopKernel:
             s.turn = max(before, default=0) + (s.op in REDUCTIONS)
 
     def sums_rows(self, s: Step, a: Array) -> bool:
-        """Whether elements are added up over the rows on their way to an array."""
-        return s.level == ELEMENT and bool(self.rows) and a.axes == tuple(range(self.rows, self.axes))
+        """Whether elements are added up over rows on their way to an array: over the outer axes that it lacks."""
+        inner = range(self.rows, self.axes)
+        return s.level == ELEMENT and len(a.axes) < self.axes and set(inner) <= set(a.axes)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the outermost loop runs along an axis that is not the first of some array: its range is given then."""
+        return any(0 in a.axes[1:] for a in self.arrays)
 
     @property
     def passes(self) -> int:
@@ -144,7 +154,7 @@ class LoopKernel:
             for s in self.needed_in(turn):
                 if s.turn < turn and s.op in DEAR and id(s) not in self.kept:
                     array = into.get(id(s))
-                    if array is None:
+                    if array is None or array.dtype != s.dtype:
                         array = Array(f"row_{s.name}", s.dtype, tuple(range(self.rows, self.axes)), True, True)
                         self.arrays.append(array)
                     self.kept[id(s)] = array

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpugrad.codegen.loops import ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
-from gpugrad.codegen.numba_scalars import SCALARS, literal
+from gpugrad.codegen.numba_scalars import INTEGERS, SCALARS, literal
+from gpugrad.dtypes import is_half
 from gpugrad.errors import beside
 
 BLOCK = 4096
 """Elements that are summed in their own dtype before the sum goes into a wider one."""
 
-_START = {"sum": "0", "max": "-np.inf", "min": "np.inf"}
+_KEPT = frozenset({"float32", "float64", "complex64", "complex128", "int64", "bool"})
+"""Dtypes in which Numba's arithmetic stays; it widens the other integers."""
 
 
 def printed(kernel: LoopKernel, sites: bool = False) -> str:
@@ -33,8 +37,9 @@ class _Printer:
     def text(self) -> str:
         k = self.kernel
         parameters = [*(a.name for a in k.arrays), *(f"n{axis}" for axis in k.given)]
+        parameters += ["start", "stop"] if k.turned else []
         self.out.append(f"def {k.name}({', '.join(parameters)}):")
-        for axis in sorted(set(range(k.axes)) - set(k.given)):
+        for axis in sorted(set(range(k.turned, k.axes)) - set(k.given)):
             array = next(a for a in k.arrays if axis in a.axes)
             self.say(f"n{axis} = {array.name}.shape[{array.axes.index(axis)}]")
         self.steps(ONCE, 0)
@@ -42,7 +47,7 @@ class _Printer:
         for _, a in columns:
             self.say(f"{a.name}[:] = 0")
         for axis in range(k.rows):
-            self.say(f"for i{axis} in range(n{axis}):")
+            self.say(f"for i{axis} in range({'start, stop' if k.turned and not axis else f'n{axis}'}):")
             self.depth += 1
         for turn in range(k.passes + 1):
             self.steps(ROW, turn)
@@ -50,12 +55,12 @@ class _Printer:
                 self.over(turn)
         for s, a in k.writes:
             if s.level == ROW or (s.level == ONCE and not k.rows):
-                self.say(f"{self.place(a)} = {s.name}")
+                self.say(f"{self.place(a)} = {self.stored(s, a)}")
         self.depth = 1
         if k.rows:
             for s, a in k.writes:
                 if s.level == ONCE:
-                    self.say(f"{self.place(a)} = {s.name}")
+                    self.say(f"{self.place(a)} = {self.stored(s, a)}")
         return "\n".join(self.out) + "\n"
 
     # ---- pieces -----------------------------------------------------------------------------------------------------
@@ -74,18 +79,22 @@ class _Printer:
         k = self.kernel
         inside = range(k.rows, k.axes)
         sums = [s for s in k.steps if s.op in REDUCTIONS and s.turn == turn + 1]
-        blocked = bool(sums) and len(inside) == 1
+        blocked = bool(sums) and bool(inside)
         kinds = {s.name: REDUCTIONS[s.op] for s in sums}
         for s in sums:
-            start = _START[kinds[s.name]]
-            self.say(f"{s.name} = {'np.float64' if kinds[s.name] == 'sum' and blocked else f'np.{s.dtype}'}({start})")
+            wide = kinds[s.name] == "sum" and blocked
+            self.say(f"{s.name} = {_start(kinds[s.name], _total(s.dtype) if wide else str(s.dtype))}")
         before = self.depth
+        for axis in inside[:-1]:
+            self.say(f"for i{axis} in range(n{axis}):")
+            self.depth += 1
+        level = self.depth
         if blocked:
-            axis = inside[0]
+            axis = inside[-1]
             self.say(f"for b in range(0, n{axis}, {BLOCK}):")
             self.depth += 1
             for s in sums:
-                self.say(f"block_{s.name} = np.{s.dtype}({_START[kinds[s.name]]})")
+                self.say(f"block_{s.name} = {_start(kinds[s.name], str(s.dtype))}")
             for a in self.met(turn, sums):  # a view, since Numba indexes from 0 without asking whether it is below
                 if axis in a.axes:
                     self.parts[id(a)] = f"{a.name}_part"
@@ -93,10 +102,9 @@ class _Printer:
                     self.say(f"{a.name}_part = {a.name}[{outer}b:b + {BLOCK}]")
             self.say(f"for i{axis} in range(min({BLOCK}, n{axis} - b)):")
             self.depth += 1
-        else:
-            for axis in inside:
-                self.say(f"for i{axis} in range(n{axis}):")
-                self.depth += 1
+        elif inside:
+            self.say(f"for i{inside[-1]} in range(n{inside[-1]}):")
+            self.depth += 1
         for s in k.needed_in(turn):
             if id(s) in self.kept and s.turn < turn:
                 self.say(f"{s.name} = {self.place(self.kept[id(s)])}")
@@ -107,7 +115,8 @@ class _Printer:
             if s.turn == turn:
                 for w, a in k.writes:
                     if w is s:
-                        self.say(f"{self.place(a)} {'+=' if self.kernel.sums_rows(s, a) else '='} {s.name}")
+                        sign = "+=" if k.sums_rows(s, a) else "="
+                        self.say(f"{self.place(a)} {sign} {self.stored(s, a)}")
         for s in sums:
             self.accumulate(
                 f"block_{s.name}" if blocked else s.name,
@@ -118,12 +127,12 @@ class _Printer:
         self.depth = before
         self.parts.clear()
         if blocked:
-            self.depth += 1
+            self.depth = level + 1
             for s in sums:
                 self.accumulate(s.name, f"block_{s.name}", kinds[s.name])
             self.depth = before
             for s in sums:
-                if kinds[s.name] == "sum" and str(s.dtype) != "float64":
+                if kinds[s.name] == "sum" and str(s.dtype) != _total(s.dtype):
                     self.say(f"{s.name} = np.{s.dtype}({s.name})")
 
     def column(self) -> str:
@@ -149,22 +158,47 @@ class _Printer:
             return f"{self.parts[id(a)]}[i{a.axes[-1]}]"
         return f"{a.name}[{', '.join(f'i{axis}' for axis in a.axes) or '0'}]"
 
+    def stored(self, s: Step, a: Array) -> str:
+        """A step as an element of an array: half precision is rounded, to bits in an array of uint16."""
+        return f"to_{a.dtype}({s.name})" if is_half(a.dtype) else s.name
+
     def value(self, s: Step) -> str:
         if s.op == "read":
-            return self.place(s.operands[0])
+            a = s.operands[0]
+            return f"from_{a.dtype}({self.place(a)})" if is_half(a.dtype) else self.place(a)
         t = str(s.dtype)
         if s.op == "position_in_row":
             return f"np.{t}({self.column()})"
         if s.op == "cast":
             source = self.text_of(s.operands[0], t)
-            return f"{source} != 0" if t == "bool" else f"np.{t}({source})"
+            if t == "bool":
+                return f"{source} != 0"
+            cut = t in INTEGERS and s.operands[0].dtype.kind == "f"
+            return f"to_{t}({source})" if cut else f"np.{t}({source})"
         common = t if s.op == "where" else common_dtype(s.operands) or t
         _, text = SCALARS[s.op]
         out = text(*(self.text_of(x, common) for x in s.operands), t=f"np.{common}")
-        return out if t in ("float32", "float64", "int64", "bool") else f"np.{t}({out})"
+        return out if t in _KEPT else f"np.{t}({out})"
 
     def text_of(self, x: Any, dtype: str) -> str:
         return x.name if type(x) is Step else literal(x, dtype)
+
+
+def _total(dtype: Any) -> str:
+    """The dtype in which the sums of blocks are added up."""
+    return {"c": "complex128", "i": "int64", "u": "uint64"}.get(dtype.kind, "float64")
+
+
+def _start(kind: str, dtype: str) -> str:
+    """What a reduction of nothing is."""
+    if kind == "sum":
+        return f"np.{dtype}(0)"
+    if dtype == "bool":
+        return str(kind == "min")
+    if dtype in INTEGERS:
+        limits = np.iinfo(dtype)
+        return f"np.{dtype}({limits.min if kind == 'max' else limits.max})"
+    return f"np.{dtype}({'-' if kind == 'max' else ''}np.inf)"
 
 
 def common_dtype(operands: Sequence[Any]) -> str | None:

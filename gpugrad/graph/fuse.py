@@ -3,6 +3,10 @@
 Lines are taken in their order, and each joins the latest kernel that it can: one of the same index space that comes
 after all that the line reads from elsewhere, so the order of calls stays right without a search. Broadcasts and size-1
 axes are no lines of their own but ways to read. What no kernel computes stays a call of the backend.
+
+Half precision is how float16 and bfloat16 lie in memory: a kernel computes in float32, and rounds what it writes, what
+is reduced, what is cast to half, and what is compared or becomes an integer, so that an element that is the largest is
+equal to the maximum whatever of the two was in memory; but not what passes from step to step.
 """
 
 from __future__ import annotations
@@ -13,18 +17,22 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.backends.parallel import LEAST
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import SCALARS
+from gpugrad.graph.halves import widened
+from gpugrad.graph.holds import DTYPES, FLOATS, HALVES, OF_TRUTHS, REDUCED, WIDE, computed_in, in_floats, is_map, takes
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.recompute import recompute
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
 
-_DTYPES = frozenset({"float32", "float64", "bool", "int64", "int32"})
-_FLOATS = frozenset({"float32", "float64"})
 LIMIT = 1200
 """Steps in one kernel: compiling takes more than linear time in them."""
+
+RUN = 8
+"""Elements that must follow each other in memory where the loops have another order than the axes."""
 
 Axes = tuple[int, ...]
 
@@ -43,8 +51,10 @@ class Cluster:
     """Lines that become one kernel."""
 
     space: tuple[int, ...]
+    loops: Axes | None = None
+    """The axes that are not of size 1 in the order of the loops, rows first; None as long as nothing is reduced."""
     rows: int | None = None
-    """How many leading axes are those of rows; None as long as nothing is reduced."""
+    """How many of the loops are those of rows."""
     steps: dict[int, Step] = field(default_factory=dict)
     """id of a variable -> the step that computes it."""
     places: dict[int, Axes] = field(default_factory=dict)
@@ -55,6 +65,10 @@ class Cluster:
     """Sums over rows: what they are, and the elements that are added up."""
     variables: dict[int, Variable] = field(default_factory=dict)
 
+    def ordered(self, loops: Axes, rows: int) -> bool:
+        """Whether these may be its loops."""
+        return self.loops is None or (self.loops, self.rows) == (loops, rows)
+
 
 @dataclass(eq=False)
 class KernelCall:
@@ -63,7 +77,7 @@ class KernelCall:
     kernel: LoopKernel
     arguments: list[tuple[Array, Any, tuple[int, ...]]]
     sizes: list[int]
-    """Of the axes that no array has."""
+    """Of the axes that no array has; then, if the kernel is turned, 0 and the size of the first axis."""
     length: int
     """The size of the first axis."""
     elements: int
@@ -77,6 +91,10 @@ class KernelCall:
         kernel = self.kernel
         if not kernel.axes or kernel.given or (not kernel.rows and kernel.passes > 1):
             return None
+        if not kernel.rows and any(s.op == "position_in_row" for s in kernel.steps):
+            return None  # a part of a row does not know where it begins
+        if kernel.turned:
+            return [*("own" if a.scratch else "whole" for a, _, _ in self.arguments), "start", "stop"]
         reduced = {id(a): REDUCTIONS[s.op] for s, a in kernel.writes if s.op in REDUCTIONS and not kernel.rows}
         out = []
         for a, _, _ in self.arguments:
@@ -86,7 +104,7 @@ class KernelCall:
                 out.append("whole")
             elif a.scratch:
                 out.append("own")
-            elif id(a) in reduced:
+            elif id(a) in reduced and not dtypes.is_half(a.dtype):
                 out.append(reduced[id(a)])
             elif any(w is a and kernel.sums_rows(s, a) for s, w in kernel.writes):
                 out.append("sum")
@@ -127,7 +145,7 @@ Call = KernelCall | LibraryCall
 
 def fused(graph: Graph) -> list[Call]:
     """The calls that compute a graph, in order."""
-    return _Fusion(graph).calls()
+    return _Fusion(widened(graph)).calls()
 
 
 class _Fusion:
@@ -153,7 +171,7 @@ class _Fusion:
         return self.emitted()
 
     def take(self, line: Line) -> None:
-        if line.prim.name == "constant" and isinstance(line.params["fill"], int | float):
+        if line.prim.name == "constant" and isinstance(line.params["fill"], int | float | complex):
             self.numbers[id(line.results[0])] = line.params["fill"]
         if _is_view(line):
             self.views[id(line.results[0])] = line
@@ -179,13 +197,15 @@ class _Fusion:
     def way(self, line: Line) -> tuple[Callable[[Cluster, Line], bool] | None, tuple[int, ...]]:
         """How a line may be part of a kernel, and of which index space; None if a kernel cannot have it."""
         x, out = line.operands[0], line.results[0]
-        if line.prim.name in REDUCTIONS:
+        if line.prim.name in REDUCED:
             return (self.reduce if type(x) is Variable else None), x.shape
         if line.prim.name == "pick":
             return (self.pick if type(x) is Variable else None), x.shape
         if line.prim.name == "place":
             return self.place, out.shape
-        return (self.map if _is_map(line) else None), out.shape
+        if line.prim.name in ("argmax", "argmin"):
+            return (self.first if type(x) is Variable else None), x.shape
+        return (self.map if is_map(line) else None), out.shape
 
     def where(self, x: Any) -> int:
         return self.position[id(x)] if type(x) is Variable else -1
@@ -233,14 +253,14 @@ class _Fusion:
         known = cluster.steps.get(id(read.base))
         if known is not None:
             return known if cluster.places[id(read.base)] == read.axes else None
-        if any(v is read.base for v, _ in cluster.sums) or str(read.base.dtype) not in _DTYPES:
+        if any(v is read.base for v, _ in cluster.sums) or str(read.base.dtype) not in DTYPES:
             return None
         if type(read.base) is Variable and id(read.base) in self.numbers:
             return self.numbers[id(read.base)]
         key = id(read.base), read.axes
         if key not in cluster.reads:
             name = read.base.name if type(read.base) is Variable else "c"
-            step = Step(name, "read", (), np.dtype(read.base.dtype), ELEMENT)
+            step = Step(name, "read", (), computed_in(read.base.dtype), ELEMENT)
             cluster.reads[key] = step, read
         return cluster.reads[key][0]
 
@@ -255,15 +275,10 @@ class _Fusion:
             return self.row_map(cluster, line)
         before = dict(cluster.reads)
         operands = [self.operand(cluster, x) for x in line.operands]
-        if any(o is None for o in operands) or not _allowed(line, operands):
+        if any(o is None for o in operands) or not takes(line, operands):
             cluster.reads = before
             return False
-        self.add(
-            cluster,
-            out,
-            Step(out.name, line.prim.name, tuple(operands), np.dtype(out.dtype), level, site=line.site),
-            place,
-        )
+        self.compute(cluster, line, operands, level, place)
         return True
 
     def row_map(self, cluster: Cluster, line: Line) -> bool:
@@ -290,15 +305,43 @@ class _Fusion:
                 place = cluster.places[id(base)]
             else:
                 return False
-        if place is None or not _allowed(line, operands):
+        if place is None or not takes(line, operands):
             return False
-        self.add(
-            cluster,
-            out,
-            Step(out.name, line.prim.name, tuple(operands), np.dtype(out.dtype), ROW, site=line.site),
-            place,
-        )
+        self.compute(cluster, line, operands, ROW, place)
         return True
+
+    def compute(self, cluster: Cluster, line: Line, operands: Sequence[Any], level: int, place: Axes) -> None:
+        """Add the step of an elementwise line; a cast to half rounds, in float32, what is computed there."""
+        out, op, operands = line.results[0], line.prim.name, tuple(operands)
+        dtype = computed_in(out.dtype)
+        if dtype.kind in "iub":
+            operands = tuple(
+                self.rounded(cluster, o, x.dtype) if type(o) is Step and hasattr(x, "dtype") else o
+                for o, x in zip(operands, line.operands, strict=True)
+            )
+        if op in SCALARS and in_floats(line, operands):
+            operands = tuple(self.cast(cluster, o, dtype, level) if type(o) is Step else o for o in operands)
+        if op == "cast" and str(out.dtype) in HALVES:
+            op = f"round_{out.dtype}"
+            if operands[0].dtype != WIDE:
+                operands = (self.cast(cluster, operands[0], WIDE, level),)
+        elif op in ("cast", "to_complex"):
+            op = "positive" if operands[0].dtype == dtype else "cast"
+        self.add(cluster, out, Step(out.name, op, operands, dtype, level, site=line.site), place)
+
+    def cast(self, cluster: Cluster, x: Step, dtype: Any, level: int) -> Step:
+        """A step in another dtype."""
+        made = Step(x.name, "cast", (x,), dtype, level)
+        cluster.order.append(made)
+        return made
+
+    def rounded(self, cluster: Cluster, x: Step, dtype: Any) -> Step:
+        """A step with the number that memory of a dtype would have."""
+        if not dtypes.is_half(dtype) or x.op == "read" or x.op.startswith("round_"):
+            return x
+        made = Step(x.name, f"round_{dtype}", (x,), WIDE, x.level)
+        cluster.order.append(made)
+        return made
 
     def base(self, x: Any) -> Any:
         """What a reshape that only moves axes of size 1 reads."""
@@ -309,37 +352,47 @@ class _Fusion:
     def reduce(self, cluster: Cluster, line: Line) -> bool:
         """Add a reduction to a kernel; whether it can be."""
         x, out = line.operands[0], line.results[0]
-        if x.shape != cluster.space or str(out.dtype) not in _FLOATS or len(cluster.order) >= LIMIT or 0 in x.shape:
+        taken = REDUCED[line.prim.name]
+        if x.shape != cluster.space or str(x.dtype) not in taken or len(cluster.order) >= LIMIT or 0 in x.shape:
             return False
         rank = len(x.shape)
-        axes = sorted(a % rank for a in line.params["axis"])
-        rows = rank - len(axes)
-        if all(n == 1 for a, n in enumerate(x.shape) if a not in axes):
-            axes, rows = list(range(rank)), 0  # to one number
-        by_row = axes == list(range(rows, rank))
-        by_column = axes == list(range(len(axes))) and line.prim.name == "reduce_sum" and not by_row
+        axes = {a % rank for a in line.params["axis"]}
+        loops = _loops(x.shape)
+        gone, kept = (tuple(i for i in loops if (i in axes) is there) for there in (True, False))
+        by_column = bool(gone and kept) and kept[-1] > gone[-1]
         if by_column:
-            rows = len(axes)
-        if not (by_row or by_column) or cluster.rows not in (None, rows):
+            order, rows = loops, loops.index(gone[-1]) + 1
+        else:
+            order, rows = kept + gone, len(kept)  # the last axis, along which memory runs, stays the innermost loop
+            run = np.prod([x.shape[i] for i in gone if not kept or i > kept[-1]])
+            if order != loops and run < RUN:
+                return False
+        if by_column and cluster.rows is not None and rows < cluster.rows < len(loops):
+            rows = cluster.rows  # of which the sum goes over some
+        if (by_column and line.prim.name != "reduce_sum") or not cluster.ordered(order, rows):
             return False
         operand = self.operand(cluster, x)
         if type(operand) is not Step or operand.level != ELEMENT:
             return False
-        cluster.rows = rows
+        cluster.loops, cluster.rows = order, rows
         if by_column:
             cluster.sums.append((out, operand))
             cluster.variables[id(out)] = out
+            cluster.places[id(out)] = kept
             return True
-        place = tuple(i for i in range(rows) if x.shape[i] != 1)
-        self.add(
-            cluster, out, Step(out.name, line.prim.name, (operand,), np.dtype(out.dtype), ROW, site=line.site), place
-        )
+        op = OF_TRUTHS.get(line.prim.name, line.prim.name)
+        if op != line.prim.name and operand.dtype != bool:
+            operand = self.rounded(cluster, operand, x.dtype)
+            operand = Step("true", "not_equal", (operand, 0), np.dtype(bool), ELEMENT, site=line.site)
+            cluster.order.append(operand)
+        step = Step(out.name, op, (operand,), computed_in(out.dtype), ROW, site=line.site)
+        self.add(cluster, out, step, kept)
         return True
 
     def pick(self, cluster: Cluster, line: Line) -> bool:
         """Add the choice of one element of each row: the sum over the row of what is nothing but there."""
         (x, index), out = line.operands, line.results[0]
-        if not _indexed(x.shape, index, out.shape) or x.shape != cluster.space or str(out.dtype) not in _FLOATS:
+        if not _indexed(x.shape, index, out.shape) or x.shape != cluster.space or str(out.dtype) not in FLOATS:
             return False
         before = dict(cluster.reads)
         element = self.operand(cluster, x)
@@ -347,7 +400,7 @@ class _Fusion:
         if there is None:
             cluster.reads = before
             return False
-        dtype = np.dtype(out.dtype)
+        dtype = computed_in(out.dtype)
         chosen = Step("chosen", "where", (there, element, 0.0), dtype, ELEMENT, site=line.site)
         cluster.order.append(chosen)
         step = Step(out.name, "reduce_sum", (chosen,), dtype, ROW, site=line.site)
@@ -357,7 +410,7 @@ class _Fusion:
     def place(self, cluster: Cluster, line: Line) -> bool:
         """Add rows of zeros with one element each."""
         (x, index), out = line.operands, line.results[0]
-        if not _indexed(out.shape, index, getattr(x, "shape", ())) or str(out.dtype) not in _FLOATS:
+        if not _indexed(out.shape, index, getattr(x, "shape", ())) or str(out.dtype) not in FLOATS:
             return False
         before = dict(cluster.reads)
         element = self.on_rows(cluster, x)
@@ -365,19 +418,47 @@ class _Fusion:
         if there is None:
             cluster.reads = before
             return False
-        step = Step(out.name, "where", (there, element, 0.0), np.dtype(out.dtype), ELEMENT, site=line.site)
+        step = Step(out.name, "where", (there, element, 0.0), computed_in(out.dtype), ELEMENT, site=line.site)
         self.add(cluster, out, step, tuple(i for i, n in enumerate(out.shape) if n != 1))
+        return True
+
+    def first(self, cluster: Cluster, line: Line) -> bool:
+        """Add where in a row its extremum is, at first: the least of the positions at which an element is that, or NaN."""
+        x, out = line.operands[0], line.results[0]
+        loops = _loops(x.shape)
+        along_rows = len(loops) > 1 and line.params["axis"] == -1 and loops[-1] == len(x.shape) - 1 and 0 not in x.shape
+        if not along_rows or x.shape != cluster.space or str(x.dtype) not in REDUCED["reduce_max"]:
+            return False
+        if not cluster.ordered(loops, len(loops) - 1) or len(cluster.order) >= LIMIT:
+            return False
+        element = self.operand(cluster, x)
+        if type(element) is not Step or element.level != ELEMENT:
+            return False
+        cluster.loops, cluster.rows = loops, len(loops) - 1
+        element = self.rounded(cluster, element, x.dtype)
+        truth, number, site = np.dtype(bool), np.dtype(out.dtype), line.site
+        top = Step("top", line.prim.name.replace("arg", "reduce_"), (element,), element.dtype, ROW, site=site)
+        hit = Step("hit", "equal", (element, top), truth, ELEMENT, site=site)
+        steps = [top, hit]
+        if element.dtype.kind == "f":
+            lost = Step("lost", "isnan", (element,), truth, ELEMENT, site=site)
+            hit = Step("hit", "logical_or", (hit, lost), truth, ELEMENT, site=site)
+            steps += [lost, hit]
+        position = Step("position", "position_in_row", (), number, ELEMENT)
+        chosen = Step("chosen", "where", (hit, position, np.iinfo(number).max), number, ELEMENT, site=site)
+        cluster.order += [*steps, position, chosen]
+        self.add(cluster, out, Step(out.name, "reduce_min", (chosen,), number, ROW, site=site), loops[:-1])
         return True
 
     def there(self, cluster: Cluster, index: Any) -> Step | None:
         """Whether an element is the one of its row that the index names."""
-        rows = len(cluster.space) - 1
-        if cluster.rows not in (None, rows) or len(cluster.order) >= LIMIT:
+        loops = _loops(cluster.space)
+        if not cluster.ordered(loops, len(loops) - 1) or len(cluster.order) >= LIMIT:
             return None
         wanted = self.on_rows(cluster, index)
         if type(wanted) is not Step:
             return None
-        cluster.rows = rows
+        cluster.loops, cluster.rows = loops, len(loops) - 1
         dtype = np.dtype(index.dtype)
         position = Step("position", "position_in_row", (), dtype, ELEMENT)
         cluster.order.append(position)
@@ -448,15 +529,13 @@ class _Fusion:
         written = [v for k, v in cluster.variables.items() if k in self.needed]
         if not written:
             return None
-        rank = len(cluster.space)
-        rows = cluster.rows if cluster.rows is not None else 0
-        inner = tuple(i for i in range(rows, rank) if cluster.space[i] != 1)
+        loops = cluster.loops if cluster.loops is not None else _loops(cluster.space)
+        rows = cluster.rows or 0
         sums = {id(v): s for v, s in cluster.sums}
-        places = [read.axes for _, read in cluster.reads.values()]
-        places += [inner if id(v) in sums else cluster.places[id(v)] for v in written]
-        groups = _groups(cluster.space, rows, places)
+        places = [read.axes for _, read in cluster.reads.values()] + [cluster.places[id(v)] for v in written]
+        groups = _groups(cluster.space, loops, rows, places)
         index = {axis: g for g, group in enumerate(groups) for axis in group}
-        outer = sum(1 for g in groups if g[0] < rows)
+        outer = sum(1 for g in groups if g[0] in loops[:rows])
         names = _Names()
         kernel = LoopKernel("kernel", len(groups), outer)
         arguments: list[tuple[Array, Any, tuple[int, ...]]] = []
@@ -482,8 +561,7 @@ class _Fusion:
             kernel.steps.append(step)
         for v in written:
             step = sums.get(id(v)) or cluster.steps[id(v)]
-            axes = inner if id(v) in sums else cluster.places[id(v)]
-            kernel.writes.append((step, array(v, axes, f"out_{v.name}", True)))
+            kernel.writes.append((step, array(v, cluster.places[id(v)], f"out_{v.name}", True)))
         kernel.turns()
         kernel.keep_dear()
         for a in kernel.arrays[len(arguments) :]:
@@ -491,6 +569,8 @@ class _Fusion:
         kernel.given = [g for g in range(len(groups)) if not any(g in a.axes for a in kernel.arrays)]
         sizes = [int(np.prod([cluster.space[i] for i in groups[g]])) for g in kernel.given]
         spans = [int(np.prod([cluster.space[i] for i in g])) for g in groups]
+        if kernel.turned:
+            sizes += [0, spans[0]]
         return KernelCall(kernel, arguments, sizes, spans[0] if spans else 1, int(np.prod(spans)))
 
 
@@ -503,15 +583,19 @@ class _Names:
         return f"{wish}_{n}"
 
 
-def _groups(space: Sequence[int], rows: int, places: Sequence[Axes]) -> list[list[int]]:
-    """The axes of the index space in runs that all places have or lack together; sizes of 1 left out."""
+def _loops(space: Sequence[int]) -> Axes:
+    """The axes that are not of size 1."""
+    return tuple(i for i, n in enumerate(space) if n != 1)
+
+
+def _groups(space: Sequence[int], loops: Axes, rows: int, places: Sequence[Axes]) -> list[list[int]]:
+    """The loops in runs of axes that follow each other in memory, and that all places have or lack together."""
     groups: list[list[int]] = []
     previous: Any = None
-    for axis, n in enumerate(space):
-        if n == 1:
-            continue
-        has = (axis < rows, *(axis in p for p in places))
-        if has == previous:
+    for k, axis in enumerate(loops):
+        has = (k < rows, *(axis in p for p in places))
+        last = groups[-1][-1] if groups else axis
+        if has == previous and last < axis and all(n == 1 for n in space[last + 1 : axis]):
             groups[-1].append(axis)
         else:
             groups.append([axis])
@@ -538,33 +622,3 @@ def _is_view(line: Line) -> bool:
     if name == "reshape" and type(line.operands[0]) is Variable:
         return [n for n in line.operands[0].shape if n != 1] == [n for n in line.results[0].shape if n != 1]
     return False
-
-
-def _is_map(line: Line) -> bool:
-    name, out = line.prim.name, line.results[0]
-    if str(out.dtype) not in _DTYPES or 0 in out.shape:
-        return False
-    if name == "cast":
-        x = line.operands[0]
-        return str(x.dtype) in _DTYPES and (str(x.dtype) not in _FLOATS or str(out.dtype) in _FLOATS | {"bool"})
-    return name in SCALARS and line.prim.kind == "elementwise" and not line.params
-
-
-def _allowed(line: Line, operands: Sequence[Any]) -> bool:
-    """Whether an expression has these operands: one dtype that it takes, and numbers that fit it."""
-    name = line.prim.name
-    if name == "cast":
-        return type(operands[0]) is Step
-    taken, _ = SCALARS[name]
-    given = list(operands)
-    dtypes = set()
-    if name == "where":
-        dtypes.add(str(line.results[0].dtype))
-        if type(given.pop(0)) is not Step:
-            return False
-    dtypes |= {str(o.dtype) for o in given if type(o) is Step}
-    if len(dtypes) != 1 or not dtypes <= taken:
-        return False
-    (dtype,) = dtypes
-    numbers = [o for o in given if type(o) is not Step]
-    return all(type(o) in (bool, int, float) and (dtype in _FLOATS or type(o) is not float) for o in numbers)

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad.backends import numba_kernels, parallel, recycled, select
+from gpugrad import dtypes
+from gpugrad.backends import half, numba_kernels, parallel, recycled, select
 from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.errors import beside
@@ -116,7 +117,12 @@ class _Writer:
         self.kept = plan.kept
         self.kernels = 0
         self.arena = _aligned_bytes(plan.memory.size)
-        self.globals: dict[str, Any] = {"empty": recycled.empty, "contiguous": np.ascontiguousarray}
+        self.globals: dict[str, Any] = {
+            "empty": recycled.empty,
+            "half": half.typed,
+            "bits": numba_kernels.bits,
+            "contiguous": np.ascontiguousarray,
+        }
         self.names: dict[int, str] = {}
         self.fixed: dict[int, Any] = {}
         """id of a variable -> the array of the plan's own memory that holds it, in every run."""
@@ -193,23 +199,26 @@ class _Writer:
         else:
             self.fresh.add(id(v))
             self.rows.add(id(v))
-            body.append(f"{self.name(v)} = empty({v.shape}, {self.held(np.dtype(v.dtype), v.dtype.name)})")
+            text = f"empty({v.shape}, {self.held(np.dtype(v.dtype), v.dtype.name)})"
+            body.append(f"{self.name(v)} = {f'half({text})' if dtypes.is_half(v.dtype) else text}")
 
     def slot(self, key: int, shape: tuple[int, ...], dtype: Any) -> Any:
         """A part of the arena."""
-        return np.ndarray(shape, dtype, self.arena, self.memory.offsets[key])
+        return half.typed(np.ndarray(shape, dtype, self.arena, self.memory.offsets[key]))
 
     def argument(self, x: Any, shape: tuple[int, ...]) -> str:
         if type(x) is not Variable:
-            return self.held(np.ascontiguousarray(x).reshape(shape), "c")
+            return self.held(numba_kernels.bits(np.ascontiguousarray(x).reshape(shape)), "c")
         there = self.fixed.get(id(x))
         if there is not None and there.flags.c_contiguous:
-            return self.held(there.reshape(shape), x.name)
+            return self.held(numba_kernels.bits(there.reshape(shape)), x.name)
         if id(x) in self.views and self.like(x).flags.c_contiguous:
             position, view = self.views[id(x)]
-            return self.view(position, view if shape == x.shape else lambda cell: view(cell).reshape(shape))
+            same = shape == x.shape and not dtypes.is_half(x.dtype)
+            return self.view(position, view if same else lambda cell: numba_kernels.bits(view(cell).reshape(shape)))
         text = self.operand(x) if id(x) in self.rows else f"contiguous({self.operand(x)})"
-        return text if x.shape == shape else f"{text}.reshape({shape})"
+        text = text if x.shape == shape else f"{text}.reshape({shape})"
+        return f"bits({text})" if dtypes.is_half(x.dtype) else text
 
     def view(self, position: int, view: Callable[[Any], Any]) -> str:
         """The name of a view of a cell."""
@@ -224,7 +233,7 @@ class _Writer:
         """An array laid out as the view of a cell is."""
         position, view = self.views[id(x)]
         cell = self.graph.inputs[position]
-        return view(np.empty(cell.shape, cell.dtype))
+        return view(half.typed(np.empty(cell.shape, cell.dtype)))
 
     def library(self, line: Line, body: list[str]) -> None:
         call = _implementation(line.prim, line.operands)

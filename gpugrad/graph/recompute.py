@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gpugrad import dtypes
 from gpugrad.codegen.loops import DEAR, ELEMENT, REDUCTIONS, Step
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class _Copy:
         cluster = self.cluster
         if new is None or len(self.added) > 1 or len(cluster.order) + len(self.made) > limit:
             return
+        dtype = self.old.base.dtype
+        if dtypes.is_half(dtype) and new.op != "read":  # what was read had been rounded
+            new = Step(new.name, f"round_{dtype}", (new,), new.dtype, new.level)
+            self.made.append(new)
         del cluster.reads[self.key]
         cluster.reads.update(self.added)
         for step in cluster.order:

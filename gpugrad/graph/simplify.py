@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.graph.ir import Graph, Line, Variable, live
 from gpugrad.ops.linear import permute, reshape
 from gpugrad.ops.promotion import WEAK
@@ -26,7 +27,9 @@ def uniform(x: Any) -> Any:
     """The number that a constant is throughout, as far as that is quickly seen; None otherwise."""
     if type(x) in WEAK:
         return x
-    if type(x) is Variable or not isinstance(x, np.ndarray | np.generic) or x.dtype.kind not in "biuf":
+    if type(x) is Variable or not isinstance(x, np.ndarray | np.generic):
+        return None
+    if x.dtype.kind not in "biuf" and not dtypes.is_half(x.dtype):
         return None
     if np.size(x) == 1 or (x.size > 0 and not any(x.strides)):
         return np.asarray(x).flat[0].item()

@@ -62,6 +62,18 @@ def floor(typing_context: Any, x: Any) -> Any:
 
 
 @intrinsic
+def ceil(typing_context: Any, x: Any) -> Any:
+    """The smallest integer not below x."""
+    return x(x), _call("llvm.ceil")
+
+
+@intrinsic
+def trunc(typing_context: Any, x: Any) -> Any:
+    """The integer part of x."""
+    return x(x), _call("llvm.trunc")
+
+
+@intrinsic
 def fabs(typing_context: Any, x: Any) -> Any:
     """|x|."""
     return x(x), _call("llvm.fabs")
@@ -111,7 +123,7 @@ def rounded_product(typing_context: Any, x: Any, y: Any) -> Any:
     """x · y, rounded: never fused with a sum, since what follows measures the rounding."""
 
     def of(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fmul(*arguments)
+        return builder.fmul(*arguments, flags=("arcp",))  # means nothing here, but Numba adds its flags where none are
 
     return x(x, x), of
 
@@ -262,13 +274,26 @@ def sum_error(x: Any, y: Any, rounded: Any) -> Any:
     return (x - (rounded - added)) + (y - added)
 
 
-@scalar
-def maximum(x: Any, y: Any) -> Any:
-    """The larger of two numbers; NaN if either is."""
-    return select((x >= y) | (x != x), x, y)
+def _extremum(name: str, order: str) -> Any:
+    """The larger or smaller of two numbers of one type; NaN if either is.
+
+    For floats the intrinsic is one that LLVM knows how to reduce with, in several lanes at once, which it does not know of
+    comparisons that keep NaN.
+    """
+
+    def typed(typing_context: Any, x: Any, y: Any) -> Any:
+        def of(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            if isinstance(x, types.Float):
+                return _call(name, 2)(context, builder, signature, arguments)
+            compare = builder.icmp_signed if getattr(x, "signed", False) else builder.icmp_unsigned
+            return builder.select(compare(order, *arguments), *arguments)
+
+        return x(x, x), of
+
+    return intrinsic(typed)
 
 
-@scalar
-def minimum(x: Any, y: Any) -> Any:
-    """The smaller of two numbers; NaN if either is."""
-    return select((x <= y) | (x != x), x, y)
+maximum = _extremum("llvm.maximum", ">")
+"""The larger of two numbers; NaN if either is."""
+minimum = _extremum("llvm.minimum", "<")
+"""The smaller of two numbers; NaN if either is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
 FAMILIES = {
@@ -38,7 +39,27 @@ def near_functions(name: str) -> tuple[Any, Any]:
     return getattr(module, f"{name}_near_f32"), getattr(module, f"{name}_near_f64")
 
 
-def choices() -> dict[str, Any]:
-    """``select(condition, x, y)``, ``maximum(x, y)`` and ``minimum(x, y)``, without a branch, for every dtype."""
-    base = importlib.import_module("gpugrad.kernels.scalar_math.base")
-    return {name: getattr(base, name) for name in ("select", "maximum", "minimum")}
+HELPERS = {
+    "base": ("select", "maximum", "minimum", "floor", "ceil", "trunc", "rint"),
+    "half": ("from_float16", "to_float16", "from_bfloat16", "to_bfloat16"),
+    "integers": (
+        "integer_floor_divide",
+        "integer_remainder",
+        "integer_fmod",
+        "integer_power",
+        "left_shift",
+        "right_shift",
+        *(f"to_{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64)),
+    ),
+    "complex_numbers": ("complex_multiply", "complex_divide", "exp_c64", "exp_c128"),
+}
+"""The modules of what expressions are made of beside functions of real numbers, for whatever dtype they are given."""
+
+_HELPERS = {name: module for module, names in HELPERS.items() for name in names}
+
+
+def helpers(names: Iterable[str]) -> dict[str, Any]:
+    """Those of ``names`` that are in :data:`HELPERS`, by their names: ``select(condition, x, y)``, ``maximum(x, y)`` …"""
+    found = [name for name in names if name in _HELPERS]
+    modules = {name: importlib.import_module(f"gpugrad.kernels.scalar_math.{_HELPERS[name]}") for name in found}
+    return {name: getattr(module, name) for name, module in modules.items()}
