@@ -1,4 +1,4 @@
-"""Settings of the process: ``gg.config.threads``, ``gg.config.fused_backward``."""
+"""Settings of the process: ``gg.config.threads``, ``gg.config.fused_backward``, ``gg.config.verify_graphs``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Config:
         self.fused_backward = True
         """Whether ``backward`` over large arrays runs as a compiled plan when its structure comes again. A plan rounds
         otherwise in the last place, and when it takes over depends on the compiler: turn it off where every bit counts.
+        """
+
+        self.verify_graphs = False
+        """Whether what is compiled is checked after each pass (well formed, every shape and dtype by its own rule), with a
+        GraphError where it is not. It takes as long as compiling, and is for those who work on the compiler or extend it.
         """
 
     @property

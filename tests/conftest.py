@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     select.register("strict", StrictBackend)
     select.activate(select.get("strict"))
+    gg.config.verify_graphs = True
     for name in config.getoption("--backend"):
         try:
             select.activate(select.get(name))

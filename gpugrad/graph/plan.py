@@ -15,9 +15,11 @@ import numpy as np
 
 from gpugrad.backends import numba_kernels, parallel, select
 from gpugrad.codegen.numba_printer import printed
+from gpugrad.config import config
 from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.simplify import simplified
+from gpugrad.graph.verify import verify_calls, verify_graph
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
@@ -35,6 +37,10 @@ class Plan:
     def __init__(self, graph: Graph) -> None:
         self.graph = simplified(graph)
         self.calls = fused(self.graph)
+        if config.verify_graphs:
+            verify_graph(graph)
+            verify_graph(self.graph, lean=True)
+            verify_calls(self.graph, self.calls)
         self.kernels = [c.kernel for c in self.calls if isinstance(c, KernelCall)]
         self._free: list[Callable[..., list[Any]]] = []
 
