@@ -70,9 +70,15 @@ def _kernel(call: KernelCall, known: dict[int, Any]) -> None:
     for a, x, _ in call.arguments:
         if a.written and not a.scratch:
             s = written[id(a)]
-            out = np.broadcast_to(found[id(s)], [1 if s.level != ELEMENT and i >= k.rows else n for i, n in enumerate(space)])
+            out = np.broadcast_to(
+                found[id(s)], [1 if s.level != ELEMENT and i >= k.rows else n for i, n in enumerate(space)]
+            )
             gone = tuple(i for i in range(k.axes) if i not in a.axes)
-            out = np.add.reduce(out, gone) if k.sums_rows(s, a) else out[tuple(0 if i in gone else slice(None) for i in range(k.axes))]
+            out = (
+                np.add.reduce(out, gone)
+                if k.sums_rows(s, a)
+                else out[tuple(0 if i in gone else slice(None) for i in range(k.axes))]
+            )
             known[id(x)] = np.asarray(out, s.dtype).reshape(x.shape)
 
 
@@ -89,7 +95,9 @@ def _step(s: Step, k: LoopKernel, space: Sequence[int], found: dict[int, Any], g
     operands = [found[id(o)] if type(o) is Step else o for o in s.operands]
     if s.op in _SUMS:
         inner = tuple(range(k.rows, k.axes))
-        whole = np.broadcast_to(operands[0], np.broadcast_shapes(operands[0].shape, [1] * k.rows + list(space[k.rows :])))
+        whole = np.broadcast_to(
+            operands[0], np.broadcast_shapes(operands[0].shape, [1] * k.rows + list(space[k.rows :]))
+        )
         return _SUMS[s.op].reduce(whole, inner, keepdims=True)
     if s.op == "cast":
         return cast(operands[0], dtype=s.dtype, source=operands[0].dtype)
