@@ -441,8 +441,6 @@ def draw(seed: int, compiled: bool = False) -> Program:
         if step is None:
             continue
         given = [values[k] for k in step.operands]
-        if any(v.numel() == 0 for v in given) and step.op not in EMPTY:
-            continue
         out = step.op.theirs(*given, **step.params)
         if not least <= out.numel() <= 64 or out.ndim > 3 or (out.numel() and not float(out.abs().max()) < 50):
             continue
@@ -461,6 +459,8 @@ def a_step(rng: Any, op: Op, shapes: list[Shape]) -> Step | None:
     """The operation on values of which the late ones are likelier; None if the shapes do not allow it."""
     likely = np.arange(1.0, len(shapes) + 1)
     operands = tuple(int(k) for k in rng.choice(len(shapes), op.arity, p=likely / likely.sum()))
+    if any(0 in shapes[k] for k in operands) and op not in EMPTY:
+        return None
     params = op.draw(rng, *[shapes[k] for k in operands])
     return None if params is None else Step(op, operands, params)
 

@@ -133,6 +133,8 @@ class _Fusion:
         self.items: list[Cluster | Line] = []
         self.position: dict[int, int] = {}
         """id of a variable -> the position of the item that computes it; -1 for inputs."""
+        self.last: dict[tuple[int, ...], int] = {}
+        """Index space -> the position of the last kernel over it."""
         self.views: dict[int, Line] = {}
         """id of a variable that is only another way to read one -> its line."""
         self.kept: list[Variable] = []
@@ -167,6 +169,7 @@ class _Fusion:
             cluster = Cluster(space)
             if join(cluster, line):
                 self.items.append(cluster)
+                self.last[space] = len(self.items) - 1
                 self.position[id(line.results[0])] = len(self.items) - 1
                 return
         self.items.append(line)
@@ -191,10 +194,8 @@ class _Fusion:
         """Kernels that the line may join: the one that computes the latest of its operands, and the last one of all."""
         latest = max((self.where(x) for x in line.operands), default=-1)
         out = [latest] if latest >= 0 and isinstance(self.items[latest], Cluster) else []
-        last = len(self.items) - 1
-        while last > latest and not (isinstance(item := self.items[last], Cluster) and item.space == space):
-            last -= 1
-        return [*out, last] if last > latest and last >= 0 else out
+        last = self.last.get(space, -1)
+        return [*out, last] if last > latest else out
 
     def read(self, x: Any, rank: int) -> Read | None:
         """How an operand is read in an index space of ``rank`` axes to which it broadcasts from the right."""
