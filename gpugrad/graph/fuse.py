@@ -373,7 +373,7 @@ class _Fusion:
     def there(self, cluster: Cluster, index: Any) -> Step | None:
         """Whether an element is the one of its row that the index names."""
         rows = len(cluster.space) - 1
-        if cluster.rows not in (None, rows) or len(cluster.order) >= LIMIT:
+        if cluster.rows not in (None, rows) or len(cluster.order) + 4 > LIMIT:  # two steps here, two of who asks
             return None
         wanted = self.on_rows(cluster, index)
         if type(wanted) is not Step:
