@@ -54,8 +54,13 @@ class Jitted:
                         return variant.result([value(o, EAGER, None) for o in outs])
         call, values = self._bound(args, kwargs)
         held = Held(call.cells)
-        variant = call.variant(held)
-        out = variant(values, held)
+        try:
+            variant = call.variant(held)
+            out = variant(values, held)
+        except BaseException:
+            held.end()
+            raise
+        held.end(used=variant.effects.entries)
         if len(data) == len(args) and not kwargs:
             quick = variant.quick(held)
             if quick is not None:
@@ -116,7 +121,10 @@ class Jitted:
     def _compiled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compiled:
         call, values = self._bound(args, kwargs)
         held = Held(call.cells)
-        return call.variant(held).compiled(values, held)
+        try:
+            return call.variant(held).compiled(values, held)
+        finally:
+            held.end()
 
 
 def _hashable(x: Any) -> bool:
