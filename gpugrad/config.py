@@ -1,4 +1,4 @@
-"""Settings of the process: ``gg.config.threads``, ``gg.config.fused_backward``."""
+"""Settings of the process: ``gg.config.threads``, ``gg.config.fused_backward``, ``gg.config.verify_graphs``."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ class Config:
         """Whether ``backward`` over large arrays, and operations on them that are formulas of others (gg.gelu, gg.softmax
         …), run compiled when they come again. That rounds otherwise in the last place, and when it begins depends on
         the compiler: turn it off where every bit counts.
+        """
+
+        self.verify_graphs = False
+        """Whether what is compiled is checked after each pass (well formed, every shape and dtype by its own rule), with a
+        GraphError where it is not. It takes as long as compiling, and is for those who work on the compiler or extend it.
         """
 
     @property

@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     select.register("strict", StrictBackend)
     select.activate(select.get("strict"))
+    gg.config.verify_graphs = True
     for name in config.getoption("--backend"):
         try:
             select.activate(select.get(name))
@@ -56,14 +57,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` run only where a CUDA backend was named, examples of gg.distributed only where MPI is; the
-    header says which is missing.
+    """Tests marked `gpu` run only where a CUDA backend was named, those marked `slow` only where a marker was (`-m slow`),
+    examples of gg.distributed only where MPI is; the header says which is missing.
     """
     cuda = any(select.get(name).device_kind == "cuda" for name in config.getoption("--backend"))
     left_out = [
         item
         for item in items
         if (not cuda and item.get_closest_marker("gpu"))
+        or (not config.getoption("markexpr") and item.get_closest_marker("slow"))
         or (not find_spec("mpi4py") and item.nodeid.startswith("gpugrad/distributed/"))
     ]
     if left_out:

@@ -66,6 +66,13 @@ class Program:
             total = total + gg.sum(v * w)
         return total
 
+    def outputs(self, *inputs: Any) -> tuple[Any, ...]:
+        """Run by gpugrad: the one number, and the last values as they are."""
+        values = list(inputs)
+        for step in self.steps:
+            values.append(step.op.ours(*[values[k] for k in step.operands], **step.params))
+        return gg.sum(values[-1] * self.weights[-1]), *values[-3:]
+
     def theirs(self, *inputs: Any) -> Any:
         """Run by PyTorch."""
         values = list(inputs)
@@ -359,6 +366,53 @@ PRODUCTS = [
     Op("det", 1, lambda x: gg.linalg.det(gg.tanh(x)), lambda x: torch.linalg.det(torch.tanh(x)), square),
     Op("cholesky", 1, lambda x: gg.linalg.cholesky(gg.tanh(x) @ gg.tanh(x).mT + our_eye(x, 1.0)), lambda x: torch.linalg.cholesky(torch.tanh(x) @ torch.tanh(x).mT + their_eye(x, 1.0)), square),
 ]  # fmt: skip
+
+
+def our_fill(x: Any, key: Any, value: float) -> Any:
+    out = x * 2.0
+    out[key] = value
+    out[key] += 0.5
+    return out + x
+
+
+def their_fill(x: Any, key: Any, value: float) -> Any:
+    out = x * 2.0
+    out[key] = value
+    out[key] += 0.5
+    return out + x
+
+
+def their_cond(x: Any, y: Any) -> Any:
+    return torch.sin(x) * y if x.sum() > 0 else x - y * 2.0
+
+
+def a_class(rng: Any, shape: Shape) -> Params | None:
+    """One of the last axis for each row."""
+    return {"target": rng.integers(0, shape[-1], shape[:-1])} if len(shape) >= 2 and shape[-1] > 1 else None
+
+
+def a_fill(rng: Any, shape: Shape) -> Params | None:
+    found = a_key(rng, shape) if shape and 0 not in shape else None
+    return None if found is None else {**found, "value": float(rng.normal())}
+
+
+def rows(rng: Any, shape: Shape) -> Params | None:
+    return {} if shape and shape[-1] > 1 else None
+
+
+COMPILED = [
+    Op("layer_norm", 1, gg.layer_norm, lambda x: torch.nn.functional.layer_norm(x, x.shape[-1:]), rows),
+    Op("cross_entropy", 1, lambda x, target: gg.cross_entropy(x, target, reduction="none", axis=-1), lambda x, target: -torch.log_softmax(x, -1).gather(-1, t(target)[..., None])[..., 0], a_class),
+    Op("attention", 2, lambda x, y: gg.softmax(x @ y.mT, axis=-1) @ y, lambda x, y: torch.softmax(x @ y.mT, -1) @ y, lambda rng, x, y: {} if len(x) == len(y) == 2 and x[-1] == y[-1] else None),
+    Op("dense", 2, lambda x, y: gg.tanh(x @ y + y[0]), lambda x, y: torch.tanh(x @ y + y[0]), lambda rng, x, y: {} if len(x) == len(y) == 2 and x[-1] == y[0] and y[0] > 0 else None),
+    Op("shared", 1, lambda x: (lambda e: e / (1.0 + e) + e * x - gg.sin(x) * e)(gg.exp(gg.tanh(x))), lambda x: (lambda e: e / (1.0 + e) + e * x - torch.sin(x) * e)(torch.exp(torch.tanh(x)))),
+    Op("centred", 1, lambda x: (x - gg.mean(x, axis=0)) * gg.sum(x, axis=-1, keepdims=True), lambda x: (x - x.mean(0)) * x.sum(-1, keepdim=True), lambda rng, s: {} if len(s) >= 2 and s[0] > 0 else None),
+    Op("fill", 1, our_fill, their_fill, a_fill),
+    Op("cond", 2, lambda x, y: gg.cond(gg.sum(x) > 0, lambda x, y: gg.sin(x) * y, lambda x, y: x - y * 2.0, x, y), their_cond, broadcastable),
+    Op("isfinite", 1, lambda x: gg.where(gg.isfinite(1.0 / gg.relu(x)), x, 0.5 * x), lambda x: torch.where(torch.isfinite(1.0 / torch.relu(x)), x, 0.5 * x)),
+    Op("steps", 1, lambda x: gg.astype(x > 0.1, gg.float64) * x + gg.astype(gg.cumsum(gg.astype(x > 0.0, gg.int64), axis=-1) % 3, gg.float64), lambda x: (x > 0.1).to(DTYPE) * x + (torch.cumsum((x > 0.0).to(torch.int64), -1) % 3).to(DTYPE), lambda rng, s: {} if s else None),
+    Op("ones", 1, lambda x: x * 1.0 + gg.zeros_like(x) - -(x / 1.0) + 0.0, lambda x: x + x),
+]  # fmt: skip
 FAMILIES = [ELEMENTWISE, REDUCTIONS, SHAPES, INDEXING, PRODUCTS]
 SHARES = [0.4, 0.17, 0.18, 0.12, 0.13]
 
@@ -369,32 +423,44 @@ AT_DISTANCE = 1e-4
 # ---- drawing programs -----------------------------------------------------------------------------------------------------
 
 
-def draw(seed: int) -> Program:
-    """The program of a seed."""
-    rng = np.random.default_rng(seed)
+def draw(seed: int, compiled: bool = False) -> Program:
+    """The program of a seed; ``compiled``: with more of what a compiler joins, sizes of 1, and arrays without elements."""
+    rng = np.random.default_rng([seed, 1] if compiled else seed)
+    families, shares, least = FAMILIES, SHARES, 1
+    if compiled:
+        families, shares = [*FAMILIES, COMPILED], [*(0.6 * s for s in SHARES), 0.4]
+        least = 0 if seed % 10 == 0 else 1
     inputs = [
-        rng.normal(size=tuple(rng.integers(1, 4, int(rng.integers(0, 4))))) for _ in range(int(rng.integers(2, 5)))
+        rng.normal(size=tuple(rng.integers(least, 4, int(rng.integers(0, 4))))) for _ in range(int(rng.integers(2, 5)))
     ]
     values = [torch.tensor(a) for a in inputs]
     steps: list[Step] = []
     while len(steps) < 4 + seed % 12:
-        family = FAMILIES[int(rng.choice(len(FAMILIES), p=SHARES))]
+        family = families[int(rng.choice(len(families), p=shares))]
         step = a_step(rng, family[int(rng.integers(len(family)))], [tuple(v.shape) for v in values])
         if step is None:
             continue
         given = [values[k] for k in step.operands]
         out = step.op.theirs(*given, **step.params)
-        if 0 < out.numel() <= 64 and out.ndim <= 3 and float(out.abs().max()) < 50 and smooth(step, given):
+        if not least <= out.numel() <= 64 or out.ndim > 3 or (out.numel() and not float(out.abs().max()) < 50):
+            continue
+        if smooth(step, given):
             steps.append(step)
             values.append(out)
     weights = [rng.normal(size=tuple(v.shape)) for v in values]
     return Program(inputs, steps, weights)
 
 
+EMPTY = [*ELEMENTWISE, REDUCTIONS[0], *SHAPES[1:8], PRODUCTS[0]]
+"""Operations that are drawn for arrays without elements, too."""
+
+
 def a_step(rng: Any, op: Op, shapes: list[Shape]) -> Step | None:
     """The operation on values of which the late ones are likelier; None if the shapes do not allow it."""
     likely = np.arange(1.0, len(shapes) + 1)
     operands = tuple(int(k) for k in rng.choice(len(shapes), op.arity, p=likely / likely.sum()))
+    if any(0 in shapes[k] for k in operands) and op not in EMPTY:
+        return None
     params = op.draw(rng, *[shapes[k] for k in operands])
     return None if params is None else Step(op, operands, params)
 
@@ -405,6 +471,12 @@ def smooth(step: Step, given: Sequence[Any]) -> bool:
     match step.op.name:
         case "relu" | "abs" | "sinc":  # at 0 PyTorch's second derivative of sinc is NaN
             gaps = x
+        case "isfinite":
+            gaps = x
+        case "steps":
+            gaps = torch.cat([(x - 0.1).reshape(-1), x.reshape(-1)])
+        case "cond":
+            gaps = x.sum()
         case "clip":
             gaps = torch.cat([(x + 0.5).reshape(-1), (x - 0.7).reshape(-1)])
         case "floor":

@@ -139,6 +139,13 @@ def test_compiled_by_numba(name: str, dtype: str) -> None:
         agree([gg.jit(gg.grad(total))(x)], [gg.grad(total)(x)], 10 * rtol, "gradient")
 
 
+def test_rows_of_one_element() -> None:
+    """What is kept between two passes over such a row is one number, which is an array all the same."""
+    x = gg.tensor([[2.0]])
+    close([gg.jit(lambda x: gg.softmax(x, axis=-1))(x)], [[[1.0]]])
+    close([gg.jit(lambda x: gg.exp(x) * gg.sum(gg.exp(x)))(gg.tensor(1.0))], [np.exp(2.0)])
+
+
 def test_special_values_keep_their_meaning() -> None:
     x = gg.tensor([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-320, -1e-320, 1e300])
     for f in (

@@ -154,6 +154,8 @@ class _Fusion:
         self.items: list[Cluster | Line] = []
         self.position: dict[int, int] = {}
         """id of a variable -> the position of the item that computes it; -1 for inputs."""
+        self.last: dict[tuple[int, ...], int] = {}
+        """Index space -> the position of the last kernel over it."""
         self.views: dict[int, Line] = {}
         """id of a variable that is only another way to read one -> its line."""
         self.kept: list[Variable] = []
@@ -188,6 +190,7 @@ class _Fusion:
             cluster = Cluster(space)
             if join(cluster, line):
                 self.items.append(cluster)
+                self.last[space] = len(self.items) - 1
                 self.position[id(line.results[0])] = len(self.items) - 1
                 return
         self.items.append(line)
@@ -214,10 +217,8 @@ class _Fusion:
         """Kernels that the line may join: the one that computes the latest of its operands, and the last one of all."""
         latest = max((self.where(x) for x in line.operands), default=-1)
         out = [latest] if latest >= 0 and isinstance(self.items[latest], Cluster) else []
-        last = len(self.items) - 1
-        while last > latest and not (isinstance(item := self.items[last], Cluster) and item.space == space):
-            last -= 1
-        return [*out, last] if last > latest and last >= 0 else out
+        last = self.last.get(space, -1)
+        return [*out, last] if last > latest else out
 
     def read(self, x: Any, rank: int) -> Read | None:
         """How an operand is read in an index space of ``rank`` axes to which it broadcasts from the right."""
@@ -453,7 +454,9 @@ class _Fusion:
     def there(self, cluster: Cluster, index: Any) -> Step | None:
         """Whether an element is the one of its row that the index names."""
         loops = _loops(cluster.space)
-        if not cluster.ordered(loops, len(loops) - 1) or len(cluster.order) >= LIMIT:
+        if (
+            not cluster.ordered(loops, len(loops) - 1) or len(cluster.order) + 4 > LIMIT
+        ):  # two steps here, two of who asks
             return None
         wanted = self.on_rows(cluster, index)
         if type(wanted) is not Step:
@@ -565,7 +568,9 @@ class _Fusion:
         kernel.turns()
         kernel.keep_dear()
         for a in kernel.arrays[len(arguments) :]:
-            arguments.append((a, None, tuple(int(np.prod([cluster.space[i] for i in groups[g]])) for g in a.axes)))
+            arguments.append(
+                (a, None, tuple(int(np.prod([cluster.space[i] for i in groups[g]])) for g in a.axes) or (1,))
+            )
         kernel.given = [g for g in range(len(groups)) if not any(g in a.axes for a in kernel.arrays)]
         sizes = [int(np.prod([cluster.space[i] for i in groups[g]])) for g in kernel.given]
         spans = [int(np.prod([cluster.space[i] for i in g])) for g in groups]

@@ -221,7 +221,8 @@ def _read_first(kernel: LoopKernel, read: Step, step: Step) -> bool:
         return False
     if step.level != ELEMENT:
         return True  # a row's numbers are read when the row begins, and written when it ends
-    return all(read not in kernel.needed_in(turn) for turn in range(step.turn + 1, kernel.passes))
+    before = kernel.steps.index(read) < kernel.steps.index(step)  # what is read and written as it is may come sooner
+    return before and all(read not in kernel.needed_in(turn) for turn in range(step.turn + 1, kernel.passes))
 
 
 def _aligned(n: int) -> int:

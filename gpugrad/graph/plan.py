@@ -18,12 +18,14 @@ from gpugrad import dtypes
 from gpugrad.backends import half, numba_kernels, parallel, recycled, select
 from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
+from gpugrad.config import config
 from gpugrad.errors import beside
 from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import ALIASES, ALIGNMENT, VIEWS, Update, planned, takes_out
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, used
+from gpugrad.graph.verify import verify_calls, verify_graph
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
@@ -66,7 +68,12 @@ class Plan:
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = simplified(graph)
         self.cells = cells
-        self.memory = planned(self.graph, fused(self.graph), updates)
+        calls = fused(self.graph)
+        if config.verify_graphs:
+            verify_graph(graph)
+            verify_graph(self.graph, lean=True)
+            verify_calls(self.graph, calls)
+        self.memory = planned(self.graph, calls, updates)
         self.kept = [k for k in range(len(graph.outputs)) if k not in {u.output for u in updates}]
         """The positions of the results that replace no cell."""
         tail = self.memory.calls[self.memory.tail :]

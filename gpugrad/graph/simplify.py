@@ -1,12 +1,15 @@
 """Simplification: what a graph computes twice, or for nothing, goes. NaN and infinity keep their meaning.
 
 A rule takes a line whose operands are simplified already and gives an operand that stands for its result, or lines of
-which the last computes it, or None where it does not apply. Only identities of floating-point arithmetic are rules: x · 1 is x for every x,
-where x + 0 is not (for -0) and x · 0 is not (for NaN and infinity).
+which the last computes it, or None where it does not apply. Only identities of floating-point arithmetic are rules:
+x · 1 is x for every x, where x + 0 is not (for -0) and x · 0 is not (for NaN and infinity). A line on constants alone
+is computed while compiling.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,12 +17,21 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
+from gpugrad.backends import select
 from gpugrad.graph.ir import Graph, Line, Variable, live
 from gpugrad.ops.linear import permute, reshape
 from gpugrad.ops.promotion import WEAK
 
-Made = dict[int, Line]
-"""id of a variable -> the line that computes it."""
+
+class Made(dict[int, Line]):
+    """id of a variable -> the line that computes it; and how often each is read in the graph that was given."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.reads = Counter(id(x) for line in graph.lines for x in line.operands)
+        self.reads.update(map(id, graph.outputs))
+
+
 Rule = Callable[[Line, Made], Any]
 
 
@@ -42,12 +54,17 @@ def _like(x: Any, line: Line) -> Any:
     return x if type(x) is Variable and x.shape == out.shape and x.dtype == out.dtype else None
 
 
+def _real(x: Any, line: Line) -> Any:
+    """The same, unless it is complex: (inf + 0j) · 1 is not itself, by NumPy's rule for products."""
+    return _like(x, line) if line.results[0].dtype.kind != "c" else None
+
+
 def _one_left(line: Line, made: Made) -> Any:
-    return _like(line.operands[1], line) if uniform(line.operands[0]) == 1 else None
+    return _real(line.operands[1], line) if uniform(line.operands[0]) == 1 else None
 
 
 def _one_right(line: Line, made: Made) -> Any:
-    return _like(line.operands[0], line) if uniform(line.operands[1]) == 1 else None
+    return _real(line.operands[0], line) if uniform(line.operands[1]) == 1 else None
 
 
 def _itself(line: Line, made: Made) -> Any:
@@ -59,13 +76,47 @@ def _by(name: str, x: Any, made: Made) -> Line | None:
     return found if found is not None and found.prim.name == name else None
 
 
-def _twice_negative(line: Line, made: Made) -> Any:
-    inner = _by("negative", line.operands[0], made)
-    return None if inner is None else inner.operands[0]
+def _twice(line: Line, made: Made) -> Any:
+    """The operand's operand, of an operation that undoes itself."""
+    inner = _by(line.prim.name, line.operands[0], made)
+    return None if inner is None or inner.params != line.params else _like(inner.operands[0], line)
 
 
-def _same_shape(line: Line, made: Made) -> Any:
-    return _like(line.operands[0], line)
+def _zero(x: Any, line: Line, sign: float) -> bool:
+    """Whether a constant is a zero of that sign, or any zero where the result has no signs of zero."""
+    number = uniform(x)
+    return number == 0 and (line.results[0].dtype.kind in "iu" or math.copysign(1.0, number) == sign)
+
+
+def _nothing_added(line: Line, made: Made) -> Any:
+    """x + -0 is x for every x, where x + 0 is 0 for -0."""
+    x, y = line.operands
+    return _real(x, line) if _zero(y, line, -1.0) else _real(y, line) if _zero(x, line, -1.0) else None
+
+
+def _nothing_subtracted(line: Line, made: Made) -> Any:
+    """x - 0 is x for every x, where x - -0 is 0 for -0."""
+    return _real(line.operands[0], line) if _zero(line.operands[1], line, 1.0) else None
+
+
+def _of_itself(line: Line, made: Made) -> Any:
+    x, y = line.operands
+    return _like(x, line) if x is y else None
+
+
+def _choice_made(line: Line, made: Made) -> Any:
+    condition, x, y = line.operands
+    known = uniform(condition)
+    if x is y:
+        return _like(x, line)
+    return None if known is None else _like(x if known else y, line)
+
+
+def _constant(line: Line, made: Made) -> Any:
+    """One number throughout takes no memory, and depends on nothing."""
+    out = line.results[0]
+    fill = select.on("cpu").full((), line.params["fill"], out.dtype)
+    return np.broadcast_to(fill, out.shape, subok=True)
 
 
 def _reshaped_twice(line: Line, made: Made) -> Any:
@@ -96,7 +147,9 @@ def _product_turned(line: Line, made: Made) -> Any:
     """(A B)ᵀ is Bᵀ Aᵀ: BLAS reads a transposed matrix as it is, where a result would have to be moved."""
     inner = _by("matmul", line.operands[0], made)
     rank = len(line.results[0].shape)
-    if inner is None or line.params["perm"] != (*range(-rank, -2), -1, -2)[-len(line.params["perm"]) :]:
+    if inner is None or made.reads[id(line.operands[0])] > 1:
+        return None  # who else reads it would have it computed twice
+    if line.params["perm"] != (*range(-rank, -2), -1, -2)[-len(line.params["perm"]) :]:
         return None
     if any(type(x) is not Variable or len(x.shape) != rank for x in inner.operands):
         return None
@@ -108,17 +161,32 @@ def _product_turned(line: Line, made: Made) -> Any:
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
+    "constant": (_constant,),
+    "add": (_nothing_added,),
+    "subtract": (_nothing_subtracted,),
     "multiply": (_one_left, _one_right),
     "masked_multiply": (_one_left, _one_right),
     "divide": (_one_right,),
-    "negative": (_twice_negative,),
+    "negative": (_twice,),
+    "logical_not": (_twice,),
+    "flip": (_twice,),
+    "conj": (_twice,),
+    "maximum": (_of_itself,),
+    "minimum": (_of_itself,),
+    "logical_and": (_of_itself,),
+    "logical_or": (_of_itself,),
+    "where": (_choice_made,),
     "positive": (_itself,),
     "stop": (_itself,),
     "cast": (_itself,),
-    "reshape": (_same_shape, _reshaped_twice),
+    "reshape": (_itself, _reshaped_twice),
     "permute": (_unmoved, _moved_twice, _product_turned),
 }
 """Primitive -> what is tried on its lines, in order."""
+
+
+FOLDED = 4096
+"""Elements that a result may have which is computed while compiling, since all its operands are constants."""
 
 
 def simplified(graph: Graph) -> Graph:
@@ -130,13 +198,13 @@ class _Simplifier:
     def __init__(self) -> None:
         self.stands: dict[int, Any] = {}
         """id of a variable -> what stands for it."""
-        self.made: Made = {}
         self.known: dict[Any, tuple[Variable, ...]] = {}
         self.lines: list[Line] = []
         self.taken: list[Line] = []
         """All lines there were: what goes by ids must outlive them."""
 
     def graph(self, graph: Graph) -> Graph:
+        self.made = Made(graph)
         for line in live(graph.lines, graph.outputs):
             self.take(line)
         outputs = [self.current(o) for o in graph.outputs]
@@ -157,6 +225,8 @@ class _Simplifier:
             if found is not None:
                 self.stands[id(given.results[0])] = found
                 return
+        if self.folded(line):
+            return
         key = _key(line)
         same = self.known.get(key) if key is not None else None
         if same is not None:
@@ -167,13 +237,29 @@ class _Simplifier:
         self.made.update((id(v), line) for v in line.results)
         self.lines.append(line)
 
+    def folded(self, line: Line) -> bool:
+        """Compute a line whose operands are all constants; whether it was one."""
+        if any(type(x) is Variable for x in line.operands):
+            return False
+        operands, shape = line.operands, line.results[0].shape
+        alike = line.prim.kind == "elementwise" and all(uniform(x) is not None for x in operands)
+        if alike:  # one number throughout: one is computed
+            operands = tuple(x.dtype.type(uniform(x)) if hasattr(x, "dtype") else x for x in operands)
+        elif sum(math.prod(v.shape) for v in line.results) > FOLDED:
+            return False
+        with np.errstate(all="ignore"):
+            found = line.prim(*operands, **line.params)
+        outs = found if line.prim.outputs else (np.broadcast_to(found, shape, subok=True) if alike else found,)
+        self.stands.update((id(v), x) for v, x in zip(line.results, outs, strict=True))
+        return True
+
 
 def _key(line: Line) -> Any:
     """What two lines that compute the same have in common; None for a line that is not compared."""
     key = (
         line.prim.name,
         tuple((type(x), repr(x)) if type(x) in WEAK else id(x) for x in line.operands),
-        tuple(line.params.items()),
+        tuple((k, type(x), repr(x) if type(x) is float else x) for k, x in line.params.items()),  # 0.0 == -0.0
     )
     try:
         hash(key)

@@ -22,7 +22,7 @@ from gpugrad.ops import elementwise as ew
 from gpugrad.ops.bilinear import matmul
 from gpugrad.ops.linear import cast, constant
 from gpugrad.ops.promotion import WEAK, promote
-from gpugrad.primitive import Primitive
+from gpugrad.primitive import Primitive, Shape
 
 
 class Symbol:
@@ -139,17 +139,21 @@ class Stage:
 
     def record(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Write down one primitive; the symbols of its results."""
-        shapes = prim.shape(*(getattr(a, "shape", ()) for a in args), **params)
-        given = _dtypes(prim, args, params)
-        if not prim.outputs:
-            shapes, given = (shapes,), (given,)
-        elif type(given) is not tuple:
-            given = (given,) * len(shapes)
-        results = tuple(Variable(prim.name, tuple(s), dtypes.dtype(d)) for s, d in zip(shapes, given, strict=True))
+        results = tuple(Variable(prim.name, shape, dtype) for shape, dtype in result_types(prim, args, params))
         operands = tuple(a.variable if type(a) is Symbol else a for a in args)
         self.graph.lines.append(Line(prim, operands, params, results, errors.user_site()))
         symbols = tuple(Symbol(v, self) for v in results)
         return symbols if prim.outputs else symbols[0]
+
+
+def result_types(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[tuple[Shape, Any], ...]:
+    """The shape and dtype of each result of a primitive on symbols, variables, arrays or numbers."""
+    shapes = prim.shape(*(getattr(a, "shape", ()) for a in args), **params)
+    given = _dtypes(prim, args, params)
+    if not prim.outputs:
+        return ((tuple(shapes), dtypes.dtype(given)),)
+    each = given if type(given) is tuple else (given,) * len(shapes)
+    return tuple((tuple(s), dtypes.dtype(d)) for s, d in zip(shapes, each, strict=True))
 
 
 def _dtypes(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -1,0 +1,177 @@
+"""What every graph and every list of calls must be, as code: run after each pass where ``gg.config.verify_graphs`` is set.
+
+GraphError says which line or kernel breaks which rule: a fault of the compiler, not of the program that it compiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NoReturn
+
+import numpy as np
+
+from gpugrad import dtypes, errors
+from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, LoopKernel, Step
+from gpugrad.graph.fuse import LIMIT, Call, KernelCall
+from gpugrad.graph.ir import Graph, Line, Variable, live
+from gpugrad.graph.stage import result_types
+
+Known = dict[int, Variable]
+
+
+def verify_graph(graph: Graph, *, lean: bool = False) -> None:
+    """Each value is defined once, before it is used, and is what its primitive says; ``lean``: no line is for nothing."""
+    known: Known = {}
+    for v in graph.inputs:
+        _define(known, v, "an input")
+    for line in graph.lines:
+        _line(line, known)
+        for v in line.results:
+            _define(known, v, f"{line.prim.name} at {line.site}")
+    _outputs(graph, known)
+    if lean and len(live(graph.lines, graph.outputs)) != len(graph.lines):
+        kept = {id(line) for line in live(graph.lines, graph.outputs)}
+        dead = next(line for line in graph.lines if id(line) not in kept)
+        _wrong(f"{dead.prim.name} at {dead.site} is computed, and nothing depends on it")
+
+
+def verify_calls(graph: Graph, calls: Sequence[Call]) -> None:
+    """The calls compute the outputs of a graph, in an order in which each comes after what it reads."""
+    known: Known = {}
+    for v in graph.inputs:
+        _define(known, v, "an input")
+    for call in calls:
+        what = f"kernel {call.kernel.name}" if isinstance(call, KernelCall) else f"{call.line.prim.name}, a call"
+        for x in call.operands:
+            _defined(known, x, what)
+        if isinstance(call, KernelCall):
+            _kernel_call(call)
+        else:
+            _line(call.line, known)
+        for v in call.results:
+            _define(known, v, what)
+    _outputs(graph, known)
+
+
+# ---- lines -----------------------------------------------------------------------------------------------------------
+
+
+def _line(line: Line, known: Known) -> None:
+    what = f"{line.prim.name} at {line.site}"
+    for x in line.operands:
+        _defined(known, x, what)
+    for name, value in line.params.items():
+        try:
+            hash(value)
+        except TypeError:
+            _wrong(f"{what}: the parameter {name} is a {type(value).__name__}, which has no hash")
+    said = tuple((v.shape, dtypes.dtype(v.dtype)) for v in line.results)
+    wanted = result_types(line.prim, line.operands, line.params)
+    if said != wanted:
+        _wrong(f"{what}: the results are {said}; by the primitive's own rule they are {wanted}")
+
+
+def _define(known: Known, v: Any, what: str) -> None:
+    if type(v) is not Variable:
+        _wrong(f"{what} defines {v!r}, which is no variable")
+    if id(v) in known:
+        _wrong(f"{what} defines {v.name} a second time")
+    known[id(v)] = v
+
+
+def _defined(known: Known, x: Any, what: str) -> None:
+    if type(x) is Variable and id(x) not in known:
+        _wrong(f"{what} reads {x.name}: {x.dtype}{list(x.shape)} before it is computed")
+
+
+def _outputs(graph: Graph, known: Known) -> None:
+    for k, o in enumerate(graph.outputs):
+        _defined(known, o, f"output {k}")
+
+
+def _wrong(text: str) -> NoReturn:
+    raise errors.GraphError(f"the compiler is wrong: {text}. Please report the function that was compiled")
+
+
+# ---- kernels ---------------------------------------------------------------------------------------------------------
+
+
+def _kernel_call(call: KernelCall) -> None:
+    """The arguments are those of the kernel, in shapes that agree on the size of each axis of its index space."""
+    k = call.kernel
+    _kernel(k)
+    if [id(a) for a, _, _ in call.arguments] != [id(a) for a in k.arrays] or (
+        len(call.sizes) != len(k.given) + 2 * k.turned  # and from where to where the first axis goes
+    ):
+        _wrong(f"{k.name} has {len(k.arrays)} arrays and {len(k.given)} sizes; others are passed")
+    spans: dict[int, int] = dict(zip(k.given, call.sizes, strict=False))
+    for a, x, shape in call.arguments:
+        if len(shape) != max(1, len(a.axes)) or (not a.axes and shape != (1,)):
+            _wrong(f"{k.name}: {a.name} has the axes {a.axes} and is passed as {shape}")
+        for axis, n in zip(a.axes, shape, strict=False):
+            if spans.setdefault(axis, n) != n:
+                _wrong(f"{k.name}: axis {axis} has {spans[axis]} elements, and {n} in {a.name}")
+        if a.scratch:
+            continue
+        if prod(shape) != prod(x.shape) or dtypes.dtype(x.dtype) != dtypes.dtype(a.dtype):
+            _wrong(f"{k.name}: {a.name} is {a.dtype}{list(shape)}, what is passed {x.dtype}{list(x.shape)}")
+        if a.written and type(x) is not Variable:
+            _wrong(f"{k.name} writes into {a.name}, a constant")
+    if sorted(spans) != list(range(k.axes)):
+        _wrong(f"{k.name} has {k.axes} axes, of which {sorted(spans)} have a size")
+    if call.elements != prod(spans.values()) or call.length != spans.get(0, 1):
+        _wrong(f"{k.name}: {call.elements} elements and a first axis of {call.length} are not those of {spans}")
+
+
+def _kernel(k: LoopKernel) -> None:
+    """Each step comes after its operands, at their level or within, and each array is written once or only read."""
+    if sum(1 for s in k.steps if s.op != "read") > LIMIT:
+        _wrong(f"{k.name} has {len(k.steps)} steps; at most {LIMIT} may be in one kernel")
+    if not 0 <= k.rows <= k.axes:
+        _wrong(f"{k.name} has {k.rows} axes of rows among {k.axes}")
+    arrays = {id(a): a for a in k.arrays}
+    names = [a.name for a in k.arrays] + [s.name for s in k.steps]
+    if len({*names}) != len(names):
+        _wrong(f"{k.name}: two of its names are the same")
+    for a in k.arrays:
+        if len({*a.axes}) != len(a.axes) or not all(0 <= axis < k.axes for axis in a.axes):
+            _wrong(f"{k.name}: {a.name} has the axes {a.axes} among {k.axes}")
+    there: set[int] = set()
+    for s in k.steps:
+        _step(k, s, there, arrays)
+        there.add(id(s))
+    into = [id(a) for _, a in k.writes]
+    kept = {id(a) for a in k.kept.values()}
+    for a in k.arrays:
+        times = into.count(id(a))
+        if times != (1 if a.written and not a.scratch else 0) or (a.scratch and id(a) not in kept):
+            _wrong(f"{k.name}: {a.name} is written {times} times")
+    for s, a in k.writes:
+        computed = (
+            np.dtype(np.float32) if dtypes.is_half(a.dtype) else dtypes.dtype(a.dtype)
+        )  # half is for memory alone
+        if id(s) not in there or dtypes.dtype(s.dtype) != computed:
+            _wrong(f"{k.name} writes {s.name}: {s.dtype} into {a.name}: {a.dtype}")
+        if s.level != ELEMENT and any(axis >= k.rows for axis in a.axes):
+            _wrong(f"{k.name} writes {s.name}, one for each row, into {a.name}, which has elements")
+
+
+def _step(k: LoopKernel, s: Step, there: set[int], arrays: dict[int, Any]) -> None:
+    if s.op == "read":
+        (a,) = s.operands
+        if id(a) not in arrays or a.written:
+            _wrong(f"{k.name}: {s.name} reads {a.name}, which is no argument to be read")
+        level = ELEMENT if any(x >= k.rows for x in a.axes) else s.level if a.axes else ONCE
+        if s.level != level:
+            _wrong(f"{k.name}: {s.name}, read along the axes {a.axes}, has the level {s.level}")
+        return
+    for o in s.operands:
+        if type(o) is not Step:
+            continue
+        if id(o) not in there:
+            _wrong(f"{k.name}: {s.name} is computed from {o.name}, which comes later")
+        if o.turn + (s.op in REDUCTIONS) > s.turn or (o.level > s.level and s.op not in REDUCTIONS):
+            _wrong(
+                f"{k.name}: {s.name} (pass {s.turn}) is computed from {o.name} (pass {o.turn}), which is not there yet"
+            )
