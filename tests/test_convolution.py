@@ -10,7 +10,9 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import errors
-from gpugrad.ops.windows import fold, unfold
+from gpugrad.backends import numpy_convolution
+from gpugrad.ops import convolution
+from gpugrad.ops.windows import count, fold, unfold
 
 
 def host(t: Any) -> Any:
@@ -361,3 +363,37 @@ def test_sizes_may_be_numpys(rng: Any) -> None:
     close(gg.max_pool2d(x, two).numpy(), gg.max_pool2d(x, 2).numpy())
     pads = np.array([[1, 0], [0, 1]])
     close(gg.conv2d(x, w, padding=pads, groups=2).numpy(), gg.conv2d(x, w, padding=pads.tolist(), groups=2).numpy())
+
+
+# ---- NumPy's way: a few items at a time, in runs that reach over edges ---------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_numpy_chunks(seed, monkeypatch):
+    """The quick forwards give what the general ones do, with several chunks and a last one that is smaller."""
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(numpy_convolution, "CHUNK", 400)
+    n = int(rng.integers(1, 4))
+    pick = lambda low, high: tuple(map(int, rng.integers(low, high, n)))
+    kernel, dilation, size = pick(1, 4), pick(1, 3), pick(5, 9)
+    stride = pick(1, 3) if seed % 3 == 0 else (1,) * n
+    padding = tuple(zip(pick(0, 3), pick(0, 3), strict=True))
+    groups, items = int(rng.integers(1, 3)), int(rng.integers(0, 8))
+    c, o = groups * int(rng.integers(1, 3)), groups * int(rng.integers(1, 4))
+    windows = count(size, kernel, stride, padding, dilation)
+    x, w = rng.normal(size=(items, c, *size)), rng.normal(size=(o, c // groups, *kernel))
+    g = rng.normal(size=(items, o, *windows))
+    if items and seed % 4 == 0:
+        x.flat[rng.integers(x.size)] = np.inf  # which windows beyond an edge must not spread
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    with np.errstate(invalid="ignore"):
+        for name, operands, more in (
+            ("conv", (x, w), {}),
+            ("conv_input", (g, w), {"size": size}),
+            ("conv_weight", (x, g), {"kernel": kernel}),
+        ):
+            quick = getattr(numpy_convolution, name)(*operands, **more, **how)
+            general = getattr(convolution, f"_{name}")(np, *operands, **more, **how)
+            assert quick.shape == general.shape
+            assert quick.dtype == general.dtype
+            np.testing.assert_allclose(quick, general, rtol=1e-9, atol=1e-11, err_msg=name)
