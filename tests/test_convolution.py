@@ -397,3 +397,31 @@ def test_numpy_chunks(seed, monkeypatch):
             assert quick.shape == general.shape
             assert quick.dtype == general.dtype
             np.testing.assert_allclose(quick, general, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+# ---- maxima of windows in compiled programs ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride"),
+    [
+        ((2, 3, 6, 8), (2, 2), (2, 2)), ((7, 9), (2, 3), (2, 4)), ((1, 5, 5), (3, 1), (3, 1)), ((0, 4, 4), (2, 2), (2, 2)),
+        ((4, 7), (2,), (3,)), ((128, 2048), (2,), (2,)), ((2, 5, 5), (2, 2), (1, 1)),
+    ],
+)  # fmt: skip
+def test_compiled_pool(dtype, shape, kernel, stride):
+    """Loops of a compiled program give what NumPy gives: with ties, NaN, a rest that no window has, several threads."""
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 3, shape).astype(dtype)
+    if numbers.size:
+        numbers.flat[rng.integers(numbers.size)] = np.nan
+    x, t = gg.tensor(numbers), gg.tensor(rng.normal(size=shape).astype(dtype))
+    pool = (gg.max_pool1d, gg.max_pool2d)[len(kernel) - 1]
+    f = lambda x: pool(x, kernel, stride)
+    weight = gg.tensor(rng.normal(size=f(x).shape).astype(dtype))
+    gradient = gg.grad(lambda x: gg.sum(f(x) * weight))
+    pushed = lambda x, t: gg.jvp(f, (x,), (t,))[1]
+    np.testing.assert_array_equal(host(gg.jit(f)(x)), host(f(x)))
+    np.testing.assert_allclose(host(gg.jit(gradient)(x)), host(gradient(x)), rtol=1e-6)
+    np.testing.assert_allclose(host(gg.jit(pushed)(x, t)), host(pushed(x, t)), rtol=1e-6, atol=1e-6)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad.backends import numba_kernels, parallel, select
+from gpugrad.backends import numba_kernels, numba_pooling, parallel, select
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
@@ -192,6 +192,8 @@ class _Writer:
 
 def _implementation(prim: Primitive, operands: Sequence[Any]) -> Callable[..., Any]:
     """What runs a primitive on arrays of these dtypes."""
+    if prim.name in numba_pooling.CALLS:
+        return numba_pooling.CALLS[prim.name]
     lead = operands[prim.leads]
     if type(lead) is not Variable:
         return prim.impl[type(lead)]
