@@ -7,6 +7,8 @@ where x + 0 is not (for -0) and x · 0 is not (for NaN and infinity).
 
 from __future__ import annotations
 
+import functools as ft
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -104,6 +106,52 @@ def _product_turned(line: Line, made: Made) -> Any:
     return [*lines, replace(inner, operands=tuple(turned), results=line.results)]
 
 
+def _product_of_rows(line: Line, made: Made) -> Any:
+    """Many matrices times one matrix are one product of all their rows, if those lie one after another."""
+    x, y = line.operands
+    if type(x) is not Variable or len(x.shape) < 3 or len(y.shape) != 2:
+        return None
+    if any(_by(name, x, made) is not None for name in ("permute", "expand", "slice_", "flip")):
+        return None
+    n = math.prod(x.shape[:-1])
+    out = line.results[0]
+    flat, rows = (
+        Variable(reshape.name, (n, x.shape[-1]), x.dtype),
+        Variable(line.prim.name, (n, out.shape[-1]), out.dtype),
+    )
+    return [
+        Line(reshape, (x,), {"to": flat.shape, "rank": len(x.shape)}, (flat,), line.site),
+        replace(line, operands=(flat, y), results=(rows,)),
+        Line(reshape, (rows,), {"to": out.shape, "rank": 2}, (out,), line.site),
+    ]
+
+
+def _moved_after(line: Line, made: Made) -> Any:
+    """What a map with numbers does to a transposed array it does to the array: there it joins what computed that."""
+    moved = [x for x in line.operands if type(x) is Variable]
+    inner = _by("permute", moved[0], made) if len(moved) == 1 else None
+    if inner is None or type(inner.operands[0]) is not Variable or line.prim.outputs:
+        return None
+    if any(type(x) is not Variable and (uniform(x) is None or np.ndim(x)) for x in line.operands):
+        return None
+    x, out = inner.operands[0], line.results[0]
+    if out.shape != moved[0].shape:
+        return None
+    there = Variable(out.name, x.shape, out.dtype)
+    operands = tuple(x if o is moved[0] else o for o in line.operands)
+    return [replace(line, operands=operands, results=(there,)), replace(inner, operands=(there,), results=(out,))]
+
+
+@ft.cache
+def _counted(n: int, dtype: Any) -> Any:
+    return np.arange(n, dtype=dtype)
+
+
+def _count(line: Line, made: Made) -> Any:
+    """Counting needs no run: all who count so far share one constant."""
+    return _counted(line.params["size"], line.results[0].dtype)
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "multiply": (_one_left, _one_right),
     "masked_multiply": (_one_left, _one_right),
@@ -114,8 +162,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "cast": (_itself,),
     "reshape": (_same_shape, _reshaped_twice),
     "permute": (_unmoved, _moved_twice, _product_turned),
+    "matmul": (_product_of_rows,),
+    "iota": (_count,),
 }
 """Primitive -> what is tried on its lines, in order."""
+MAPS: tuple[Rule, ...] = (_moved_after,)
+"""What is tried on the lines of every elementwise primitive, after that."""
 
 
 def simplified(graph: Graph) -> Graph:
@@ -145,7 +197,8 @@ class _Simplifier:
     def take(self, given: Line) -> None:
         self.taken.append(given)
         line = replace(given, operands=tuple(map(self.current, given.operands)))
-        for rule in RULES.get(line.prim.name, ()):
+        rules = RULES.get(line.prim.name, ())
+        for rule in (*rules, *MAPS) if line.prim.kind == "elementwise" else rules:
             found = rule(line, self.made)
             if type(found) is list:
                 for part in found:
