@@ -84,3 +84,12 @@ def test_counting_is_done_once():
     assert "iota" not in found
     assert found.count("less_equal") == 1
     agrees(f, X)
+
+
+def test_a_finite_number_needs_no_mask():
+    """What masks zero times infinity is a plain product where one factor is a number like 1/5."""
+    f = lambda x, g: gg.vjp(lambda x: gg.mean(x, axis=-1), x)[1](g)[0]
+    g = gg.tensor(RNG.normal(size=(3, 4)))
+    assert "masked_multiply" not in names(f, X, g)
+    special = gg.tensor(np.array([[0.0, -0.0, np.inf, np.nan]] * 3))
+    np.testing.assert_array_equal(np.asarray(gg.jit(f)(X, special)), np.asarray(f(X, special)))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad.graph.ir import Graph, Line, Variable, live
+from gpugrad.ops.elementwise import multiply
 from gpugrad.ops.linear import permute, reshape
 from gpugrad.ops.promotion import WEAK
 
@@ -33,6 +34,12 @@ def uniform(x: Any) -> Any:
     if np.size(x) == 1 or (x.size > 0 and not any(x.strides)):
         return np.asarray(x).flat[0].item()
     return None
+
+
+def _unmasked(line: Line, made: Made) -> Any:
+    """Nothing times a number other than zero is not a number, so there is nothing to mask."""
+    c = next((n for n in map(uniform, line.operands) if n is not None and n != 0 and math.isfinite(n)), None)
+    return None if c is None else [replace(line, prim=multiply)]
 
 
 def _like(x: Any, line: Line) -> Any:
@@ -154,7 +161,7 @@ def _count(line: Line, made: Made) -> Any:
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "multiply": (_one_left, _one_right),
-    "masked_multiply": (_one_left, _one_right),
+    "masked_multiply": (_one_left, _one_right, _unmasked),
     "divide": (_one_right,),
     "negative": (_twice_negative,),
     "positive": (_itself,),
