@@ -33,5 +33,6 @@ def test_table(benchmark, row, library, turn, prepared, figures):
         figure = benchmark.pedantic(call)
     else:
         benchmark(call)
-        figure = benchmark.stats.stats.median
-    figures.add(row, library, figure)
+        figure = benchmark.stats and benchmark.stats.stats.median
+    if figure is not None:  # as it is with --benchmark-disable, which only tries each call
+        figures.add(row, library, figure)
