@@ -157,10 +157,10 @@ def our_steps(model, x, y):
     optimizer = gg.optim.Adam(model.parameters(), lr=1e-3)
 
     def step(x, y):
-        optimizer.zero_grad()
         loss = gg.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
+        optimizer.zero_grad()  # last, so that no gradient outlives the step, as none does with JAX
         return loss
 
     return step, gg.tensor(x), gg.tensor(y)
@@ -179,10 +179,10 @@ def torch_step(make, data, compiled=False):
     x, y = map(torch.tensor, data())
 
     def step():
-        optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(run(x), y)
         loss.backward()
         optimizer.step()
+        optimizer.zero_grad()
         return loss.item()
 
     return step
