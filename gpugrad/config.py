@@ -27,8 +27,9 @@ class Config:
     def __init__(self) -> None:
         self._threads = 0
         self.fused_backward = True
-        """Whether ``backward`` over large arrays runs as a compiled plan when its structure comes again. A plan rounds
-        otherwise in the last place, and when it takes over depends on the compiler: turn it off where every bit counts.
+        """Whether ``backward`` over large arrays, and operations on them that are formulas of others (gg.gelu, gg.softmax
+        …), run compiled when they come again. That rounds otherwise in the last place, and when it begins depends on
+        the compiler: turn it off where every bit counts.
         """
 
     @property

@@ -197,6 +197,7 @@ def places_of(function: Function) -> tuple[list[Place], Place | None]:
     >>> [p.name for p in places_of(blend)[0]]
     ['x', 'y']
     """
+    function = inspect.unwrap(function)
     code, defaults = function.__code__, function.__defaults__ or ()  # inspect.signature would double the import time
     n, keyword_only = code.co_argcount, code.co_kwonlyargcount
     optional = {code.co_varnames[n - k - 1] for k, d in enumerate(reversed(defaults)) if d is None}

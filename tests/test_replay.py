@@ -11,12 +11,14 @@ from interpreted import interpreted
 
 import gpugrad as gg
 from gpugrad.backends import numba_kernels
+from gpugrad.ops import composition
 from gpugrad.transforms import replay
 
 
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(replay, "LARGE", 1)
+    monkeypatch.setattr(composition, "LARGE", 1)
+    monkeypatch.setattr(composition, "_compiled", None)
     monkeypatch.setattr(replay, "_plans", {})
     monkeypatch.setattr(numba_kernels, "_compiled", {})
     monkeypatch.setattr(numba_kernels, "_made", interpreted)
@@ -113,6 +115,6 @@ def test_it_can_be_turned_off() -> None:
 
 
 def test_small_programs_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "LARGE", 1 << 18)
+    monkeypatch.setattr(composition, "LARGE", 1 << 18)
     passes(lambda x: gg.sum(x * x), gg.tensor(np.ones(1000), requires_grad=True))
     assert not replay._plans

@@ -12,6 +12,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
+from gpugrad.ops.composition import composition
 from gpugrad.ops.elementwise import (
     abs,
     clip,
@@ -147,6 +148,7 @@ def _class_loss(
     return _as(_reduced(loss, "sum" if reduction == "sum" else "none"), _result(x, weight))
 
 
+@composition
 def cross_entropy(
     logits: Array, target: Array, weight: Array = None, ignore_index: int = -100, reduction: str = "mean",
     label_smoothing: float = 0.0, axis: int | None = None,
@@ -190,6 +192,7 @@ def cross_entropy(
     return _as(_reduced(-sum_of(terms, a), reduction), d)
 
 
+@composition
 def nll_loss(
     logp: Array, target: Array, weight: Array = None, ignore_index: int = -100, reduction: str = "mean",
     axis: int | None = None,
@@ -213,6 +216,7 @@ def nll_loss(
 # ---- distances ------------------------------------------------------------------------------------------------------
 
 
+@composition
 def mse_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
     """(x - target)². Raises ShapeError unless the shapes are equal or the target is one number.
 
@@ -226,6 +230,7 @@ def mse_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
     return narrowed(_reduced(d * d, reduction), half)
 
 
+@composition
 def l1_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
     """|x - target|; the derivative where they are equal is 0.
 
@@ -243,6 +248,7 @@ def _huber(d: Any, delta: float) -> Any:
     return near * (d - 0.5 * near)
 
 
+@composition
 def huber_loss(x: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
     """d² / 2 for a distance d up to ``delta``, ``delta`` (d - ``delta`` / 2) beyond (Huber, 1964).
 
@@ -257,6 +263,7 @@ def huber_loss(x: Array, target: Array, reduction: str = "mean", delta: float = 
     return _reduced(_huber(x - target, delta), reduction)
 
 
+@composition
 def smooth_l1_loss(x: Array, target: Array, reduction: str = "mean", beta: float = 1.0) -> Array:
     """d² / (2 ``beta``) for a distance d up to ``beta``, d - ``beta`` / 2 beyond; |d| for ``beta`` 0.
 
@@ -275,6 +282,7 @@ def smooth_l1_loss(x: Array, target: Array, reduction: str = "mean", beta: float
 # ---- probabilities --------------------------------------------------------------------------------------------------
 
 
+@composition
 def binary_cross_entropy_with_logits(
     x: Array, target: Array, weight: Array = None, pos_weight: Array = None, reduction: str = "mean"
 ) -> Array:
@@ -298,6 +306,7 @@ def _limited(log_of: Any, x: Any, inside: Any, instead: float) -> Any:
     return where(inside, maximum(log_of(where(inside, x, instead)), -100.0), -100.0)
 
 
+@composition
 def binary_cross_entropy(p: Array, target: Array, weight: Array = None, reduction: str = "mean") -> Array:
     """-target · log p - (1 - target) · log(1 - p), logarithms limited to -100 from below.
 
@@ -313,6 +322,7 @@ def binary_cross_entropy(p: Array, target: Array, weight: Array = None, reductio
     return _reduced(loss if weight is None else loss * _beside(weight, p), reduction)
 
 
+@composition
 def kl_div(logq: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
     """target · (log target - ``logq``): the divergence of q from the target, whose zeros count as 0.
 

@@ -10,6 +10,7 @@ from typing import Any
 from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
 from gpugrad.ops.bilinear import matmul, mT
+from gpugrad.ops.composition import composition
 from gpugrad.ops.elementwise import (
     abs,
     clip,
@@ -90,6 +91,7 @@ def _elu(x: Any, alpha: float, rate: float) -> Any:
     return where(positive, x, alpha * expm1(rest if rate == 1.0 else rest * rate))
 
 
+@composition
 def elu(x: Array, alpha: float = 1.0) -> Array:
     """x where it is positive, ``alpha`` (eˣ - 1) elsewhere (Clevert et al., 2016); the derivative at 0 is ``alpha``.
 
@@ -100,6 +102,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     return _elu(x, alpha, 1.0)
 
 
+@composition
 def celu(x: Array, alpha: float = 1.0) -> Array:
     """x where it is positive, ``alpha`` (e^(x / alpha) - 1) elsewhere (Barron, 2017); it is smooth at 0.
 
@@ -116,6 +119,7 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
+@composition
 def selu(x: Array) -> Array:
     """1.0507 · elu(x, 1.6733): keeps mean 0 and variance 1 (Klambauer et al., 2017).
 
@@ -126,6 +130,7 @@ def selu(x: Array) -> Array:
     return _SELU_SCALE * elu(x, _SELU_ALPHA)
 
 
+@composition
 def silu(x: Array) -> Array:
     """x · sigmoid(x), also called swish.
 
@@ -136,6 +141,7 @@ def silu(x: Array) -> Array:
     return x * sigmoid(x)
 
 
+@composition
 def mish(x: Array) -> Array:
     """x · tanh(softplus(x)) (Misra, 2019).
 
@@ -150,6 +156,7 @@ _SATURATED = 8.0
 """From here on the tanh in GELU is 1 in every precision, and the cube of an argument could only overflow."""
 
 
+@composition
 def gelu(x: Array, approximate: str = "none") -> Array:
     """x · Φ(x), Φ the normal distribution function; or with "tanh" its approximation (Hendrycks and Gimpel, 2016).
 
@@ -166,6 +173,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     raise errors.ArgumentError(f"gelu: approximate={approximate!r}; expected 'none' or 'tanh'")
 
 
+@composition
 def softsign(x: Array) -> Array:
     """x / (1 + |x|).
 
@@ -176,6 +184,7 @@ def softsign(x: Array) -> Array:
     return x / (1.0 + abs(x))
 
 
+@composition
 def log_sigmoid(x: Array) -> Array:
     """log(1 / (1 + e⁻ˣ)) = -softplus(-x), without overflow.
 
@@ -219,6 +228,7 @@ def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
     return x - restored(where(isfinite(top), top, 0.0), x.shape, axes, True)
 
 
+@composition
 def softmax(x: Array, axis: Axis = -1) -> Array:
     """eˣ / Σ eˣ over ``axis``, without overflow: positive numbers that add up to 1. Half precision is computed in float32.
 
@@ -234,6 +244,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     return narrowed(e * (1.0 / restored(reduce_sum(e, axis=axes), x.shape, axes, True)), half)
 
 
+@composition
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
     """log softmax(x) over ``axis``, precise where softmax is tiny. Half precision is computed in float32.
 
@@ -252,6 +263,7 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
 # ---- normalisation --------------------------------------------------------------------------------------------------
 
 
+@composition
 def layer_norm(x: Array, weight: Array = None, bias: Array = None, axis: Axis = -1, eps: float = 1e-5) -> Array:
     """x with mean 0 and variance 1 over ``axis``, times ``weight``, plus ``bias`` (Ba et al., 2016).
 
@@ -350,6 +362,7 @@ def _norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
     return where(moved, where(moved, total, 1.0) ** (1.0 / p), 0.0)
 
 
+@composition
 def normalize(x: Array, p: float = 2.0, axis: Axis = -1, eps: float = 1e-12) -> Array:
     """x divided by its ``p``-norm over ``axis``, or by ``eps`` where the norm is smaller.
 

@@ -193,7 +193,7 @@ class Program:
             moving = [k for k, o in enumerate(outs) if dtypes.is_inexact(o.dtype)]
             backward, saved = None, list(lower)
         else:
-            halves = self._halves_at(lower, tracked)
+            halves = self.halves_at(lower, tracked)
             found, n = halves.forward(lower), halves.results
             outs, saved, backward, moving = found[:n], [*found[n:], *lower], halves.backward, halves.moving
         like = [outs[k] for k in moving]
@@ -254,7 +254,7 @@ class Program:
             self.derived[key] = make()
         return self.derived[key]
 
-    def _halves_at(self, data: Sequence[Any], tracked: list[int]) -> Halves:
+    def halves_at(self, data: Sequence[Any], tracked: list[int]) -> Halves:
         """The forward program, with what the pullback reads as further results, and the pullback."""
         key = (dtypes.default(), tuple(tracked), *map(_kind, data))
         found = self.halves.get(key)

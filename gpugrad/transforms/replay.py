@@ -16,19 +16,19 @@ import numpy as np
 
 from gpugrad.config import config
 from gpugrad.graph.stage import Stage
+from gpugrad.ops import composition
 from gpugrad.trace import value
 from gpugrad.transforms.node import CALL, ITEM, LEAF, Leaf, Node
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import EAGER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from gpugrad.graph.ir import Graph
     from gpugrad.graph.plan import Plan
 
-LARGE = 1 << 18
-"""Elements of an operation's result from which on its backward pass is worth a look at the whole tape."""
 _KNOWN = 256
 """Structures that are remembered."""
 
@@ -36,8 +36,20 @@ _plans: dict[Any, Future[Plan | None] | None] = {}
 """Structure -> its plan, or the promise of one; None after its first pass."""
 
 
+def composed(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A composition of large arrays, compiled; None if that is not possible, or not yet."""
+    if not config.fused_backward:
+        return None
+    from gpugrad.transforms import composed
+
+    return composed.composed(f, args, kwargs)
+
+
+composition.attach(composed)
+
+
 @ft.cache
-def _compiler() -> ThreadPoolExecutor:
+def compiler() -> ThreadPoolExecutor:
     """The thread that compiles; begun, like the compiler's modules, when there is something to compile."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -62,7 +74,7 @@ def replayed(root: Node, seed: Any, retain: bool) -> dict[Any, Any] | None:
         return None
     promise = _plans[key]
     if promise is None:
-        _plans[key] = _compiler().submit(_compiled, structure.staged(seed))
+        _plans[key] = compiler().submit(_compiled, structure.staged(seed))
         return None
     plan = promise.result() if promise.done() else None
     if plan is None:
@@ -101,7 +113,7 @@ def _is_large(root: Node) -> bool:
             return False
         root = parent
         shape = root.shape
-        if shape and type(shape[0]) is int and math.prod(shape) >= LARGE:
+        if shape and type(shape[0]) is int and math.prod(shape) >= composition.LARGE:
             return True
     return False
 
