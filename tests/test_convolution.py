@@ -10,7 +10,9 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import errors
-from gpugrad.ops.windows import fold, unfold
+from gpugrad.backends import numpy_convolution
+from gpugrad.ops import convolution
+from gpugrad.ops.windows import count, fold, unfold
 
 
 def host(t: Any) -> Any:
@@ -361,3 +363,65 @@ def test_sizes_may_be_numpys(rng: Any) -> None:
     close(gg.max_pool2d(x, two).numpy(), gg.max_pool2d(x, 2).numpy())
     pads = np.array([[1, 0], [0, 1]])
     close(gg.conv2d(x, w, padding=pads, groups=2).numpy(), gg.conv2d(x, w, padding=pads.tolist(), groups=2).numpy())
+
+
+# ---- NumPy's way: a few items at a time, in runs that reach over edges ---------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_numpy_chunks(seed, monkeypatch):
+    """The quick forwards give what the general ones do, with several chunks and a last one that is smaller."""
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(numpy_convolution, "CHUNK", 400)
+    n = int(rng.integers(1, 4))
+    pick = lambda low, high: tuple(map(int, rng.integers(low, high, n)))
+    kernel, dilation, size = pick(1, 4), pick(1, 3), pick(5, 9)
+    stride = pick(1, 3) if seed % 3 == 0 else (1,) * n
+    padding = tuple(zip(pick(0, 3), pick(0, 3), strict=True))
+    groups, items = int(rng.integers(1, 3)), int(rng.integers(0, 8))
+    c, o = groups * int(rng.integers(1, 3)), groups * int(rng.integers(1, 4))
+    windows = count(size, kernel, stride, padding, dilation)
+    x, w = rng.normal(size=(items, c, *size)), rng.normal(size=(o, c // groups, *kernel))
+    g = rng.normal(size=(items, o, *windows))
+    if items and seed % 4 == 0:
+        x.flat[rng.integers(x.size)] = np.inf  # which windows beyond an edge must not spread
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    with np.errstate(invalid="ignore"):
+        for name, operands, more in (
+            ("conv", (x, w), {}),
+            ("conv_input", (g, w), {"size": size}),
+            ("conv_weight", (x, g), {"kernel": kernel}),
+        ):
+            quick = getattr(numpy_convolution, name)(*operands, **more, **how)
+            general = getattr(convolution, f"_{name}")(np, *operands, **more, **how)
+            assert quick.shape == general.shape
+            assert quick.dtype == general.dtype
+            np.testing.assert_allclose(quick, general, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+# ---- maxima of windows in compiled programs ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride"),
+    [
+        ((2, 3, 6, 8), (2, 2), (2, 2)), ((7, 9), (2, 3), (2, 4)), ((1, 5, 5), (3, 1), (3, 1)), ((0, 4, 4), (2, 2), (2, 2)),
+        ((4, 7), (2,), (3,)), ((128, 2048), (2,), (2,)), ((2, 5, 5), (2, 2), (1, 1)),
+    ],
+)  # fmt: skip
+def test_compiled_pool(dtype, shape, kernel, stride):
+    """Loops of a compiled program give what NumPy gives: with ties, NaN, a rest that no window has, several threads."""
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 3, shape).astype(dtype)
+    if numbers.size:
+        numbers.flat[rng.integers(numbers.size)] = np.nan
+    x, t = gg.tensor(numbers), gg.tensor(rng.normal(size=shape).astype(dtype))
+    pool = (gg.max_pool1d, gg.max_pool2d)[len(kernel) - 1]
+    f = lambda x: pool(x, kernel, stride)
+    weight = gg.tensor(rng.normal(size=f(x).shape).astype(dtype))
+    gradient = gg.grad(lambda x: gg.sum(f(x) * weight))
+    pushed = lambda x, t: gg.jvp(f, (x,), (t,))[1]
+    np.testing.assert_array_equal(host(gg.jit(f)(x)), host(f(x)))
+    np.testing.assert_allclose(host(gg.jit(gradient)(x)), host(gradient(x)), rtol=1e-6)
+    np.testing.assert_allclose(host(gg.jit(pushed)(x, t)), host(pushed(x, t)), rtol=1e-6, atol=1e-6)

@@ -85,6 +85,12 @@ FIRES: dict[str, tuple[Callable[..., Any], Sequence[Any], list[str]]] = {
         ["reshape"],
     ),
     "reshape: there and back": (lambda x: li.reshape(li.reshape(x, to=(2, 4), rank=1), to=(8,), rank=2), [SPECIAL], []),
+    "matmul: rows of many matrices": (
+        matmul,
+        [np.arange(12.0).reshape(2, 2, 3), SQUARE],
+        ["reshape", "matmul", "reshape"],
+    ),
+    "iota": (lambda x: ew.add(li.iota(x, size=8), x), [np.arange(8)], ["add"]),
     "permute: not at all": (lambda x: li.permute(x, perm=(-2, -1)), [GRID], []),
     "permute: there and back": (lambda x: li.permute(li.permute(x, perm=(-1, -2)), perm=(-1, -2)), [GRID], []),
     "permute: of a product": (

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad.backends.half import HalfArray
+from gpugrad.backends.numpy_convolution import conv, conv_input, conv_weight
 from gpugrad.backends.numpy_moves import MOVES, OVERRIDES
 from gpugrad.backends.numpy_selection import where
 from gpugrad.backends.reference import ReferenceBackend
@@ -47,6 +48,9 @@ class NumpyBackend(ReferenceBackend):
         super().__init__()
         self.overrides = {
             **OVERRIDES,
+            "conv": conv,
+            "conv_input": conv_input,
+            "conv_weight": conv_weight,
             "reduce_sum": _reduce_sum,
             "expand": _expand,
             "reshape": _reshape,

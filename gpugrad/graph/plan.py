@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
-from gpugrad.backends import half, numba_kernels, parallel, recycled, select
+from gpugrad.backends import half, numba_kernels, numba_pooling, parallel, recycled, select
 from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.config import config
@@ -324,6 +324,8 @@ def _neutral(kernel: LoopKernel) -> str:
 
 def _implementation(prim: Primitive, operands: Sequence[Any]) -> Callable[..., Any]:
     """What runs a primitive on arrays of these dtypes."""
+    if prim.name in numba_pooling.CALLS:
+        return numba_pooling.CALLS[prim.name]
     lead = operands[prim.leads]
     if type(lead) is not Variable:
         return prim.impl[type(lead)]

@@ -8,6 +8,7 @@ is computed while compiling.
 
 from __future__ import annotations
 
+import functools as ft
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import numpy as np
 from gpugrad import dtypes
 from gpugrad.backends import select
 from gpugrad.graph.ir import Graph, Line, Variable, live
+from gpugrad.ops.elementwise import multiply
 from gpugrad.ops.linear import permute, reshape
 from gpugrad.ops.promotion import WEAK
 
@@ -46,6 +48,12 @@ def uniform(x: Any) -> Any:
     if np.size(x) == 1 or (x.size > 0 and not any(x.strides)):
         return np.asarray(x).flat[0].item()
     return None
+
+
+def _unmasked(line: Line, made: Made) -> Any:
+    """Nothing times a number other than zero is not a number, so there is nothing to mask."""
+    c = next((n for n in map(uniform, line.operands) if n is not None and n != 0 and math.isfinite(n)), None)
+    return None if c is None else [replace(line, prim=multiply)]
 
 
 def _like(x: Any, line: Line) -> Any:
@@ -160,12 +168,58 @@ def _product_turned(line: Line, made: Made) -> Any:
     return [*lines, replace(inner, operands=tuple(turned), results=line.results)]
 
 
+def _product_of_rows(line: Line, made: Made) -> Any:
+    """Many matrices times one matrix are one product of all their rows, if those lie one after another."""
+    x, y = line.operands
+    if type(x) is not Variable or len(x.shape) < 3 or len(y.shape) != 2:
+        return None
+    if any(_by(name, x, made) is not None for name in ("permute", "expand", "slice_", "flip")):
+        return None
+    n = math.prod(x.shape[:-1])
+    out = line.results[0]
+    flat, rows = (
+        Variable(reshape.name, (n, x.shape[-1]), x.dtype),
+        Variable(line.prim.name, (n, out.shape[-1]), out.dtype),
+    )
+    return [
+        Line(reshape, (x,), {"to": flat.shape, "rank": len(x.shape)}, (flat,), line.site),
+        replace(line, operands=(flat, y), results=(rows,)),
+        Line(reshape, (rows,), {"to": out.shape, "rank": 2}, (out,), line.site),
+    ]
+
+
+def _moved_after(line: Line, made: Made) -> Any:
+    """What a map with numbers does to a transposed array it does to the array: there it joins what computed that."""
+    moved = [x for x in line.operands if type(x) is Variable]
+    inner = _by("permute", moved[0], made) if len(moved) == 1 else None
+    if inner is None or type(inner.operands[0]) is not Variable or line.prim.outputs:
+        return None
+    if any(type(x) is not Variable and (uniform(x) is None or np.ndim(x)) for x in line.operands):
+        return None
+    x, out = inner.operands[0], line.results[0]
+    if out.shape != moved[0].shape:
+        return None
+    there = Variable(out.name, x.shape, out.dtype)
+    operands = tuple(x if o is moved[0] else o for o in line.operands)
+    return [replace(line, operands=operands, results=(there,)), replace(inner, operands=(there,), results=(out,))]
+
+
+@ft.cache
+def _counted(n: int, dtype: Any) -> Any:
+    return np.arange(n, dtype=dtype)
+
+
+def _count(line: Line, made: Made) -> Any:
+    """Counting needs no run: all who count so far share one constant."""
+    return _counted(line.params["size"], line.results[0].dtype)
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "constant": (_constant,),
     "add": (_nothing_added,),
     "subtract": (_nothing_subtracted,),
     "multiply": (_one_left, _one_right),
-    "masked_multiply": (_one_left, _one_right),
+    "masked_multiply": (_one_left, _one_right, _unmasked),
     "divide": (_one_right,),
     "negative": (_twice,),
     "logical_not": (_twice,),
@@ -181,8 +235,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "cast": (_itself,),
     "reshape": (_itself, _reshaped_twice),
     "permute": (_unmoved, _moved_twice, _product_turned),
+    "matmul": (_product_of_rows,),
+    "iota": (_count,),
 }
 """Primitive -> what is tried on its lines, in order."""
+MAPS: tuple[Rule, ...] = (_moved_after,)
+"""What is tried on the lines of every elementwise primitive, after that."""
 
 
 FOLDED = 4096
@@ -216,7 +274,8 @@ class _Simplifier:
     def take(self, given: Line) -> None:
         self.taken.append(given)
         line = replace(given, operands=tuple(map(self.current, given.operands)))
-        for rule in RULES.get(line.prim.name, ()):
+        rules = RULES.get(line.prim.name, ())
+        for rule in (*rules, *MAPS) if line.prim.kind == "elementwise" else rules:
             found = rule(line, self.made)
             if type(found) is list:
                 for part in found:

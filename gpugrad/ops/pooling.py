@@ -7,8 +7,6 @@ from typing import Any
 
 from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import shape_of
-from gpugrad.ops.elementwise import masked_multiply
-from gpugrad.ops.linear import reduce_sum
 from gpugrad.ops.windows import (
     Pairs,
     Sizes,
@@ -18,9 +16,7 @@ from gpugrad.ops.windows import (
     padded,
     padded_size,
     sizes_of,
-    stacked,
     taps,
-    unfold,
 )
 from gpugrad.primitive import Primitive, Shape, linear, linearized
 from gpugrad.trace import Array
@@ -49,14 +45,40 @@ def _max_pool(xp: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, 
     return out
 
 
-def _max_weights(xp: Any, x: Any, out: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
-    n = len(kernel)
-    windows = out.shape[out.ndim - n :]
-    x = padded(xp, x, padding, _least(xp, x))
-    hits = stacked(xp, [x[tap] == out for tap in taps(windows, kernel, stride, dilation)], n)
-    hits = xp.astype(hits, out.dtype)
-    ties = xp.sum(hits, axis=-n - 1, keepdims=True, dtype=out.dtype)
-    return hits / xp.where(ties == 0, xp.ones_like(ties), ties)  # no tap equals a maximum that is NaN
+def _hits(xp: Any, x: Any, out: Any, **window: Any) -> tuple[list[Any], Any]:
+    """For every tap whether it is the maximum of its window, and how many are."""
+    windows = out.shape[out.ndim - len(window["kernel"]) :]
+    x = padded(xp, x, window["padding"], _least(xp, x))
+    hits = [x[tap] == out for tap in taps(windows, window["kernel"], window["stride"], window["dilation"])]
+    ties = xp.astype(hits[0], out.dtype)
+    for hit in hits[1:]:
+        ties = ties + xp.astype(hit, out.dtype)
+    return hits, xp.where(ties == 0, xp.ones_like(ties), ties)  # no tap equals a maximum that is NaN
+
+
+def _max_picked(xp: Any, t: Any, x: Any, out: Any, **window: Any) -> Any:
+    hits, ties = _hits(xp, x, out, **window)
+    t = padded(xp, t, window["padding"])
+    windows = out.shape[out.ndim - len(window["kernel"]) :]
+    nothing = xp.zeros((), dtype=t.dtype)
+    total = xp.zeros_like(out)
+    for hit, tap in zip(hits, taps(windows, window["kernel"], window["stride"], window["dilation"]), strict=True):
+        total = total + xp.where(hit, t[tap], nothing)
+    return total / ties
+
+
+def _max_spread(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
+    hits, ties = _hits(xp, x, out, **window)
+    n = len(window["kernel"])
+    size = x.shape[x.ndim - n :]
+    g = g / ties
+    nothing = xp.zeros((), dtype=g.dtype)
+    total = xp.zeros(x.shape[: x.ndim - n] + padded_size(size, window["padding"]), dtype=g.dtype)
+    for hit, tap in zip(
+        hits, taps(out.shape[out.ndim - n :], window["kernel"], window["stride"], window["dilation"]), strict=True
+    ):
+        total[tap] += xp.where(hit, g, nothing)
+    return total[inner(size, window["padding"])]
 
 
 def _max_pool_shape(s: Shape, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Shape:
@@ -64,23 +86,30 @@ def _max_pool_shape(s: Shape, *, kernel: Shape, stride: Shape, padding: Pairs, d
     return (*s[:-n], *count(s[-n:], kernel, stride, padding, dilation))
 
 
-max_weights: Primitive = linearized(
-    "max_weights",
-    None,
-    None,
-    operands="x out",
-    forward=_max_weights,
-    shape=lambda x, out, *, kernel, **_: (*out[: -len(kernel)], math.prod(kernel), *out[-len(kernel) :]),
-    doc="For every tap of every window its share of the maximum ``out``: 1, or an equal part where there are ties.",
+max_picked: Primitive = linear(
+    "max_picked",
+    lambda g, x, top, kernel, stride, padding, dilation: max_spread(
+        g, x, top, kernel=kernel, stride=stride, padding=padding, dilation=dilation
+    ),
+    operands="t x top",
+    forward=_max_picked,
+    shape=lambda t, x, top, **_: top,
+    doc="The element of ``t`` where each window of ``x`` has its maximum ``top``; the mean of them where there are ties.",
+)
+max_spread: Primitive = linear(
+    "max_spread",
+    lambda g, x, top, kernel, stride, padding, dilation: max_picked(
+        g, x, top, kernel=kernel, stride=stride, padding=padding, dilation=dilation
+    ),
+    operands="g x top",
+    forward=_max_spread,
+    shape=lambda g, x, top, **_: x,
+    doc="Every element of ``g`` put where its window of ``x`` has its maximum ``top``, in equal parts where there are ties.",
 )
 max_pool: Primitive = linearized(
     "max_pool",
-    lambda t, x, out, kernel, stride, padding, dilation: reduce_sum(
-        masked_multiply(
-            unfold(t, kernel=kernel, stride=stride, padding=padding, dilation=dilation),
-            max_weights(x, out, kernel=kernel, stride=stride, padding=padding, dilation=dilation),
-        ),
-        axis=(-len(kernel) - 1,),
+    lambda t, x, out, kernel, stride, padding, dilation: max_picked(
+        t, x, out, kernel=kernel, stride=stride, padding=padding, dilation=dilation
     ),
     forward=_max_pool,
     shape=_max_pool_shape,

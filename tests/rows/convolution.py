@@ -229,13 +229,18 @@ CASES = [
         lambda x: np.stack([x[:, 0], x[:, 1] / 2, x[:, 1] / 2, x[:, 2] / 2, x[:, 2] / 2], axis=-1),
     ),
     Case(
-        "max_weights",
-        lambda x: p.max_weights(
-            x, p.max_pool(x, **_SLIDING), **_SLIDING
-        ),
-        lambda rng: (np.array([1.0, 3.0, 3.0, 2.0]),),
-        lambda x: np.array([[0.0, 0.5, 1.0], [1.0, 0.5, 0.0]]),
-        argnums=(),
+        "max_picked",
+        lambda t, x: p.max_picked(t, x, p.max_pool(x, **_SLIDING), **_SLIDING),
+        lambda rng: (rng.normal(size=4), np.array([1.0, 3.0, 3.0, 2.0])),
+        lambda t, x: np.array([t[1], (t[1] + t[2]) / 2, t[2]]),
+        argnums=(0,),
+    ),
+    Case(
+        "max_spread",
+        lambda g, x: p.max_spread(g, x, p.max_pool(x, **_SLIDING), **_SLIDING),
+        lambda rng: (rng.normal(size=3), np.array([1.0, 3.0, 3.0, 2.0])),
+        lambda g, x: np.array([0.0, g[0] + g[1] / 2, g[1] / 2 + g[2], 0.0]),
+        argnums=(0,),
     ),
     Case("unfold", lambda x: unfold(x, **_WINDOW), _normal((2, 3, 4)), _unfolded),
     Case("fold", lambda x: fold(x, size=(3, 4), **_WINDOW), _normal((4, 2, 3)), _folded),
