@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import errors
+from gpugrad.config import config
 
 
 class NumbaKernel:
@@ -31,11 +32,18 @@ class NumbaKernel:
         if key not in self._ready:
             self._compile(given)
             self._ready.add(key)
+        if self._parallel():
+            import numba
+
+            numba.set_num_threads(min(config.threads, numba.config.NUMBA_NUM_THREADS))
         returned = self._dispatcher(*given)
         if returned is not None:
             raise errors.UnsupportedError(
                 f"kernel {self.name} returns something; expected it to write its results into its last {len(outputs)} parameters, and to return nothing"
             )
+
+    def _parallel(self) -> bool:
+        return bool(self._dispatcher.targetoptions.get("parallel"))
 
     def _argument(self, x: Any) -> Any:
         if not isinstance(x, np.ndarray | np.generic):

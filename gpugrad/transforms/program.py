@@ -9,6 +9,7 @@ wherever it stands.
 from __future__ import annotations
 
 import functools as ft
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,11 @@ from gpugrad.transforms.vectorize import vmap
 
 Values = list[Any]
 Call = Callable[[Values], Values]
+
+_staging = threading.RLock()
+"""Held while a program is made. One for all, since programs are made within others, and a fork has to wait for it."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_staging.acquire, after_in_parent=_staging.release, after_in_child=_staging.release)
 
 
 class _Keys(Draws):
@@ -123,7 +129,6 @@ class Program:
         self.compiled: dict[Any, Compiled] = {}
         self.halves: dict[Any, Halves] = {}
         self.derived: dict[Any, Program] = {}
-        self.lock = threading.RLock()
         self.seconds = 0.0
         """What compiling took."""
 
@@ -146,7 +151,7 @@ class Program:
         key = (state.floor < 0, dtypes.default(), *map(_kind, data))
         found = self.compiled.get(key)
         if found is None:
-            with self.lock:
+            with _staging:
                 found = self.compiled.get(key)
                 if found is None:
                     began = time.perf_counter()
@@ -235,7 +240,7 @@ class Program:
         key = (dtypes.default(), tuple(tracked), *map(_kind, data))
         found = self.halves.get(key)
         if found is None:
-            with self.lock:
+            with _staging:
                 found = self.halves.get(key)
                 if found is None:
                     began = time.perf_counter()
