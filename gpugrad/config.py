@@ -1,4 +1,4 @@
-"""Settings of the process: ``gg.config.threads``, ``gg.config.fused_backward``."""
+"""Settings of the process: ``gg.config.threads``, ``gg.config.fused_backward``, ``gg.config.retrace_limit``."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Config:
 
     def __init__(self) -> None:
         self._threads = 0
+        self._retraces: int | None = 16
         self.fused_backward = True
         """Whether ``backward`` over large arrays runs as a compiled plan when its structure comes again. A plan rounds
         otherwise in the last place, and when it takes over depends on the compiler: turn it off where every bit counts.
@@ -62,6 +63,21 @@ class Config:
 
         threadpool_limits(n, user_api="blas")
         self._threads = n
+
+    @property
+    def retrace_limit(self) -> int | None:
+        """For how many kinds of arguments a function of ``gg.jit`` is compiled before a warning (once for each
+        function) says what changes from call to call; None for no warning.
+        """
+        return self._retraces
+
+    @retrace_limit.setter
+    def retrace_limit(self, n: int | None) -> None:
+        if n is not None and (type(n) is not int or n < 1):
+            raise errors.ArgumentError(
+                f"config.retrace_limit={n!r}; expected an integer of at least 1, or None for no warning"
+            )
+        self._retraces = n
 
 
 config = Config()

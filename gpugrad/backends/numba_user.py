@@ -35,7 +35,8 @@ class NumbaKernel:
         if self._parallel():
             import numba
 
-            numba.set_num_threads(min(config.threads, numba.config.NUMBA_NUM_THREADS))
+            limit: int = vars(numba.config)["NUMBA_NUM_THREADS"]
+            numba.set_num_threads(min(config.threads, limit))
         returned = self._dispatcher(*given)
         if returned is not None:
             raise errors.UnsupportedError(

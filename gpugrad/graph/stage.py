@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools as ft
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -56,9 +57,22 @@ class Symbol:
         return int(np.prod(self.variable.shape, dtype=np.int64))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        self.check("a number is asked for")
         raise errors.TraceError(
-            f"the numbers of a {self.dtype}{list(self.shape)} were asked for at {errors.user_site()} (by if, while, float(), print, NumPy …), while its function is being compiled and they are not known. Use gg.where or gg.cond on it, make the argument static (static_argnums), or take it out of the compiled function"
+            f"the numbers of a {self.dtype}{list(self.shape)} were asked for at {errors.user_site()} (by if, while, float(), int(), NumPy …), while {self.stage.name} is being compiled and they are not known. Use gg.where or gg.cond on it, make the argument static (static_argnums), or take it out of the compiled function"
         )
+
+    def check(self, what: str) -> None:
+        """TraceError if it may not be computed with: its program is finished, or another thread's."""
+        stage = self.stage
+        if not stage.open:
+            raise errors.TraceError(
+                f"{what} at {errors.user_site()}: an operand was made while {stage.name} was being compiled, {stage.origin(self.variable)}, and kept by something outside of it. Return it from the function instead"
+            )
+        if threading.get_ident() != stage.thread:
+            raise errors.TraceError(
+                f"{what} at {errors.user_site()}: an operand stands for a value of {stage.name}, which another thread is compiling at this moment. While a function is compiled, what it reads and changes (parameters, optimizer state) is its own: call it once before threads share that, or hold a lock"
+            )
 
     __array__ = __bool__ = __float__ = __int__ = __complex__ = __index__ = __iter__ = __len__ = _refuse
 
@@ -100,9 +114,13 @@ def _logic(on_bool: Primitive, on_int: Primitive, x: Any, *more: Any) -> Any:
 class Stage:
     """A graph that is being written."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "a function") -> None:
+        self.name = name
+        """What is being compiled, to be named in messages."""
         self.graph = Graph()
         self.open = True
+        self.thread = threading.get_ident()
+        """The thread in which the function runs."""
         self.fresh: list[Callable[[], Any]] = []
         """What makes the further inputs, anew for each run, in the order in which they were asked for."""
         self.after: list[Callable[[], None]] = []
@@ -124,6 +142,13 @@ class Stage:
             if key is not None:
                 self._hosted[key] = found
         return found
+
+    def origin(self, variable: Variable) -> str:
+        """Where a variable was made: the user's line."""
+        for line in reversed(self.graph.lines):
+            if any(v is variable for v in line.results):
+                return f"by {line.prim.name} at {errors.beside(line.site)}"
+        return f"as its argument {variable.name}"
 
     def finish(self, outputs: Sequence[Any]) -> Graph:
         """The graph that gives ``outputs``: symbols, or arrays that are constant."""
@@ -197,11 +222,14 @@ class StagingBackend(Backend):
             promoted = promote(prim, args) if prim.same else None
             if promoted is not None:
                 return prim(*promoted, **params)
-            stage = next(a.stage for a in args if type(a) is Symbol)
-            if not stage.open or any(type(a) is Symbol and a.stage is not stage for a in args):
-                raise errors.TraceError(
-                    f"{prim.name} at {errors.user_site()}: an operand was made while a function was being compiled, and kept by something outside of it. Return it from the function instead"
-                )
+            symbols = [a for a in args if type(a) is Symbol]
+            stage = symbols[0].stage
+            for a in symbols:
+                a.check(prim.name)
+                if a.stage is not stage:
+                    raise errors.TraceError(
+                        f"{prim.name} at {errors.user_site()}: its operands belong to {stage.name} and to {a.stage.name}, which is being compiled, too. Pass what the inner one needs as an argument"
+                    )
             return stage.record(prim, args, params)
 
         return staged

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import trace
+from gpugrad import errors, trace
 from gpugrad.trace import value
 from gpugrad.transforms.lift import stopped
 from gpugrad.transforms.node import Leaf
@@ -166,6 +166,7 @@ class Held:
             if type(x) is trace.Tensor and x._trace is EAGER and id(x) not in places:
                 places[id(x)] = len(self.tensors)
                 self.tensors.append(x)
+        self.before = [t._data for t in self.tensors]
         self.pattern = tuple([places.get(id(x), -1) for x in self.contents])
         """Which tensor is in which slot."""
         self.grads = [t.grad for t in self.tensors]
@@ -247,7 +248,13 @@ class Held:
         effects.values = [v for part in new for v in part]
 
     def put(self, effects: Effects, values: Sequence[Any]) -> None:
-        """Let the cells become what a program gave for them."""
+        """Let the cells become what a program gave for them. GraphError if one was given another value meanwhile."""
+        for k in effects.data:
+            t = self.tensors[k]
+            if t._data is not self.before[k]:
+                raise errors.GraphError(
+                    f"a tensor of shape {t.shape} that a compiled function reads and updates was changed by something else (another thread, a callback) while the function ran; nothing was updated, since one of the two changes would be lost. Let one thread at a time run what changes it: hold a lock"
+                )
         given = iter(values)
         for k in effects.data:
             self.tensors[k]._data = next(given)._data

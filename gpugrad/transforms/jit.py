@@ -16,7 +16,8 @@ from gpugrad.trace import state, value
 from gpugrad.transforms.cells import Cells, Effects, Held
 from gpugrad.transforms.functional import argument_names, argument_positions, function_name
 from gpugrad.transforms.lift import as_value, stopped
-from gpugrad.transforms.program import Compiled, Program, Values
+from gpugrad.transforms.program import Compiled, Made, Program, Values
+from gpugrad.transforms.retraces import Retraces
 from gpugrad.transforms.tape import EAGER
 
 
@@ -28,6 +29,7 @@ class Jitted:
         self.static = static_argnums
         self._programs: dict[Any, _Call] = {}
         self._quick: dict[Any, tuple[Compiled, _Variant]] = {}
+        self._retraces = Retraces(function_name(f))
         ft.update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -46,10 +48,13 @@ class Jitted:
                 if found is not None:
                     compiled, variant = found
                     return variant.result([value(o, EAGER, None) for o in compiled(data)])
+        before = Made.count
         call, values = self._bound(args, kwargs)
         held = Held(call.cells)
         variant = call.variant(held)
         out = variant(values, held)
+        if Made.count != before:
+            self._note(call, args, kwargs)
         if len(data) == len(args) and not kwargs and call.cells.none:
             self._quick[tuple(key)] = variant.program.at(data), variant
         return out
@@ -73,6 +78,12 @@ class Jitted:
         if found is None:
             found = self._programs[key] = _Call(self.f, tree, dynamic, [x for _, x in kept], static, fixed)
         return found, values
+
+    def _note(self, call: _Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        fixed = call.static.items()
+        leaves = pytree.leaves(([None if k in call.static else a for k, a in enumerate(args)], kwargs))
+        names = argument_names(self.f, len(args))
+        self._retraces.note([*call.paths, *(names[k] for k, _ in fixed)], [*leaves, *(x for _, x in fixed)])
 
     @property
     def seconds(self) -> float:
@@ -128,7 +139,9 @@ class _Call:
         arguments, keywords = tree.children
         roots = argument_names(f, len(arguments.children))
         paths = [p for name, t in zip(roots, arguments.children, strict=True) for p in pytree.paths(t, name)]
-        paths += pytree.paths(keywords)
+        paths += [re.sub(r"^\['(\w+)'\]", r"\1", p) for p in pytree.paths(keywords)]
+        self.paths = paths
+        """The names of all leaves, as a user would write them."""
         self.names = [re.sub(r"\W+", "_", p).strip("_") for p, d in zip(paths, dynamic, strict=True) if d]
 
     def variant(self, held: Held) -> _Variant:

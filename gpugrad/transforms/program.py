@@ -43,6 +43,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_staging.acquire, after_in_parent=_staging.release, after_in_child=_staging.release)
 
 
+class Made:
+    """How many programs have been made, in this process: whoever wonders whether a call made one looks before and after."""
+
+    count = 0
+
+
 class _Keys(Draws):
     """Keys of random numbers as further arguments of a program, drawn anew at each call."""
 
@@ -60,6 +66,7 @@ class Compiled:
     """A graph with its plan, and what Python does around it at each call."""
 
     def __init__(self, graph: Graph, stage: Stage | None = None) -> None:
+        Made.count += 1
         self.fresh = stage.fresh if stage is not None else []
         self.after = stage.after if stage is not None else []
         self.plan = Plan(graph).ready()
@@ -77,7 +84,7 @@ class _Staging:
     """A program that is being written down: its arguments, then its keys and whatever else it takes."""
 
     def __init__(self, like: Sequence[Any], names: Sequence[str], what: str) -> None:
-        self.stage = Stage()
+        self.stage = Stage(what)
         self.what = what
         self.keys = _Keys(state.draws, self.stage)
         self.arguments = [self.input(x, name) for x, name in zip(like, names, strict=True)]
