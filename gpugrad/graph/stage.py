@@ -29,12 +29,14 @@ from gpugrad.primitive import Primitive
 class Symbol:
     """An array that is not there yet: its shape, its dtype, and the graph that it is a variable of."""
 
-    __slots__ = ("stage", "variable")
+    __slots__ = ("stage", "variable", "weak")
     __array_ufunc__ = None  # NumPy's operators leave a symbol to its own
 
-    def __init__(self, variable: Variable, stage: Stage) -> None:
+    def __init__(self, variable: Variable, stage: Stage, weak: bool = False) -> None:
         self.variable = variable
         self.stage = stage
+        self.weak = weak
+        """Whether it stands for a Python number, which takes the dtype of what it meets."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -126,12 +128,14 @@ class Stage:
         self.after: list[Callable[[], None]] = []
         """What is to be done after each run."""
         self._hosted: dict[Any, Symbol] = {}
+        self._of_numbers: list[Line] = []
+        """What is computed from Python numbers alone: it comes first, so as not to stand between lines that fuse."""
 
-    def input(self, shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
-        """A symbol for an argument."""
+    def input(self, shape: tuple[int, ...], dtype: Any, name: str, weak: bool = False) -> Symbol:
+        """A symbol for an argument; a ``weak`` one for a Python number."""
         variable = Variable(name, tuple(shape), np.dtype(dtype))
         self.graph.inputs.append(variable)
-        return Symbol(variable, self)
+        return Symbol(variable, self, weak)
 
     def host(self, key: Any, fresh: Callable[[], Any], shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
         """A symbol for an array that Python makes before each run: a key, the learning rate. One for each ``key``."""
@@ -145,7 +149,7 @@ class Stage:
 
     def origin(self, variable: Variable) -> str:
         """Where a variable was made: the user's line."""
-        for line in reversed(self.graph.lines):
+        for line in (*self.graph.lines, *self._of_numbers):
             if any(v is variable for v in line.results):
                 return f"by {line.prim.name} at {errors.beside(line.site)}"
         return f"as its argument {variable.name}"
@@ -153,6 +157,7 @@ class Stage:
     def finish(self, outputs: Sequence[Any]) -> Graph:
         """The graph that gives ``outputs``: symbols, or arrays that are constant."""
         self.graph.outputs = [o.variable if type(o) is Symbol else o for o in outputs]
+        self.graph.lines[:0] = self._of_numbers
         self.open = False
         return self.graph
 
@@ -166,8 +171,10 @@ class Stage:
             given = (given,) * len(shapes)
         results = tuple(Variable(prim.name, tuple(s), dtypes.dtype(d)) for s, d in zip(shapes, given, strict=True))
         operands = tuple(a.variable if type(a) is Symbol else a for a in args)
-        self.graph.lines.append(Line(prim, operands, params, results, errors.user_site()))
-        symbols = tuple(Symbol(v, self) for v in results)
+        lines = self._of_numbers if all(a.weak for a in args if type(a) is Symbol) else self.graph.lines
+        lines.append(Line(prim, operands, params, results, errors.user_site()))
+        weak = prim.kind == "elementwise" and all(_is_number(a) or (type(a) is Symbol and a.weak) for a in args)
+        symbols = tuple(Symbol(v, self, weak and v.dtype.kind == "f") for v in results)
         return symbols if prim.outputs else symbols[0]
 
 

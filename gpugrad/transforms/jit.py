@@ -12,10 +12,12 @@ import numpy as np
 from gpugrad import dtypes, errors, pytree, trace
 from gpugrad.backends import select
 from gpugrad.graph.ir import Graph
-from gpugrad.trace import state, value
+from gpugrad.graph.stage import stage_of
+from gpugrad.trace import raw_of, state, value
 from gpugrad.transforms.cells import Cells, Effects, Held
 from gpugrad.transforms.functional import argument_names, argument_positions, function_name
 from gpugrad.transforms.lift import as_value, stopped
+from gpugrad.transforms.numbers import alike
 from gpugrad.transforms.program import Compiled, Made, Program, Values
 from gpugrad.transforms.retraces import Retraces
 from gpugrad.transforms.tape import EAGER
@@ -29,6 +31,8 @@ class Jitted:
         self.static = static_argnums
         self._programs: dict[Any, _Call] = {}
         self._quick: dict[Any, tuple[Compiled, _Variant]] = {}
+        self._numbers: dict[Any, _Call | None] = {}
+        """Structure of arguments -> its program for any floats among them; None after the first of them."""
         self._retraces = Retraces(function_name(f))
         ft.update_wrapper(self, f, updated=())
 
@@ -49,9 +53,7 @@ class Jitted:
                     compiled, variant = found
                     return variant.result([value(o, EAGER, None) for o in compiled(data)])
         before = Made.count
-        call, values = self._bound(args, kwargs)
-        held = Held(call.cells)
-        variant = call.variant(held)
+        call, values, held, variant = self._prepared(args, kwargs)
         out = variant(values, held)
         if Made.count != before:
             self._note(call, args, kwargs)
@@ -76,8 +78,45 @@ class Jitted:
                 f"jit of {function_name(self.f)}: an argument of type {type(odd).__name__} is no array, and not hashable; expected arrays, tensors and containers of them, and for what is static something hashable"
             ) from None
         if found is None:
+            found, values = self._for_any_numbers(leaves, key, values)
+        if found is None:
             found = self._programs[key] = _Call(self.f, tree, dynamic, [x for _, x in kept], static, fixed)
         return found, values
+
+    def _for_any_numbers(self, leaves: Sequence[Any], key: Any, values: Values) -> tuple[_Call | None, Values]:
+        """The program that takes floats as arguments, and its arguments; None where floats are constants."""
+        tree, dynamic, kept, static, fixed = key
+        floats = [not d and type(x) is float for x, d in zip(leaves, dynamic, strict=True)]
+        if not any(floats) or dtypes.default() != np.float64:
+            return None, values
+        rest = tuple(k for k in kept if k[0] is not float)
+        family = tree, dynamic, tuple(floats), rest, static, fixed
+        if family not in self._numbers:
+            self._numbers[family] = None  # a first number: it may be the only one
+            return None, values
+        found = self._numbers[family]
+        if found is None:
+            either = [d or f for d, f in zip(dynamic, floats, strict=True)]
+            found = _Call(self.f, tree, either, [x for _, x in rest], static, fixed, floats)
+            self._numbers[family] = found
+        if found.refused:
+            return None, values
+        given = iter(values)
+        return found, [
+            value(np.asarray(x), EAGER, None) if f else next(given)
+            for x, d, f in zip(leaves, dynamic, floats, strict=True)
+            if d or f
+        ]
+
+    def _prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Values, Held, _Variant]:
+        """What runs for these arguments, with the cells as they are."""
+        while True:
+            call, values = self._bound(args, kwargs)
+            held = Held(call.cells)
+            variant = call.variant(held)
+            if not call.weak or variant.takes_numbers(values, held):
+                return call, values, held, variant
+            call.refused = True
 
     def _note(self, call: _Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         fixed = call.static.items()
@@ -104,9 +143,8 @@ class Jitted:
         return str(self._compiled(args, kwargs).plan)
 
     def _compiled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compiled:
-        call, values = self._bound(args, kwargs)
-        held = Held(call.cells)
-        return call.variant(held).compiled(values, held)
+        _, values, held, variant = self._prepared(args, kwargs)
+        return variant.compiled(values, held)
 
 
 def _hashable(x: Any) -> bool:
@@ -128,12 +166,17 @@ class _Call:
         kept: Sequence[Any],
         static: Sequence[int],
         fixed: Sequence[Any],
+        floats: Sequence[bool] = (),
     ) -> None:
         self.f = f
         self.tree = tree
         self.dynamic = dynamic
         self.kept = kept
         self.static = dict(zip(static, fixed, strict=True))
+        self.weak = frozenset(k for k, f in enumerate(f for f, d in zip(floats, dynamic, strict=False) if d) if f)
+        """The positions, among the arrays, of those that are Python floats to the function."""
+        self.refused = False
+        """Whether the function turned out to need them as constants."""
         self.cells = Cells(f)
         self.variants: dict[Any, _Variant] = {}
         arguments, keywords = tree.children
@@ -174,7 +217,9 @@ class _Variant:
         self.constants: dict[int, Any] = {}
         """Results that are no arrays, by their position."""
         names = [*call.names, *(f"cell_{k}" for k in range(len(held.values)))]
-        self.program = Program(self.flat, function_name(call.f), names)
+        self.program = Program(self.flat, function_name(call.f), names, call.weak)
+        self._taken: dict[Any, bool] = {}
+        """Kinds of arguments -> whether floats among them may be arguments."""
 
     def __call__(self, values: Values, held: Held) -> Any:
         cells = held.values
@@ -194,9 +239,30 @@ class _Variant:
         """What runs on arrays like these."""
         return self.program.at([v._data for v in [*values, *held.values]])
 
+    def takes_numbers(self, values: Values, held: Held) -> bool:
+        """Whether the function computes the same where floats among its arguments are not known as where they are."""
+        like = [*values, *held.values]
+        key = tuple([(v.shape, v.dtype) for v in like])
+        if key not in self._taken:
+            numbers = {k: float(raw_of(values[k])) for k in self.call.weak}
+            try:
+                known, results = self.program.staged(like, weak=False), (self.out_tree, self.constants)
+                unknown, others = self.program.staged(like, weak=True), (self.out_tree, self.constants)
+                self._taken[key] = bool(results == others) and alike(known, unknown, numbers)
+            except _Differentiable:
+                self.differentiable = True
+                return self.takes_numbers(values, held)
+            except Exception:  # it asked for a number; or it fails in any case, and will say so with the number known
+                self._taken[key] = False
+        return self._taken[key]
+
     def flat(self, values: Values) -> Values:
         """The function on a flat list: its arguments and cells, its results and what became of the cells."""
         n = len(self.call.names)
+        if self.call.weak:
+            values = [
+                float(v) if k in self.call.weak and stage_of(raw_of(v)) is None else v for k, v in enumerate(values)
+            ]
         args, kwargs = self.call.arguments(values[:n])
         with self.held.standing(values[n:]) as effects:
             outs, self.out_tree = pytree.flatten(self.call.f(*args, **kwargs))

@@ -11,7 +11,7 @@ import functools as ft
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,14 +36,11 @@ _WIDTHS = {"b": {1}, "i": {1, 2, 4, 8}, "u": {1, 2, 4, 8}, "f": {4, 8}, "c": {8,
 """Kind of dtype -> bytes of those that Numba computes with on the CPU."""
 
 
-class Like:
+class Like(NamedTuple):
     """What is known of an array before anything runs: its shape and dtype."""
 
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, shape: Shape, dtype: Any) -> None:
-        self.shape = shape
-        self.dtype = dtype
+    shape: Shape
+    dtype: Any
 
     def __repr__(self) -> str:
         return f"{self.dtype}{list(self.shape)}"

@@ -23,7 +23,7 @@ from gpugrad.backends import select
 from gpugrad.graph.ir import Graph, Variable, live
 from gpugrad.graph.plan import Plan
 from gpugrad.graph.stage import Stage
-from gpugrad.trace import Draws, Trace, drawing, state, value
+from gpugrad.trace import Draws, Trace, drawing, raw_of, state, value
 from gpugrad.transforms.batch import Batch
 from gpugrad.transforms.calls import _newest, _recorded
 from gpugrad.transforms.forward import Forward
@@ -83,15 +83,15 @@ class Compiled:
 class _Staging:
     """A program that is being written down: its arguments, then its keys and whatever else it takes."""
 
-    def __init__(self, like: Sequence[Any], names: Sequence[str], what: str) -> None:
+    def __init__(self, like: Sequence[Any], names: Sequence[str], what: str, weak: frozenset[int]) -> None:
         self.stage = Stage(what)
         self.what = what
         self.keys = _Keys(state.draws, self.stage)
-        self.arguments = [self.input(x, name) for x, name in zip(like, names, strict=True)]
+        self.arguments = [self.input(x, n, k in weak) for k, (x, n) in enumerate(zip(like, names, strict=True))]
 
-    def input(self, like: Any, name: str) -> Any:
+    def input(self, like: Any, name: str, weak: bool = False) -> Any:
         """One more argument."""
-        return value(self.stage.input(like.shape, dtypes.of(like), name), EAGER, None)
+        return value(self.stage.input(like.shape, dtypes.of(like), name, weak), EAGER, None)
 
     def finish(self, outs: Sequence[Any]) -> Graph:
         """The graph that gives ``outs``. TraceError if one belongs to a derivative that was begun outside."""
@@ -128,11 +128,13 @@ class Halves:
 class Program:
     """See the module's description."""
 
-    def __init__(self, function: Call, name: str, names: Sequence[str]) -> None:
+    def __init__(self, function: Call, name: str, names: Sequence[str], weak: frozenset[int] = frozenset()) -> None:
         self.function = function
         self.name = name
         self.names = names
         """What to call the arguments."""
+        self.weak = weak
+        """The positions of those that are Python numbers to the function."""
         self.compiled: dict[Any, Compiled] = {}
         self.halves: dict[Any, Halves] = {}
         self.derived: dict[Any, Program] = {}
@@ -162,12 +164,21 @@ class Program:
                 found = self.compiled.get(key)
                 if found is None:
                     began = time.perf_counter()
-                    staging = _Staging(data, self.names, self.name)
+                    staging = _Staging(data, self.names, self.name, self.weak)
                     with drawing(staging.keys):
                         outs = self.function(staging.arguments)
                     found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage)
                     self.seconds += time.perf_counter() - began
         return found
+
+    def staged(self, like: Sequence[Any], weak: bool) -> Graph:
+        """The graph for arguments like these, not compiled; Python numbers are variables if ``weak``, else constants."""
+        with _staging:
+            staging = _Staging(like, self.names, self.name, self.weak)
+            given = [like[k] if k in self.weak and not weak else a for k, a in enumerate(staging.arguments)]
+            with drawing(staging.keys):
+                outs = self.function(given)
+            return staging.stage.finish([raw_of(o) for o in outs])
 
     # ---- reverse mode -------------------------------------------------------------------------------------------------
 
@@ -235,7 +246,9 @@ class Program:
     def _pull_program(self, tracked: tuple[int, ...], moving: tuple[int, ...]) -> Program:
         n = len(self.names)
         names = [*self.names, *(f"d_{k}" for k in moving)]
-        return Program(lambda vs: self._linearized(vs[:n], tracked)[2](vs[n:]), f"pullback of {self.name}", names)
+        return Program(
+            lambda vs: self._linearized(vs[:n], tracked)[2](vs[n:]), f"pullback of {self.name}", names, self.weak
+        )
 
     def _derived(self, key: Any, make: Callable[[], Program]) -> Program:
         if key not in self.derived:
@@ -256,7 +269,7 @@ class Program:
         return found
 
     def _split(self, data: Sequence[Any], tracked: list[int]) -> Halves:
-        staging = _Staging(data, self.names, f"{self.name}, differentiated")
+        staging = _Staging(data, self.names, f"{self.name}, differentiated", self.weak)
         with drawing(staging.keys):
             outs, moving, pull = self._linearized(staging.arguments, tracked)
             first = len(staging.stage.graph.inputs)
@@ -297,7 +310,8 @@ class Program:
             return [*outs, *moved]
 
         program = self._derived(
-            ("push", moving), lambda: Program(call, f"{self.name}, forward", [*self.names, *(f"t_{k}" for k in moving)])
+            ("push", moving),
+            lambda: Program(call, f"{self.name}, forward", [*self.names, *(f"t_{k}" for k in moving)], self.weak),
         )
         found = program([*(raised(forward.lower(v)) for v in values), *(raised(marks[k]) for k in moving)])
         tangents = sum(1 for o in found if dtypes.is_inexact(o.dtype)) // 2  # of each result that has one
@@ -314,6 +328,7 @@ class Program:
                 lambda vs: list(vmap(lambda *xs: tuple(self.function(list(xs))), in_axes=flags)(*vs)),
                 f"{self.name}, under vmap",
                 self.names,
+                self.weak,
             ),
         )
         found = program([raised(batch.lower(v)) for v in values])

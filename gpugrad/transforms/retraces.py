@@ -46,7 +46,7 @@ class Retraces:
         way = (
             "Each shape and dtype makes another program: pad to a few sizes, or call it without jit where shapes differ each time"
             if shapes
-            else f"What is no array is static, and another value makes another program: pass a number that changes as an array, gg.asarray({name})"
+            else f"What is no array is static, and another value makes another program, unless it is a float that the function only computes with: pass a number that changes as an array, gg.asarray({name})"
         )
         return f"{first}: {name} was {shown} ({len(values)} of {count}). {way}. {_SILENCE}"
 
