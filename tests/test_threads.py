@@ -208,15 +208,15 @@ def test_a_fork_while_the_pool_and_the_compiler_work(threads: None) -> None:
 @forks
 @deprecated
 def test_a_fork_after_plans_of_backward_passes() -> None:
-    def passes() -> None:
+    def passes(factor: float) -> None:
         for _ in range(3):
             x = gg.tensor(LARGE, requires_grad=True)
-            loss(x).backward()
-            np.testing.assert_allclose(x.grad.numpy(), wanted(LARGE), rtol=1e-9, atol=1e-9)
+            (loss(x) * factor if factor != 1.0 else loss(x)).backward()
+            np.testing.assert_allclose(x.grad.numpy(), factor * wanted(LARGE), rtol=1e-9, atol=1e-9)
             replay.wait()
 
-    passes()
-    in_a_fork(passes)
+    passes(1.0)
+    in_a_fork(lambda: passes(3.0))  # another structure, which is compiled there
 
 
 def _gradient(x: Any) -> Any:

@@ -298,11 +298,13 @@ def jit(f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[i
     What is elementwise is fused with its reductions into loops that are compiled by Numba; the rest are calls of the
     library, in memory that is there already. Arrays and tensors, in any containers, are the arguments; everything else
     (numbers, strings, None, and whatever ``static_argnums`` names) is static: it must be hashable, and another value
-    makes another program, as another shape or dtype does. Inside, any transform may be used; outside, the compiled
-    function may be differentiated and mapped as ``f`` may, and is compiled then, too. Keys of random numbers are drawn
-    anew at each call.
+    makes another program, as another shape or dtype does. A float that changes (a learning rate) becomes an argument
+    when a second value comes, if the function only computes with it; it remains as weak as a number is. Inside, any
+    transform may be used; outside, the compiled function may be differentiated and mapped as ``f`` may, and is compiled
+    then, too. Keys of random numbers are drawn anew at each call. CompileWarning, once, for a function that is compiled
+    for ever more kinds of arguments (``gg.config.retrace_limit``).
 
-    Python runs once, when a program is made: it sees symbols, whose shapes and dtypes are known and whose numbers are
+    Python runs when a program is made, and no more: it sees symbols, whose shapes and dtypes are known and whose numbers are
     not. TraceError where those are asked for, by ``if`` say: gg.where is for that, or a static argument.
 
     >>> import gpugrad as gg
