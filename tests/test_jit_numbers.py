@@ -157,3 +157,15 @@ def test_one_loop_though_numbers_are_computed_between() -> None:
         f(x, n)
     assert sum("exp_f64(" in t and "sin_f64(" in t for t in f.sources(x, 0.7).values()) == 1
     assert sum("exp_f64(" in t or "sin_f64(" in t for t in f.sources(x, 0.7).values()) == 1
+
+
+def test_a_float_that_is_declared_static_stays_so() -> None:
+    f = gg.jit(lambda x, n, m: x * n if m > 1.0 else x - n, static_argnums=2)
+    x = gg.ones(3)
+    for n in NUMBERS:
+        for m in (0.5, 2.0, 0.5):
+            assert f(x, n, m).tolist() == ([n] * 3 if m > 1.0 else [1.0 - n] * 3)
+    before = Made.count
+    f(x, 12.0, 2.0)
+    f(x, 13.0, 0.5)
+    assert Made.count == before

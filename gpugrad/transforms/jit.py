@@ -39,8 +39,14 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         data: list[Any] = []
         key: list[Any] = [state.floor < 0, dtypes.default()]
+        floats = 0
         if not kwargs:
-            for x in args:  # the quick way, of plain tensors and arrays alone
+            for x in args:  # the quick way, of plain tensors, arrays and floats alone
+                if type(x) is float:
+                    data.append(np.asarray(x))
+                    key.append(float)
+                    floats += 1
+                    continue
                 d = x._data if type(x) is trace.Tensor and x._mark is None and x._trace is EAGER else x
                 if type(d) is not np.ndarray or not d.flags.c_contiguous:
                     break
@@ -57,7 +63,7 @@ class Jitted:
         out = variant(values, held)
         if Made.count != before:
             self._note(call, args, kwargs)
-        if len(data) == len(args) and not kwargs and call.cells.none:
+        if len(data) == len(args) and not kwargs and call.cells.none and floats == len(call.weak):
             self._quick[tuple(key)] = variant.program.at(data), variant
         return out
 
