@@ -105,7 +105,9 @@ def test_other_backends_of_the_cpu(backend: str) -> None:
 def test_derivatives_of_every_order_and_mode() -> None:
     check_grads(lambda a, x: product_and_square(a, x), (A, X))
     check_grads(lambda x: exponential(x), (A,))  # forward mode by transposition of its vjp
-    check_grads(weighed, (X,), modes=("rev",))  # the rule calls a kernel whose rule calls the first
+    check_grads(weighed, (X,))  # the rule calls a kernel whose rule calls the first, which is its transpose
+    near(gg.linearize(weighed, X)[1](X), gg.jvp(weighed, (X,), (X,))[1])
+    near(gg.jacobian(lambda x: decayed(x, 0.5))(X), reference(np.eye(6), 0.5).T)
     near(gg.hessian(lambda x: gg.sum(exponential(x)))(X), np.diag(np.exp(X)))
 
 
@@ -270,6 +272,19 @@ def test_writing_into_an_argument_and_returning() -> None:
         gg.kernel(lambda x, y: x.sum(), like="x")(X)
 
 
+@pytest.mark.parametrize("compile", [lambda f: f, gg.jit])
+def test_what_a_kernel_raises(compile: Any) -> None:
+    @gg.kernel(like="x")
+    def positive(x: Any, y: Any) -> None:
+        if x[0] < 0.0:
+            raise ValueError("too small")
+
+    positive(np.ones(2))
+    with pytest.raises(errors.GpugradError, match=r"kernel positive raised ValueError: too small") as caught:
+        compile(lambda x: positive(x) + 1.0)(-np.ones(2))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
 def test_declarations_that_are_wrong() -> None:
     def f(x: Any, y: Any) -> None: ...
 
@@ -314,8 +329,13 @@ def test_derivatives_without_a_rule() -> None:
     for f in (gg.grad(lambda x: gg.sum(ruleless(x))), lambda x: gg.jvp(ruleless, (x,), (x,))):
         with pytest.raises(errors.GraphError, match=r"kernel ruleless: .* vjp=lambda g"):
             f(X)
-    with pytest.raises(errors.GraphError, match=r"kernel _decayed_back .* Give the kernel whose rule it is jvp="):
-        gg.jvp(lambda x: decayed(x, 0.5), (X,), (X,))
+    for inner, said in (
+        (ruleless, "has no vjp="),
+        (gg.kernel(_squared, like="x", vjp=lambda g, x: (2.0 * x * g,)), "is not linear in x: its vjp reads them"),
+    ):
+        outer = gg.kernel(_squared, like="x", vjp=_calling(inner))
+        with pytest.raises(errors.GraphError, match=f"{said}.*forward mode of a kernel without jvp="):
+            gg.jvp(outer, (X,), (X,))
     with pytest.raises(errors.GraphError, match="kernel ruleless"):  # the second order
         gg.grad(
             lambda x: gg.sum(
@@ -324,3 +344,7 @@ def test_derivatives_without_a_rule() -> None:
         )(X)
     served = gg.kernel(_squared, like="x", jvp=lambda ts, x: 2.0 * x * ts[0])
     check_grads(served, (X,))  # reverse mode by transposition
+
+
+def _calling(inner: Any) -> Any:
+    return lambda g: (inner(g),)

@@ -37,7 +37,10 @@ class NumbaKernel:
 
             limit: int = vars(numba.config)["NUMBA_NUM_THREADS"]
             numba.set_num_threads(min(config.threads, limit))
-        returned = self._dispatcher(*given)
+        try:
+            returned = self._dispatcher(*given)
+        except Exception as error:
+            raise errors.GpugradError(f"kernel {self.name} raised {type(error).__name__}: {error}") from error
         if returned is not None:
             raise errors.UnsupportedError(
                 f"kernel {self.name} returns something; expected it to write its results into its last {len(outputs)} parameters, and to return nothing"

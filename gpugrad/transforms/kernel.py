@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools as ft
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,8 @@ from gpugrad.transforms.calls import Values, _into, _newest, _out_of, _Rule, _wi
 from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import function_name
 from gpugrad.transforms.lift import as_value, lowered, raised, stopped
-from gpugrad.transforms.pull import LinearTape
+from gpugrad.transforms.node import CALL, ITEM, Node
+from gpugrad.transforms.pull import Aval, LinearTape
 from gpugrad.transforms.tape import Tape
 
 __all__ = ["kernel"]
@@ -118,9 +119,7 @@ class _Applied(_Rule):
         """The results."""
         top = _newest(values)
         if isinstance(top, LinearTape):
-            raise errors.GraphError(
-                f"kernel {self.kernel.name} stands in a derivative rule that has to be transposed: for forward mode of a kernel without jvp=, or reverse mode of one without vjp=. Give the kernel whose rule it is jvp= (vjp=), too"
-            )
+            return self._linear(top, values)
         if isinstance(top, Batch):
             return self._mapped(top, values)
         if isinstance(top, Forward) or any(type(v) is trace.Tensor and v._mark is not None for v in values):
@@ -128,6 +127,44 @@ class _Applied(_Rule):
                 _with_rule(self, values)[: len(self.outs)] if isinstance(top, Tape | Forward) else self._bound(values)
             )
         return self._bound(values)
+
+    def _linear(self, tape: LinearTape, values: Values) -> Values:
+        """In a rule that is transposed, on shapes alone: what the transpose needs is this kernel's own vjp."""
+        kernel, parents = self.kernel, [tape.mark(v) for v in values]
+        names = [n for k, n in enumerate(kernel.inputs) if k not in self.numbers]
+        moving = [n for n, p in zip(names, parents, strict=True) if p is not None]
+        if kernel.vjp is None or any(n in (*moving, *kernel.outputs) for n in _asked(kernel.vjp)):
+            why = "has no vjp=" if kernel.vjp is None else f"is not linear in {', '.join(moving)}: its vjp reads them"
+            raise errors.GraphError(
+                f"kernel {kernel.name} {why}. It is called in a derivative rule that has to be transposed, for forward mode of a kernel without jvp=, or reverse mode of one without vjp=: give that one both, or this one a vjp= that reads none of them"
+            )
+        lead = values[0].shape[: self.leading]
+        read = kernel.read(kernel.vjp, self.numbers, values, [])
+
+        def pull(g: Any, _: Any, tracer: Any) -> Iterator[tuple[Node, Any]]:
+            like = next(c for c in g if c is not None)
+            full = [
+                select.full((*lead, *o.shape), 0, like, o.dtype) if c is None else c
+                for c, o in zip(g, self.outs, strict=True)
+            ]
+            assert self.back is not None
+            for p, ct in zip(parents, self.back([*map(raised, full), *read]), strict=True):
+                if p is not None and ct is not None:
+                    yield p, lowered(ct)
+
+        def call(given: Sequence[Any]) -> Values:
+            moved = iter(given)
+            return [
+                lowered(o)
+                for o in self.computed([raised(next(moved)) if p else v for v, p in zip(values, parents, strict=True)])
+            ]
+
+        shapes = tuple((*lead, *o.shape) for o in self.outs)
+        node = Node(CALL, {"pull": pull, "call": call, "name": self.name}, [p for p in parents if p], (), shapes)
+        return [
+            value(Aval(s, o.dtype), tape, Node(ITEM, {"i": i}, (node,), (), s))
+            for i, (s, o) in enumerate(zip(shapes, self.outs, strict=True))
+        ]
 
     def _bound(self, values: Values) -> Values:
         if self.leading and self.kernel.vmap is not None:
@@ -385,15 +422,15 @@ def kernel(
     ``vjp(g, ...)`` gets the cotangent of the output, a tuple of them for several, and whatever its further parameters
     name: arguments and outputs. It returns a tuple with a cotangent for each argument, None for zero. ``jvp(ts, ...)``
     gets a tuple with a tangent for each argument and returns that of the output, a tuple for several. Written in
-    gpugrad's operations, either serves both modes and every order; a rule that calls other kernels needs their rules
-    for the second order, and serves its own mode alone.
+    gpugrad's operations, either serves both modes and every order. A rule may call other kernels: they need rules for
+    the second order, and for the other mode a ``vjp`` that reads nothing that the rule has to be linear in.
 
     Under ``gg.vmap`` the kernel runs item after item; ``vmap(*arguments)``, if given, computes all of them at once from
     arrays that each have one more leading axis. Under ``gg.jit`` it is one call of the plan.
 
     Raises ArgumentError where the declaration is not in itself right, ShapeError and DtypeError for arguments, rules and
     results that do not fit, UnsupportedError for what Numba cannot compile, with its line, DeviceError for arrays that
-    are not on the CPU, GraphError where a derivative is asked for and no rule gives it.
+    are not on the CPU, GpugradError, from what the kernel itself raises, GraphError where a derivative is asked for and no rule gives it.
 
     >>> import gpugrad as gg
     >>> @gg.kernel(like="x", vjp=lambda g, y: (gg.flip(gg.cumsum(gg.flip(g * y))),))
