@@ -125,11 +125,12 @@ class Stage:
         """The thread in which the function runs."""
         self.fresh: list[Callable[[], Any]] = []
         """What makes the further inputs, anew for each run, in the order in which they were asked for."""
-        self.after: list[Callable[[], None]] = []
-        """What is to be done after each run."""
+        self.after: list[Callable[[], tuple[Any, ...]]] = []
+        """What each run is to be followed by: asked for beforehand, a function of C's and its arguments."""
         self._hosted: dict[Any, Symbol] = {}
         self._of_numbers: list[Line] = []
         """What is computed from Python numbers alone: it comes first, so as not to stand between lines that fuse."""
+        self._times: dict[Any, int] = {}
 
     def input(self, shape: tuple[int, ...], dtype: Any, name: str, weak: bool = False) -> Symbol:
         """A symbol for an argument; a ``weak`` one for a Python number."""
@@ -153,6 +154,11 @@ class Stage:
             if any(v is variable for v in line.results):
                 return f"by {line.prim.name} at {errors.beside(line.site)}"
         return f"as its argument {variable.name}"
+
+    def times(self, key: Any) -> int:
+        """How many times this was asked for ``key``, this time included."""
+        self._times[key] = self._times.get(key, 0) + 1
+        return self._times[key]
 
     def finish(self, outputs: Sequence[Any]) -> Graph:
         """The graph that gives ``outputs``: symbols, or arrays that are constant."""

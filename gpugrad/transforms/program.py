@@ -21,6 +21,7 @@ import numpy as np
 from gpugrad import dtypes, errors, trace
 from gpugrad.backends import select
 from gpugrad.graph.ir import Graph, Variable, live
+from gpugrad.graph.memory import Update
 from gpugrad.graph.plan import Plan
 from gpugrad.graph.stage import Stage
 from gpugrad.trace import Draws, Trace, drawing, raw_of, state, value
@@ -65,18 +66,22 @@ class _Keys(Draws):
 class Compiled:
     """A graph with its plan, and what Python does around it at each call."""
 
-    def __init__(self, graph: Graph, stage: Stage | None = None) -> None:
+    def __init__(
+        self, graph: Graph, stage: Stage | None = None, updates: Sequence[Update] = (), cells: Sequence[int] = ()
+    ) -> None:
         Made.count += 1
         self.fresh = stage.fresh if stage is not None else []
         self.after = stage.after if stage is not None else []
-        self.plan = Plan(graph).ready()
+        self.updates = updates
+        self.plan = Plan(graph, updates, cells).ready()
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The results, where no cell is written over."""
         if not self.fresh and not self.after:
             return self.plan.run(*arrays)
-        out = self.plan.run(*arrays, *(fresh() for fresh in self.fresh))
-        for step in self.after:
-            step()
+        out = self.plan.run(*arrays, *[fresh() for fresh in self.fresh])
+        for function, *arguments in [after() for after in self.after]:
+            function(*arguments)
         return out
 
 
@@ -128,8 +133,17 @@ class Halves:
 class Program:
     """See the module's description."""
 
-    def __init__(self, function: Call, name: str, names: Sequence[str], weak: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        function: Call,
+        name: str,
+        names: Sequence[str],
+        updates: Callable[[], tuple[Any, Any]] = lambda: ((), ()),
+        weak: frozenset[int] = frozenset(),
+    ) -> None:
         self.function = function
+        self.updates = updates
+        """After the function has run: which results replace which arguments, and the positions of those that may be."""
         self.name = name
         self.names = names
         """What to call the arguments."""
@@ -142,6 +156,9 @@ class Program:
         """What compiling took."""
 
     def __call__(self, values: Values) -> Values:
+        data = self.plain(values)
+        if data is not None:
+            return [value(o, EAGER, None) for o in self.at(data)(data)]
         top = _newest(values)
         marks = [top.mark(v) for v in values]
         if isinstance(top, Forward):
@@ -151,9 +168,21 @@ class Program:
         if isinstance(top, Tape) and top.level > state.floor and any(m is not None for m in marks):
             return self._taped(top, values, marks)
         data = [lowered(v) if type(v) is not trace.Tensor else v._data if v._trace is EAGER else v for v in values]
-        if not all(map(_plain, data)):
-            return self.function([raised(d) for d in data] if isinstance(top, Tape) else values)
-        return [value(o, EAGER, None) for o in self.at(data)(data)]
+        return self.function([raised(d) for d in data] if isinstance(top, Tape) else values)
+
+    def plain(self, values: Values) -> list[Any] | None:
+        """The arrays of values whose plan can run as it is, none of them traced; None for others."""
+        data = []
+        for v in values:
+            while type(v) is trace.Tensor:
+                owner = v._trace
+                if owner.batched or (v._mark is not None and owner.level > (state.floor if owner.records else -1)):
+                    return None
+                v = v._data
+            if not isinstance(v, np.ndarray | np.generic):
+                return None
+            data.append(v)
+        return data
 
     def at(self, data: Sequence[Any]) -> Compiled:
         """What runs for arrays like these."""
@@ -167,7 +196,7 @@ class Program:
                     staging = _Staging(data, self.names, self.name, self.weak)
                     with drawing(staging.keys):
                         outs = self.function(staging.arguments)
-                    found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage)
+                    found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage, *self.updates())
                     self.seconds += time.perf_counter() - began
         return found
 
@@ -247,7 +276,7 @@ class Program:
         n = len(self.names)
         names = [*self.names, *(f"d_{k}" for k in moving)]
         return Program(
-            lambda vs: self._linearized(vs[:n], tracked)[2](vs[n:]), f"pullback of {self.name}", names, self.weak
+            lambda vs: self._linearized(vs[:n], tracked)[2](vs[n:]), f"pullback of {self.name}", names, weak=self.weak
         )
 
     def _derived(self, key: Any, make: Callable[[], Program]) -> Program:
@@ -311,7 +340,7 @@ class Program:
 
         program = self._derived(
             ("push", moving),
-            lambda: Program(call, f"{self.name}, forward", [*self.names, *(f"t_{k}" for k in moving)], self.weak),
+            lambda: Program(call, f"{self.name}, forward", [*self.names, *(f"t_{k}" for k in moving)], weak=self.weak),
         )
         found = program([*(raised(forward.lower(v)) for v in values), *(raised(marks[k]) for k in moving)])
         tangents = sum(1 for o in found if dtypes.is_inexact(o.dtype)) // 2  # of each result that has one
@@ -328,7 +357,7 @@ class Program:
                 lambda vs: list(vmap(lambda *xs: tuple(self.function(list(xs))), in_axes=flags)(*vs)),
                 f"{self.name}, under vmap",
                 self.names,
-                self.weak,
+                weak=self.weak,
             ),
         )
         found = program([raised(batch.lower(v)) for v in values])
