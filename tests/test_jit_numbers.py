@@ -169,3 +169,64 @@ def test_a_float_that_is_declared_static_stays_so() -> None:
     f(x, 12.0, 2.0)
     f(x, 13.0, 0.5)
     assert Made.count == before
+
+
+class Settings:
+    rate: Any = 0.0
+
+
+def test_a_number_that_is_kept_is_a_constant() -> None:
+    settings, kept = Settings(), []
+
+    @gg.jit
+    def f(x: Any, n: float) -> Any:
+        settings.rate = n
+        return x * settings.rate
+
+    @gg.jit
+    def g(x: Any, n: float) -> Any:
+        kept.append(n * 2.0)
+        return x * n
+
+    for n in NUMBERS:
+        assert f(gg.ones(2), n).tolist() == [n, n]
+        assert settings.rate == n
+        assert g(gg.ones(2), n).tolist() == [n, n]
+        assert kept[-1] == 2.0 * n
+
+
+def test_a_rate_that_a_step_gives_to_its_optimizer() -> None:
+    def trained(compile: Callable[..., Any]) -> list[Any]:
+        w = gg.nn.Parameter(gg.tensor(np.float32([1.0, 2.0])))
+        opt = gg.optim.SGD([w], lr=1.0)
+
+        def step(x: Any, rate: float) -> Any:
+            opt.param_groups[0]["lr"] = rate
+            opt.zero_grad()
+            loss = gg.sum((w * x) ** 2)
+            loss.backward()
+            opt.step()
+            return loss
+
+        run = compile(step)
+        for k in range(5):
+            run(gg.asarray(np.float32([0.5, 0.25])), 0.1 / (k + 1))
+            assert opt.param_groups[0]["lr"] == 0.1 / (k + 1)
+        return w.tolist()
+
+    np.testing.assert_allclose(trained(gg.jit), trained(lambda f: f), rtol=1e-6)
+
+
+def test_a_function_that_is_found_among_what_it_uses() -> None:
+    class Machine:
+        def step(self, x: Any) -> Any:
+            return x * 2.0
+
+    machine = Machine()
+    namespace: dict[str, Any] = {"machine": machine}
+    exec("def f(x, n):\n    return machine.step(x) + n", namespace)
+    step = namespace["step"] = gg.jit(namespace["f"])  # named as a method that it calls
+    for n in (1, 2, 3):
+        assert step(gg.ones(2), n).tolist() == [2.0 + n] * 2
+    assert step._programs  # they are not searched for cells
+    assert not any("_programs" in repr(slot.key) for c in step._programs.values() for slot in c.cells.slots)

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
+from weakref import ref
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from gpugrad.primitive import Primitive
 class Symbol:
     """An array that is not there yet: its shape, its dtype, and the graph that it is a variable of."""
 
-    __slots__ = ("stage", "variable", "weak")
+    __slots__ = ("__weakref__", "stage", "variable", "weak")
     __array_ufunc__ = None  # NumPy's operators leave a symbol to its own
 
     def __init__(self, variable: Variable, stage: Stage, weak: bool = False) -> None:
@@ -37,6 +38,8 @@ class Symbol:
         self.stage = stage
         self.weak = weak
         """Whether it stands for a Python number, which takes the dtype of what it meets."""
+        if weak:
+            stage.numbers.append(ref(self))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,6 +130,8 @@ class Stage:
         """What makes the further inputs, anew for each run, in the order in which they were asked for."""
         self.after: list[Callable[[], tuple[Any, ...]]] = []
         """What each run is to be followed by: asked for beforehand, a function of C's and its arguments."""
+        self.numbers: list[ref[Symbol]] = []
+        """Symbols that stand for Python numbers."""
         self._hosted: dict[Any, Symbol] = {}
         self._of_numbers: list[Line] = []
         """What is computed from Python numbers alone: it comes first, so as not to stand between lines that fuse."""

@@ -75,6 +75,9 @@ class Jitted:
                 self._quick[tuple(key)] = quick, variant
         return out
 
+    def __reaches__(self) -> tuple[Any, ...]:
+        return (self.f,)  # and not its own programs, which another compiled function has nothing to do with
+
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Values]:
         """The program for these arguments, and those of them that it takes."""
         static = argument_positions(self.f, self.static, len(args)) if self.static != () else ()
@@ -334,15 +337,27 @@ class _Variant:
         if key not in self._taken:
             numbers = {k: float(raw_of(values[k])) for k in self.call.weak}
             try:
-                known, results = self.program.staged(like, weak=False), (self.out_tree, self.constants)
-                unknown, others = self.program.staged(like, weak=True), (self.out_tree, self.constants)
-                self._taken[key] = bool(results == others) and alike(known, unknown, numbers)
+                unknown = self._staged(like, weak=True)
+                # afterwards, so that what the function leaves in attributes and lists are numbers
+                known = self._staged(like, weak=False)
             except _Differentiable:
                 self.differentiable = True
                 return self.takes_numbers(values, held)
-            except Exception:  # it asked for a number; or it fails in any case, and will say so with the number known
-                self._taken[key] = False
+            self._taken[key] = (
+                known is not None
+                and unknown is not None
+                and (bool(known[1:] == unknown[1:]) and alike(known[0], unknown[0], numbers))
+            )
         return self._taken[key]
+
+    def _staged(self, like: Values, weak: bool) -> tuple[Graph, pytree.Tree, dict[int, Any]] | None:
+        """What the function is for such arguments; None if it fails, since it asks for a number or keeps it."""
+        try:
+            return self.program.staged(like, weak), self.out_tree, self.constants
+        except _Differentiable:
+            raise
+        except Exception:  # where it fails with the number, too, it will say so when it runs
+            return None
 
     def flat(self, values: Values) -> Values:
         """The function on a flat list: its arguments and cells, its results and what became of the cells."""

@@ -201,13 +201,20 @@ class Program:
         return found
 
     def staged(self, like: Sequence[Any], weak: bool) -> Graph:
-        """The graph for arguments like these, not compiled; Python numbers are variables if ``weak``, else constants."""
+        """The graph for arguments like these, not compiled; Python numbers are variables if ``weak``, else constants.
+
+        TraceError if such a variable got out of the function, into an attribute, say.
+        """
         with _staging:
             staging = _Staging(like, self.names, self.name, self.weak)
             given = [like[k] if k in self.weak and not weak else a for k, a in enumerate(staging.arguments)]
             with drawing(staging.keys):
                 outs = self.function(given)
-            return staging.stage.finish([raw_of(o) for o in outs])
+            graph = staging.stage.finish([raw_of(o) for o in outs])
+            staging.arguments = given = outs = []
+            if any(number() is not None for number in staging.stage.numbers):
+                raise errors.TraceError(f"{self.name} keeps a number")
+            return graph
 
     # ---- reverse mode -------------------------------------------------------------------------------------------------
 
