@@ -342,3 +342,36 @@ def test_memory_of_large_results_comes_back() -> None:
     assert fourth._data.ctypes.data == address
     np.testing.assert_array_equal(fourth.numpy(), 3.0)
     recycled.release()
+
+
+def test_a_checkpoint_is_computed_again_in_place_of_being_stored() -> None:
+    def block(x):
+        for _ in range(4):
+            x = gg.tanh(x @ x)
+        return x
+
+    def loss(x, checkpointed):
+        for _ in range(4):
+            x = (gg.checkpoint(block) if checkpointed else block)(x)
+        return x.sum()
+
+    x = gg.tensor(np.random.default_rng(0).normal(size=(20, 20)) / 3)
+    stored, again = (gg.jit(gg.grad(lambda x, c=c: loss(x, c))) for c in (False, True))
+    np.testing.assert_allclose(again(x).numpy(), gg.grad(lambda x: loss(x, False))(x).numpy(), rtol=1e-9)
+    assert stored.memory(x).arena >= 16 * 3200
+    assert again.memory(x).arena <= 9 * 3200
+    products = [sum(line.prim.name == "matmul" for line in f.graph(x).lines) for f in (stored, again)]
+    assert products == [48, 60]  # all of the first three blocks a second time; the fourth but for its last product
+
+
+def test_a_checkpoint_draws_again_what_it_drew() -> None:
+    def drop(x):
+        return gg.where(gg.random.bernoulli(0.5, x.shape), gg.tanh(x) * x, 0.0)
+
+    f = gg.jit(lambda x: gg.value_and_grad(lambda x: gg.checkpoint(drop)(x).sum())(x))
+    x = gg.ones((100,))
+    value, gradient = f(x)
+    t = np.tanh(1.0)
+    kept = gradient.numpy() != 0.0
+    np.testing.assert_allclose(gradient.numpy()[kept], t + 1 - t * t)
+    np.testing.assert_allclose(value.item(), t * kept.sum())

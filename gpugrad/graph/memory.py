@@ -21,7 +21,7 @@ from gpugrad.graph.ir import Graph, Line, Variable
 ALIGNMENT = 64
 """Bytes; a cache line."""
 
-VIEWS = frozenset({"reshape", "permute", "expand", "slice_", "flip", "real", "imag"})
+VIEWS = frozenset({"reshape", "permute", "expand", "slice_", "flip", "real", "imag", "again"})
 """Primitives whose result is a view of the operand, as a rule."""
 ALIASES = VIEWS | {"stop", "positive", "beside", "split", "cast", "conj"}
 """Primitives whose result may be the operand itself, or a view of it."""

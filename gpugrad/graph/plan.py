@@ -6,6 +6,7 @@ Results are new arrays each time, but for those that take the place of an input.
 
 from __future__ import annotations
 
+import functools as ft
 import linecache
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -250,14 +251,15 @@ class _Writer:
             like = self.like(x)
         else:
             return False
-        view = call(like, **line.params)
+        make = ft.partial(_view, call, line)
+        view = make(like)
         if not np.may_share_memory(view, like):
             return False
         if id(x) in self.fixed:
             self.fixed[id(out)] = view
         else:
             position, before = self.views[id(x)]
-            self.views[id(out)] = position, lambda cell: call(before(cell), **line.params)
+            self.views[id(out)] = position, lambda cell: make(before(cell))
         return True
 
     def product(self, line: Line, body: list[str]) -> None:
@@ -298,6 +300,10 @@ def _implementation(prim: Primitive, operands: Sequence[Any]) -> Callable[..., A
     if type(lead) is not Variable:
         return prim.impl[type(lead)]
     return prim.impl[type(select.on("cpu").full((0,), 0, lead.dtype))]
+
+
+def _view(call: Callable[..., Any], line: Line, x: Any) -> Any:
+    return call(x, *line.operands[1:], **line.params)  # no view depends on the numbers of another operand
 
 
 def _same(cell: Any) -> Any:
