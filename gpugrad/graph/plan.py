@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad.backends import numba_kernels, parallel, recycled, select
+from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.errors import beside
 from gpugrad.graph.fuse import Call, KernelCall, fused
@@ -168,7 +169,7 @@ class _Writer:
         name = f"kernel_{self.kernels}"
         self.kernels += 1
         kinds = [(a.dtype, len(shape)) for a, _, shape in call.arguments]
-        run = numba_kernels.compiled(printed(call.kernel), [*kinds, *[None] * len(call.sizes)])
+        run = numba_kernels.compiled(_neutral(call.kernel), [*kinds, *[None] * len(call.sizes)])
         parts = shares(call)
         self.globals[name] = run if parts is None else parallel.split(run, parts, call.length)
         arguments = []
@@ -292,6 +293,19 @@ class _Writer:
         name = f"{wish}__{len(self.globals)}"  # two underscores: no variable is called so
         self.globals[name] = x
         return name
+
+
+def _neutral(kernel: LoopKernel) -> str:
+    """The text with names that say nothing: kernels that are alike are compiled once."""
+    named: list[Any] = [*kernel.arrays, *kernel.steps]
+    names = [x.name for x in named]
+    for k, x in enumerate(named):
+        x.name = f"a{k}" if k < len(kernel.arrays) else f"v{k}"
+    try:
+        return printed(kernel)
+    finally:
+        for x, name in zip(named, names, strict=True):
+            x.name = name
 
 
 def _implementation(prim: Primitive, operands: Sequence[Any]) -> Callable[..., Any]:

@@ -66,6 +66,8 @@ class Adam(Optimizer):
     def buffers(self, group: Group) -> set[str]:
         return {"exp_avg", "exp_avg_sq"} | ({"max_exp_avg_sq"} if group["amsgrad"] else set())
 
+    zeros = buffers
+
     def factors(self, step: int, group: Group) -> tuple[float, ...]:
         lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
         return -lr / (1.0 - beta1**step), 1.0 / math.sqrt(1.0 - beta2**step), 1.0 - lr * decay

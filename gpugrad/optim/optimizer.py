@@ -66,6 +66,10 @@ class Optimizer:
         """The names of the arrays that a parameter in this group has as its state, from its first step on."""
         raise NotImplementedError
 
+    def zeros(self, group: Group) -> set[str]:
+        """Those of them that may as well be there as zeros before the first step."""
+        return set()
+
     def factors(self, step: int, group: Group) -> tuple[float, ...]:
         """The numbers that differ from step to step, counted from 1, or that a schedule changes."""
         raise NotImplementedError
@@ -191,16 +195,19 @@ class Optimizer:
             slots = []
             for group in self.param_groups:
                 for p in group["params"]:
+                    state, zero = self._state.setdefault(id(p), {}), self.zeros(group)
+                    start = ft.partial(np.zeros, state_shape(p), state_dtype(p))
                     names = [*sorted(self.buffers(group)), *([MASTER] if dtypes.is_half(p.dtype) else [])]
-                    slots += [Slot(self._state.setdefault(id(p), {}), name) for name in names]
+                    slots += [Slot(state, name, start if name in zero else None) for name in names]
             self._slots = known, slots
         return self._slots[1]
 
     def __settings__(self) -> Any:
-        """The options, but for the learning rate, which each step reads."""
-        return tuple(
-            tuple((k, v) for k, v in group.items() if k not in ("params", "lr")) for group in self.param_groups
-        )
+        """The options, but for the learning rate, which each step reads, and how far parameters are ahead of each other."""
+        steps = [state.get("step", 0) for state in self._state.values()] if self.counts else []
+        apart = tuple([n - min(steps) for n in steps]) if len(set(steps)) > 1 else ()
+        options = [tuple((k, v) for k, v in g.items() if k not in ("params", "lr")) for g in self.param_groups]
+        return tuple(options), apart
 
     # ---- state ----------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,8 @@ class RMSprop(Optimizer):
         optional = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}
         return {"square_avg"} | {name for name, wanted in optional.items() if wanted}
 
+    zeros = buffers
+
     def factors(self, step: int, group: Group) -> tuple[float, ...]:
         return (-group["lr"],)
 

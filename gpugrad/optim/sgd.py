@@ -54,6 +54,9 @@ class SGD(Optimizer):
     def buffers(self, group: Group) -> set[str]:
         return {"momentum_buffer"} if group["momentum"] else set()
 
+    def zeros(self, group: Group) -> set[str]:
+        return set() if group["dampening"] else self.buffers(group)
+
     def factors(self, step: int, group: Group) -> tuple[float, ...]:
         return (-group["lr"],)
 

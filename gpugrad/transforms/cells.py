@@ -37,9 +37,11 @@ class Slot:
     One that has more than what leads to cells says with ``__reaches__()`` what does.
     """
 
-    def __init__(self, holder: Any, key: Any) -> None:
+    def __init__(self, holder: Any, key: Any, start: Callable[[], Any] | None = None) -> None:
         self.holder = holder
         self.key = key
+        self.start = start
+        """Makes an array with which everything is as it is with none, where there is such an array."""
 
     def get(self) -> Any:
         """What is there; a mark of its own if nothing is."""
@@ -197,7 +199,19 @@ class Held:
         """Which tensor is in which slot."""
         self.graded = [t.grad is not None for t in self.tensors]
         self.entries = [slot for store in cells.stores for slot in store()]
+        self.begun = [k for k, slot in enumerate(self.entries) if slot.start is not None and not slot.there]
+        """Entries with an array to start from, so that the first step's program is that of all others."""
+        for k in self.begun:
+            start = self.entries[k].start
+            assert start is not None
+            self.entries[k].set(start())
         self.filled = [slot.there for slot in self.entries]
+
+    def end(self, used: Sequence[int] = ()) -> None:
+        """Take away what entries were begun with, but for those that were ``used``."""
+        for k in self.begun:
+            if k not in used:
+                self.entries[k].set(ABSENT)
 
     @property
     def kind(self) -> Any:

@@ -66,7 +66,12 @@ class Jitted:
                         return variant.result([value(o, EAGER, None) for o in outs])
         before = Made.count
         call, values, held, variant = self._prepared(args, kwargs)
-        out = variant(values, held)
+        try:
+            out = variant(values, held)
+        except BaseException:
+            held.end()
+            raise
+        held.end(used=variant.effects.entries)
         if Made.count != before:
             self._note(call, args, kwargs)
         if len(data) == len(args) and not kwargs and floats == len(call.weak):
@@ -130,9 +135,14 @@ class Jitted:
         while True:
             call, values = self._bound(args, kwargs)
             held = Held(call.cells)
-            variant = call.variant(held)
-            if not call.weak or variant.takes_numbers(values, held):
-                return call, values, held, variant
+            try:
+                variant = call.variant(held)
+                if not call.weak or variant.takes_numbers(values, held):
+                    return call, values, held, variant
+            except BaseException:
+                held.end()
+                raise
+            held.end()
             call.refused = True
 
     def _note(self, call: _Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -175,7 +185,10 @@ class Jitted:
 
     def _compiled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compiled:
         _, values, held, variant = self._prepared(args, kwargs)
-        return variant.compiled(values, held)
+        try:
+            return variant.compiled(values, held)
+        finally:
+            held.end()
 
 
 def _hashable(x: Any) -> bool:

@@ -11,7 +11,7 @@ import signal
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import starmap
 from operator import attrgetter, call, is_
@@ -132,7 +132,7 @@ class Step(Standing):
         out, last = self.frame.run(*data, *[fresh() for fresh in compiled.fresh])
         last += [after() for after in compiled.after]
         if compiled.plan.steady:
-            deque(starmap(call, last), 0)  # C calls C, and signals wait until it returns
+            at_once(last)
         else:
             with _uninterrupted():
                 for function, *arguments in last:
@@ -193,6 +193,11 @@ class Step(Standing):
         self.bound, self.mine, self.counts = [], [], [-1]
         self.frame.unbind()
         return alone
+
+
+def at_once(calls: Iterable[tuple[Any, ...]]) -> None:
+    """Call functions with their arguments; if all are C's, C calls C, and signals wait until it returns."""
+    deque(starmap(call, calls), 0)
 
 
 @contextmanager
