@@ -63,7 +63,11 @@ for _module in (
 _operations.pop("trace", None)  # gg.linalg.trace: here the name is that of a module
 globals().update(_operations)
 
-_when_used = {"elementwise": "gpugrad.scalar_functions", "jit": "gpugrad.transforms.jit"}
+_when_used = {
+    "elementwise": "gpugrad.scalar_functions",
+    "jit": "gpugrad.transforms.jit",
+    "kernel": "gpugrad.transforms.kernel",
+}
 """Names whose modules take long to import, and where they are."""
 _namespaces = (
     "data", "debug", "distributed", "fft", "io", "linalg", "nn", "numpy", "optim", "random", "scipy", "special", "testing",
@@ -89,6 +93,6 @@ install_protocols(lambda: importlib.import_module("gpugrad.numpy.protocol"))
 __all__ = sorted({
     *_creation, *_operations, *_standard,
     "Tensor", "__version__", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "device", "devices", "elementwise", "enable_grad", "errors", "fori_loop", "grad",
-    "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "keep_values", "linearize", "no_grad",
+    "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "keep_values", "kernel", "linearize", "no_grad",
     "pytree", "scan", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap", "while_loop",
 })  # fmt: skip

@@ -1,4 +1,4 @@
-"""Settings of the process: ``gg.config.threads``, ``gg.config.fused_backward``, ``gg.config.verify_graphs``."""
+"""Settings of the process: ``gg.config.threads``, ``fused_backward``, ``retrace_limit``, ``verify_graphs``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import os
 
 from gpugrad import errors
 
+_VARIABLE = "GPUGRAD_NUM_THREADS"
 
-def _from_environment() -> int:
-    given = os.environ.get("GPUGRAD_NUM_THREADS", "").strip()
+
+def _asked() -> int | None:
+    """The number of threads that the environment asks for; None if it does not."""
+    given = os.environ.get(_VARIABLE, "").strip()
     if not given:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not given.isdigit() or int(given) < 1:
-        raise errors.DtypeError(f"GPUGRAD_NUM_THREADS={given!r}; expected a number of threads, 1 or more")
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise errors.ArgumentError(f"{_VARIABLE}={given!r} in the environment; expected a whole number of at least 1")
     return int(given)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Config:
@@ -26,6 +34,7 @@ class Config:
 
     def __init__(self) -> None:
         self._threads = 0
+        self._retraces: int | None = 16
         self.fused_backward = True
         """Whether ``backward`` over large arrays, and operations on them that are formulas of others (gg.gelu, gg.softmax
         …), run compiled when they come again. That rounds otherwise in the last place, and when it begins depends on
@@ -39,16 +48,45 @@ class Config:
 
     @property
     def threads(self) -> int:
-        """How many threads a compiled loop over a large array may use; ``GPUGRAD_NUM_THREADS``, or the number of cores."""
+        """How many threads an operation on a large array may use; at first ``GPUGRAD_NUM_THREADS``, or all cores.
+
+        Setting it governs compiled loops and the BLAS that NumPy calls for products of matrices, which take turns, so
+        that together they use no more. A BLAS library that is loaded later (SciPy's own) keeps its number until it is
+        set again. Without a setting BLAS keeps what it was started with. A forked child goes on with the number; one
+        that is spawned reads the environment. Raises DtypeError for what is no integer, ArgumentError below 1.
+        """
         if not self._threads:
-            self._threads = _from_environment()
+            self._threads = _asked() or _cores()
         return self._threads
 
     @threads.setter
     def threads(self, n: int) -> None:
-        if type(n) is not int or n < 1:
+        if type(n) is not int:
             raise errors.DtypeError(f"config.threads={n!r}; expected an integer of at least 1")
+        if n < 1:
+            raise errors.ArgumentError(f"config.threads={n}; expected an integer of at least 1")
+        from threadpoolctl import threadpool_limits  # takes a few milliseconds, for a thing seldom done
+
+        threadpool_limits(n, user_api="blas")
         self._threads = n
+
+    @property
+    def retrace_limit(self) -> int | None:
+        """For how many kinds of arguments a function of ``gg.jit`` is compiled before a warning (once for each
+        function) says what changes from call to call; None for no warning.
+        """
+        return self._retraces
+
+    @retrace_limit.setter
+    def retrace_limit(self, n: int | None) -> None:
+        if n is not None and (type(n) is not int or n < 1):
+            raise errors.ArgumentError(
+                f"config.retrace_limit={n!r}; expected an integer of at least 1, or None for no warning"
+            )
+        self._retraces = n
 
 
 config = Config()
+
+if _asked():  # BLAS has to be told
+    config.threads = config.threads

@@ -90,6 +90,10 @@ class GradientWarning(UserWarning):
     """Something about a gradient that is legal and seldom meant."""
 
 
+class CompileWarning(UserWarning):
+    """A function is compiled again and again."""
+
+
 class CacheWarning(UserWarning):
     """Compiled kernels cannot be kept on the disk."""
 

@@ -13,7 +13,19 @@ def run(code):
 
 
 def test_heavy_packages_are_imported_when_first_used():
-    heavy = ["numba", "cupy", "matplotlib", "scipy", "sklearn", "rich", "safetensors", "torch", "PIL", "opt_einsum"]
+    heavy = [
+        "numba",
+        "cupy",
+        "matplotlib",
+        "scipy",
+        "sklearn",
+        "rich",
+        "safetensors",
+        "torch",
+        "PIL",
+        "opt_einsum",
+        "threadpoolctl",
+    ]
     assert run(f"import sys, gpugrad; print([m for m in {heavy} if m in sys.modules])") == "[]"
 
 

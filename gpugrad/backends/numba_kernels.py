@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import math
+import os
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ Kinds = Sequence[tuple[Any, int] | None]
 
 _compiled: dict[str, Callable[..., Any]] = {}
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a fork waits for the compiler: a child has no thread that would release its locks
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def compiled(text: str, kinds: Kinds) -> Callable[..., Any]:

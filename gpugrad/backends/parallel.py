@@ -1,7 +1,8 @@
 """Kernels on several threads: each runs the same kernel on a part of the arrays, without Python's lock.
 
 The parts depend on the number of threads alone, and what they reduce is combined in their order, so that a result is
-the same from run to run.
+the same from run to run. A part is one loop that calls no library, so that no thread of the pool starts threads of
+BLAS; several threads of Python share the one pool.
 """
 
 from __future__ import annotations

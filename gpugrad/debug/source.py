@@ -66,7 +66,7 @@ class Printer:
     def line(self, line: Line, width: int = 56) -> str:
         """``name = expression  # where: what the user wrote``."""
         left = ", ".join(self.names.of(v) for v in line.results)
-        text = f"    {left}{',' if line.prim.outputs == 1 else ''} = {self._call(line)}"
+        text = f"    {left}{',' if line.prim.outputs and len(line.results) == 1 else ''} = {self._call(line)}"
         return f"{text:{width}s}  # {errors.beside(line.site)}"
 
     def _call(self, line: Line) -> str:

@@ -249,7 +249,9 @@ class _Writer:
         if takes_out(line):
             self.product(line, body)
             return
-        left = ", ".join(self.name(v) for v in line.results) + ("," if line.prim.outputs == 1 else "")
+        left = ", ".join(self.name(v) for v in line.results) + (
+            "," if line.prim.outputs and len(line.results) == 1 else ""
+        )
         params = [f"{k}={self.held(v, k)}" for k, v in line.params.items()]
         name = self.held(call, line.prim.name)
         if line.prim.name not in ALIASES:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools as ft
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
+from weakref import ref
 
 import numpy as np
 
@@ -28,12 +30,16 @@ from gpugrad.primitive import Primitive, Shape
 class Symbol:
     """An array that is not there yet: its shape, its dtype, and the graph that it is a variable of."""
 
-    __slots__ = ("stage", "variable")
+    __slots__ = ("__weakref__", "stage", "variable", "weak")
     __array_ufunc__ = None  # NumPy's operators leave a symbol to its own
 
-    def __init__(self, variable: Variable, stage: Stage) -> None:
+    def __init__(self, variable: Variable, stage: Stage, weak: bool = False) -> None:
         self.variable = variable
         self.stage = stage
+        self.weak = weak
+        """Whether it stands for a Python number, which takes the dtype of what it meets."""
+        if weak:
+            stage.numbers.append(ref(self))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,9 +62,22 @@ class Symbol:
         return int(np.prod(self.variable.shape, dtype=np.int64))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        self.check("a number is asked for")
         raise errors.TraceError(
-            f"the numbers of a {self.dtype}{list(self.shape)} were asked for at {errors.user_site()} (by if, while, float(), print, NumPy …), while its function is being compiled and they are not known. Use gg.where or gg.cond on it, make the argument static (static_argnums), or take it out of the compiled function"
+            f"the numbers of a {self.dtype}{list(self.shape)} were asked for at {errors.user_site()} (by if, while, float(), int(), NumPy …), while {self.stage.name} is being compiled and they are not known. Use gg.where or gg.cond on it, make the argument static (static_argnums), or take it out of the compiled function"
         )
+
+    def check(self, what: str) -> None:
+        """TraceError if it may not be computed with: its program is finished, or another thread's."""
+        stage = self.stage
+        if not stage.open:
+            raise errors.TraceError(
+                f"{what} at {errors.user_site()}: an operand was made while {stage.name} was being compiled, {stage.origin(self.variable)}, and kept by something outside of it. Return it from the function instead"
+            )
+        if threading.get_ident() != stage.thread:
+            raise errors.TraceError(
+                f"{what} at {errors.user_site()}: an operand stands for a value of {stage.name}, which another thread is compiling at this moment. While a function is compiled, what it reads and changes (parameters, optimizer state) is its own: call it once before threads share that, or hold a lock"
+            )
 
     __array__ = __bool__ = __float__ = __int__ = __complex__ = __index__ = __iter__ = __len__ = _refuse
 
@@ -100,21 +119,29 @@ def _logic(on_bool: Primitive, on_int: Primitive, x: Any, *more: Any) -> Any:
 class Stage:
     """A graph that is being written."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "a function") -> None:
+        self.name = name
+        """What is being compiled, to be named in messages."""
         self.graph = Graph()
         self.open = True
+        self.thread = threading.get_ident()
+        """The thread in which the function runs."""
         self.fresh: list[Callable[[], Any]] = []
         """What makes the further inputs, anew for each run, in the order in which they were asked for."""
         self.after: list[Callable[[], tuple[Any, ...]]] = []
         """What each run is to be followed by: asked for beforehand, a function of C's and its arguments."""
+        self.numbers: list[ref[Symbol]] = []
+        """Symbols that stand for Python numbers."""
         self._hosted: dict[Any, Symbol] = {}
+        self._of_numbers: list[Line] = []
+        """What is computed from Python numbers alone: it comes first, so as not to stand between lines that fuse."""
         self._times: dict[Any, int] = {}
 
-    def input(self, shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
-        """A symbol for an argument."""
+    def input(self, shape: tuple[int, ...], dtype: Any, name: str, weak: bool = False) -> Symbol:
+        """A symbol for an argument; a ``weak`` one for a Python number."""
         variable = Variable(name, tuple(shape), np.dtype(dtype))
         self.graph.inputs.append(variable)
-        return Symbol(variable, self)
+        return Symbol(variable, self, weak)
 
     def host(self, key: Any, fresh: Callable[[], Any], shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
         """A symbol for an array that Python makes before each run: a key, the learning rate. One for each ``key``."""
@@ -126,6 +153,13 @@ class Stage:
                 self._hosted[key] = found
         return found
 
+    def origin(self, variable: Variable) -> str:
+        """Where a variable was made: the user's line."""
+        for line in (*self.graph.lines, *self._of_numbers):
+            if any(v is variable for v in line.results):
+                return f"by {line.prim.name} at {errors.beside(line.site)}"
+        return f"as its argument {variable.name}"
+
     def times(self, key: Any) -> int:
         """How many times this was asked for ``key``, this time included."""
         self._times[key] = self._times.get(key, 0) + 1
@@ -134,6 +168,7 @@ class Stage:
     def finish(self, outputs: Sequence[Any]) -> Graph:
         """The graph that gives ``outputs``: symbols, or arrays that are constant."""
         self.graph.outputs = [o.variable if type(o) is Symbol else o for o in outputs]
+        self.graph.lines[:0] = self._of_numbers
         self.open = False
         return self.graph
 
@@ -141,8 +176,10 @@ class Stage:
         """Write down one primitive; the symbols of its results."""
         results = tuple(Variable(prim.name, shape, dtype) for shape, dtype in result_types(prim, args, params))
         operands = tuple(a.variable if type(a) is Symbol else a for a in args)
-        self.graph.lines.append(Line(prim, operands, params, results, errors.user_site()))
-        symbols = tuple(Symbol(v, self) for v in results)
+        lines = self._of_numbers if all(a.weak for a in args if type(a) is Symbol) else self.graph.lines
+        lines.append(Line(prim, operands, params, results, errors.user_site()))
+        weak = prim.kind == "elementwise" and all(_is_number(a) or (type(a) is Symbol and a.weak) for a in args)
+        symbols = tuple(Symbol(v, self, weak and v.dtype.kind == "f") for v in results)
         return symbols if prim.outputs else symbols[0]
 
 
@@ -207,11 +244,14 @@ class StagingBackend(Backend):
             promoted = promote(prim, args) if prim.same else None
             if promoted is not None:
                 return prim(*promoted, **params)
-            stage = next(a.stage for a in args if type(a) is Symbol)
-            if not stage.open or any(type(a) is Symbol and a.stage is not stage for a in args):
-                raise errors.TraceError(
-                    f"{prim.name} at {errors.user_site()}: an operand was made while a function was being compiled, and kept by something outside of it. Return it from the function instead"
-                )
+            symbols = [a for a in args if type(a) is Symbol]
+            stage = symbols[0].stage
+            for a in symbols:
+                a.check(prim.name)
+                if a.stage is not stage:
+                    raise errors.TraceError(
+                        f"{prim.name} at {errors.user_site()}: its operands belong to {stage.name} and to {a.stage.name}, which is being compiled, too. Pass what the inner one needs as an argument"
+                    )
             return stage.record(prim, args, params)
 
         return staged

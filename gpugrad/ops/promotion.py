@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpugrad import dtypes
 from gpugrad.ops.linear import cast
 from gpugrad.primitive import Primitive, Resolver
+from gpugrad.trace import raw_of
 
 WEAK = frozenset({bool, int, float})
 """Python scalars: they take the dtype of what they meet."""
+
+
+def weak(a: Any) -> bool:
+    """Whether an array stands for a Python number that is not known yet, and is as weak as that."""
+    return getattr(raw_of(a), "weak", False)
 
 
 def mixed(prim: Primitive, data: Sequence[Any]) -> bool:
@@ -37,16 +45,21 @@ def promote(prim: Primitive, args: Sequence[Any]) -> list[Any] | None:
     """
     Resolver.together(prim, args)
     common: Any = None
-    scalar_complex = False
+    scalar_complex = number = False
     for k in prim.same:
         a = args[k]
         if type(a) is complex:
             scalar_complex = True
         elif type(a) not in WEAK:
+            if weak(a):
+                number = True
+                continue
             d = dtypes.of(a)
             common = d if common is None else dtypes.promote(common, d)
     if common is None:
         return None
+    if number and not dtypes.is_inexact(common):
+        common = np.dtype(np.float64)
     if scalar_complex:
         common = dtypes.complex_of(common)
     out = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict
@@ -141,10 +140,8 @@ def one_thread() -> Any:
     """Products of such small matrices are slower on several threads; and with one, results do not depend on how many
     processors there are.
     """
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return contextlib.nullcontext()
+    from threadpoolctl import threadpool_limits  # brings ctypes, which not every command needs
+
     return threadpool_limits(1, user_api="blas")
 
 

@@ -391,12 +391,12 @@ def _with_rule(rule: _Rule, values: Values) -> Values:
 
 
 def _below(rule: _Rule, values: Values) -> Values:
-    """The results for the traces further down: by the rule again if it is a forward one, else as ``fwd`` computes them,
+    """The results for the traces further down: by the rule again if it is a forward one alone, else as ``fwd`` computes them,
     since a rule's residuals, too, may depend on what those traces differentiate.
     """
     return (
         _with_rule(rule, values)
-        if rule.push is not None and any(type(v) is trace.Tensor and v._mark is not None for v in values)
+        if rule.back is None and any(type(v) is trace.Tensor and v._mark is not None for v in values)
         else rule.call(values)
     )
 

@@ -23,6 +23,8 @@ from gpugrad.transforms.node import Leaf
 from gpugrad.transforms.tape import EAGER
 
 _PLAIN = (str, bytes, int, float, complex, np.ndarray, np.generic, np.dtype, type, ModuleType, CodeType, type(None))
+_COMPILERS = frozenset({"numba", "llvmlite"})
+"""Packages whose objects lead everywhere, and to no tensor."""
 ABSENT = object()
 """What a slot holds that holds nothing."""
 
@@ -32,6 +34,7 @@ class Slot:
 
     An object whose raw arrays are cells lists their slots with ``__cells__()``; one whose attributes Python reads while
     a function is compiled tells them, hashable, with ``__settings__()``, so that another value makes another program.
+    One that has more than what leads to cells says with ``__reaches__()`` what does.
     """
 
     def __init__(self, holder: Any, key: Any, start: Callable[[], Any] | None = None) -> None:
@@ -121,7 +124,9 @@ class Cells:
             self.stores.append(x.__cells__)
         if hasattr(type(x), "__settings__"):
             self.settings.append(x.__settings__)
-        if isinstance(x, FunctionType):
+        if hasattr(type(x), "__reaches__"):
+            yield from ((None, y) for y in x.__reaches__())
+        elif isinstance(x, FunctionType):
             if x.__closure__ is None and (x.__module__ or "").split(".")[0] in ("gpugrad", "numpy", "builtins"):
                 return  # a library's own function, with no state of the user's
             yield from self._noted(x.__closure__ or (), ((None, c) for c in x.__closure__ or ()))
@@ -143,7 +148,7 @@ class Cells:
             yield from self._noted(x, list(enumerate(x)))
         elif isinstance(x, tuple | set | frozenset):
             yield from ((None, held) for held in x)
-        elif hasattr(x, "__dict__"):
+        elif hasattr(x, "__dict__") and type(x).__module__.split(".")[0] not in _COMPILERS:
             yield from self._noted(x.__dict__, list(x.__dict__.items()))
 
     def _noted(self, holder: Any, items: Any) -> Iterator[tuple[Any, Any]]:

@@ -6,6 +6,7 @@ done calls compute one operation after another, as they do for small arrays. ``g
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -25,6 +26,9 @@ _KNOWN = 256
 _functions: dict[Callable[..., Any], Jitted] = {}
 _calls: dict[Any, Future[bool] | None] = {}
 """Kind of call -> whether it is compiled, or the promise to say so; None after its first call."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_calls.clear)  # what another process's thread has promised will not come
 
 
 def composed(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

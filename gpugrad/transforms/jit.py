@@ -13,12 +13,15 @@ from gpugrad import dtypes, errors, pytree, trace
 from gpugrad.backends import select
 from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Update
+from gpugrad.graph.stage import stage_of
 from gpugrad.graph.usage import Usage
-from gpugrad.trace import state, value
+from gpugrad.trace import raw_of, state, value
 from gpugrad.transforms.cells import Cells, Effects, Held
 from gpugrad.transforms.functional import argument_names, argument_positions, function_name
 from gpugrad.transforms.lift import as_value, stopped
-from gpugrad.transforms.program import Compiled, Program, Values
+from gpugrad.transforms.numbers import alike
+from gpugrad.transforms.program import Compiled, Made, Program, Values
+from gpugrad.transforms.retraces import Retraces
 from gpugrad.transforms.step import Reading, Step
 from gpugrad.transforms.tape import EAGER
 
@@ -32,13 +35,22 @@ class Jitted:
         self._programs: dict[Any, _Call] = {}
         self._quick: dict[Any, tuple[Callable[[list[Any]], list[Any] | None], _Variant]] = {}
         """Shapes and dtypes of plain arguments -> what runs on them, or gives None if cells have changed."""
+        self._numbers: dict[Any, _Call | None] = {}
+        """Structure of arguments -> its program for any floats among them; None after the first of them."""
+        self._retraces = Retraces(function_name(f))
         ft.update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         data: list[Any] = []
         key: list[Any] = [state.floor < 0, dtypes.default()]
+        floats = 0
         if not kwargs:
-            for x in args:  # the quick way, of plain tensors and arrays alone
+            for x in args:  # the quick way, of plain tensors, arrays and floats alone
+                if type(x) is float:
+                    data.append(np.asarray(x))
+                    key.append(float)
+                    floats += 1
+                    continue
                 d = x._data if type(x) is trace.Tensor and x._mark is None and x._trace is EAGER else x
                 if type(d) is not np.ndarray or not d.flags.c_contiguous:
                     break
@@ -52,20 +64,24 @@ class Jitted:
                     outs = run(data)
                     if outs is not None:
                         return variant.result([value(o, EAGER, None) for o in outs])
-        call, values = self._bound(args, kwargs)
-        held = Held(call.cells)
+        before = Made.count
+        call, values, held, variant = self._prepared(args, kwargs)
         try:
-            variant = call.variant(held)
             out = variant(values, held)
         except BaseException:
             held.end()
             raise
         held.end(used=variant.effects.entries)
-        if len(data) == len(args) and not kwargs:
+        if Made.count != before:
+            self._note(call, args, kwargs)
+        if len(data) == len(args) and not kwargs and floats == len(call.weak):
             quick = variant.quick(held)
             if quick is not None:
                 self._quick[tuple(key)] = quick, variant
         return out
+
+    def __reaches__(self) -> tuple[Any, ...]:
+        return (self.f,)  # and not its own programs, which another compiled function has nothing to do with
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Values]:
         """The program for these arguments, and those of them that it takes."""
@@ -84,13 +100,62 @@ class Jitted:
                 f"jit of {function_name(self.f)}: an argument of type {type(odd).__name__} is no array, and not hashable; expected arrays, tensors and containers of them, and for what is static something hashable"
             ) from None
         if found is None:
+            found, values = self._for_any_numbers(leaves, key, values)
+        if found is None:
             found = self._programs[key] = _Call(self.f, tree, dynamic, [x for _, x in kept], static, fixed)
         return found, values
+
+    def _for_any_numbers(self, leaves: Sequence[Any], key: Any, values: Values) -> tuple[_Call | None, Values]:
+        """The program that takes floats as arguments, and its arguments; None where floats are constants."""
+        tree, dynamic, kept, static, fixed = key
+        floats = [not d and type(x) is float for x, d in zip(leaves, dynamic, strict=True)]
+        if not any(floats) or dtypes.default() != np.float64:
+            return None, values
+        rest = tuple(k for k in kept if k[0] is not float)
+        family = tree, dynamic, tuple(floats), rest, static, fixed
+        if family not in self._numbers:
+            self._numbers[family] = None  # a first number: it may be the only one
+            return None, values
+        found = self._numbers[family]
+        if found is None:
+            either = [d or f for d, f in zip(dynamic, floats, strict=True)]
+            found = _Call(self.f, tree, either, [x for _, x in rest], static, fixed, floats)
+            self._numbers[family] = found
+        if found.refused:
+            return None, values
+        given = iter(values)
+        return found, [
+            value(np.asarray(x), EAGER, None) if f else next(given)
+            for x, d, f in zip(leaves, dynamic, floats, strict=True)
+            if d or f
+        ]
+
+    def _prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Values, Held, _Variant]:
+        """What runs for these arguments, with the cells as they are."""
+        while True:
+            call, values = self._bound(args, kwargs)
+            held = Held(call.cells)
+            try:
+                variant = call.variant(held)
+                if not call.weak or variant.takes_numbers(values, held):
+                    return call, values, held, variant
+            except BaseException:
+                held.end()
+                raise
+            held.end()
+            call.refused = True
+
+    def _note(self, call: _Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        fixed = call.static.items()
+        leaves = pytree.leaves(([None if k in call.static else a for k, a in enumerate(args)], kwargs))
+        names = argument_names(self.f, len(args))
+        self._retraces.note([*call.paths, *(names[k] for k, _ in fixed)], [*leaves, *(x for _, x in fixed)])
 
     @property
     def seconds(self) -> float:
         """How long compiling took so far, for all kinds of arguments together."""
-        variants = [v for call in self._programs.values() for v in call.variants.values()]
+        calls = [*self._programs.values(), *(call for call in self._numbers.values() if call is not None)]
+        variants = [v for call in calls for v in call.variants.values()]
         return sum(v.program.seconds for v in variants)
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
@@ -119,10 +184,9 @@ class Jitted:
         return str(self._compiled(args, kwargs).plan)
 
     def _compiled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compiled:
-        call, values = self._bound(args, kwargs)
-        held = Held(call.cells)
+        _, values, held, variant = self._prepared(args, kwargs)
         try:
-            return call.variant(held).compiled(values, held)
+            return variant.compiled(values, held)
         finally:
             held.end()
 
@@ -146,18 +210,25 @@ class _Call:
         kept: Sequence[Any],
         static: Sequence[int],
         fixed: Sequence[Any],
+        floats: Sequence[bool] = (),
     ) -> None:
         self.f = f
         self.tree = tree
         self.dynamic = dynamic
         self.kept = kept
         self.static = dict(zip(static, fixed, strict=True))
+        self.weak = frozenset(k for k, f in enumerate(f for f, d in zip(floats, dynamic, strict=False) if d) if f)
+        """The positions, among the arrays, of those that are Python floats to the function."""
+        self.refused = False
+        """Whether the function turned out to need them as constants."""
         self.cells = Cells(f)
         self.variants: dict[Any, _Variant] = {}
         arguments, keywords = tree.children
         roots = argument_names(f, len(arguments.children))
         paths = [p for name, t in zip(roots, arguments.children, strict=True) for p in pytree.paths(t, name)]
-        paths += pytree.paths(keywords)
+        paths += [re.sub(r"^\['(\w+)'\]", r"\1", p) for p in pytree.paths(keywords)]
+        self.paths = paths
+        """The names of all leaves, as a user would write them."""
         self.names = [re.sub(r"\W+", "_", p).strip("_") for p, d in zip(paths, dynamic, strict=True) if d]
 
     def variant(self, held: Held) -> _Variant:
@@ -192,10 +263,12 @@ class _Variant:
         self.constants: dict[int, Any] = {}
         """Results that are no arrays, by their position."""
         names = [*call.names, *(f"cell_{k}" for k in range(len(held.values)))]
-        self.program = Program(self.flat, function_name(call.f), names, self.updates)
+        self.program = Program(self.flat, function_name(call.f), names, self.updates, call.weak)
         self.results = 0
         """How many arrays the function gives."""
         self.steps: dict[Compiled, Step] = {}
+        self._taken: dict[Any, bool] = {}
+        """Kinds of arguments -> whether floats among them may be arguments."""
 
     def __call__(self, values: Values, held: Held) -> Any:
         self.ran = None if self.differentiable else self.plain(values, held)
@@ -270,9 +343,42 @@ class _Variant:
         """What runs on arrays like these."""
         return self.program.at([v._data for v in [*values, *held.values]])
 
+    def takes_numbers(self, values: Values, held: Held) -> bool:
+        """Whether the function computes the same where floats among its arguments are not known as where they are."""
+        like = [*values, *held.values]
+        key = tuple([(v.shape, v.dtype) for v in like])
+        if key not in self._taken:
+            numbers = {k: float(raw_of(values[k])) for k in self.call.weak}
+            try:
+                unknown = self._staged(like, weak=True)
+                # afterwards, so that what the function leaves in attributes and lists are numbers
+                known = self._staged(like, weak=False)
+            except _Differentiable:
+                self.differentiable = True
+                return self.takes_numbers(values, held)
+            self._taken[key] = (
+                known is not None
+                and unknown is not None
+                and (bool(known[1:] == unknown[1:]) and alike(known[0], unknown[0], numbers))
+            )
+        return self._taken[key]
+
+    def _staged(self, like: Values, weak: bool) -> tuple[Graph, pytree.Tree, dict[int, Any]] | None:
+        """What the function is for such arguments; None if it fails, since it asks for a number or keeps it."""
+        try:
+            return self.program.staged(like, weak), self.out_tree, self.constants
+        except _Differentiable:
+            raise
+        except Exception:  # where it fails with the number, too, it will say so when it runs
+            return None
+
     def flat(self, values: Values) -> Values:
         """The function on a flat list: its arguments and cells, its results and what became of the cells."""
         n = len(self.call.names)
+        if self.call.weak:
+            values = [
+                float(v) if k in self.call.weak and stage_of(raw_of(v)) is None else v for k, v in enumerate(values)
+            ]
         args, kwargs = self.call.arguments(values[:n])
         with self.held.standing(values[n:]) as effects:
             outs, self.out_tree = pytree.flatten(self.call.f(*args, **kwargs))
@@ -314,11 +420,13 @@ def jit(f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[i
     What is elementwise is fused with its reductions into loops that are compiled by Numba; the rest are calls of the
     library, in memory that is there already. Arrays and tensors, in any containers, are the arguments; everything else
     (numbers, strings, None, and whatever ``static_argnums`` names) is static: it must be hashable, and another value
-    makes another program, as another shape or dtype does. Inside, any transform may be used; outside, the compiled
-    function may be differentiated and mapped as ``f`` may, and is compiled then, too. Keys of random numbers are drawn
-    anew at each call.
+    makes another program, as another shape or dtype does. A float that changes (a learning rate) becomes an argument
+    when a second value comes, if the function only computes with it; it remains as weak as a number is. Inside, any
+    transform may be used; outside, the compiled function may be differentiated and mapped as ``f`` may, and is compiled
+    then, too. Keys of random numbers are drawn anew at each call. CompileWarning, once, for a function that is compiled
+    for ever more kinds of arguments (``gg.config.retrace_limit``).
 
-    Python runs once, when a program is made: it sees symbols, whose shapes and dtypes are known and whose numbers are
+    Python runs when a program is made, and no more: it sees symbols, whose shapes and dtypes are known and whose numbers are
     not. TraceError where those are asked for, by ``if`` say: gg.where is for that, or a static argument.
 
     >>> import gpugrad as gg

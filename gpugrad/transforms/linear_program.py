@@ -12,7 +12,7 @@ from gpugrad.trace import bind, value
 from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import check_attached, check_differentiable, fitting, function_name
 from gpugrad.transforms.lift import lowered, raised
-from gpugrad.transforms.node import ITEM, LEAF, Leaf, Node
+from gpugrad.transforms.node import CALL, ITEM, LEAF, Leaf, Node
 from gpugrad.transforms.pull import Aval, LinearTape
 from gpugrad.transforms.sweep import sweep
 
@@ -76,6 +76,8 @@ def _run(node: Node, found: dict[int, Any]) -> Any:
         parent = node.parents[0]
         assert parent is not None
         return found[parent.index][node.params["i"]]
+    if node.prim is CALL:
+        return node.params["call"]([found[p.index] for p in node.parents if p is not None])
     assert node.saved is not None
     args = [s if p is None else found[p.index] for s, p in zip(node.saved, node.parents, strict=False)]
     return bind(node.prim, args, node.params)

@@ -9,6 +9,7 @@ wherever it stands.
 from __future__ import annotations
 
 import functools as ft
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from gpugrad.graph.ir import Graph, Variable, live
 from gpugrad.graph.memory import Update
 from gpugrad.graph.plan import Plan
 from gpugrad.graph.stage import Stage
-from gpugrad.trace import Draws, Trace, drawing, state, value
+from gpugrad.trace import Draws, Trace, drawing, raw_of, state, value
 from gpugrad.transforms.batch import Batch
 from gpugrad.transforms.calls import _newest, _recorded
 from gpugrad.transforms.forward import Forward
@@ -36,6 +37,17 @@ from gpugrad.transforms.vectorize import vmap
 
 Values = list[Any]
 Call = Callable[[Values], Values]
+
+_staging = threading.RLock()
+"""Held while a program is made. One for all, since programs are made within others, and a fork has to wait for it."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_staging.acquire, after_in_parent=_staging.release, after_in_child=_staging.release)
+
+
+class Made:
+    """How many programs have been made, in this process: whoever wonders whether a call made one looks before and after."""
+
+    count = 0
 
 
 class _Keys(Draws):
@@ -57,6 +69,7 @@ class Compiled:
     def __init__(
         self, graph: Graph, stage: Stage | None = None, updates: Sequence[Update] = (), cells: Sequence[int] = ()
     ) -> None:
+        Made.count += 1
         self.fresh = stage.fresh if stage is not None else []
         self.after = stage.after if stage is not None else []
         self.updates = updates
@@ -75,15 +88,15 @@ class Compiled:
 class _Staging:
     """A program that is being written down: its arguments, then its keys and whatever else it takes."""
 
-    def __init__(self, like: Sequence[Any], names: Sequence[str], what: str) -> None:
-        self.stage = Stage()
+    def __init__(self, like: Sequence[Any], names: Sequence[str], what: str, weak: frozenset[int]) -> None:
+        self.stage = Stage(what)
         self.what = what
         self.keys = _Keys(state.draws, self.stage)
-        self.arguments = [self.input(x, name) for x, name in zip(like, names, strict=True)]
+        self.arguments = [self.input(x, n, k in weak) for k, (x, n) in enumerate(zip(like, names, strict=True))]
 
-    def input(self, like: Any, name: str) -> Any:
+    def input(self, like: Any, name: str, weak: bool = False) -> Any:
         """One more argument."""
-        return value(self.stage.input(like.shape, dtypes.of(like), name), EAGER, None)
+        return value(self.stage.input(like.shape, dtypes.of(like), name, weak), EAGER, None)
 
     def finish(self, outs: Sequence[Any]) -> Graph:
         """The graph that gives ``outs``. TraceError if one belongs to a derivative that was begun outside."""
@@ -121,7 +134,12 @@ class Program:
     """See the module's description."""
 
     def __init__(
-        self, function: Call, name: str, names: Sequence[str], updates: Callable[[], tuple[Any, Any]] = lambda: ((), ())
+        self,
+        function: Call,
+        name: str,
+        names: Sequence[str],
+        updates: Callable[[], tuple[Any, Any]] = lambda: ((), ()),
+        weak: frozenset[int] = frozenset(),
     ) -> None:
         self.function = function
         self.updates = updates
@@ -129,10 +147,11 @@ class Program:
         self.name = name
         self.names = names
         """What to call the arguments."""
+        self.weak = weak
+        """The positions of those that are Python numbers to the function."""
         self.compiled: dict[Any, Compiled] = {}
         self.halves: dict[Any, Halves] = {}
         self.derived: dict[Any, Program] = {}
-        self.lock = threading.RLock()
         self.seconds = 0.0
         """What compiling took."""
 
@@ -170,16 +189,32 @@ class Program:
         key = (state.floor < 0, dtypes.default(), *map(_kind, data))
         found = self.compiled.get(key)
         if found is None:
-            with self.lock:
+            with _staging:
                 found = self.compiled.get(key)
                 if found is None:
                     began = time.perf_counter()
-                    staging = _Staging(data, self.names, self.name)
+                    staging = _Staging(data, self.names, self.name, self.weak)
                     with drawing(staging.keys):
                         outs = self.function(staging.arguments)
                     found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage, *self.updates())
                     self.seconds += time.perf_counter() - began
         return found
+
+    def staged(self, like: Sequence[Any], weak: bool) -> Graph:
+        """The graph for arguments like these, not compiled; Python numbers are variables if ``weak``, else constants.
+
+        TraceError if such a variable got out of the function, into an attribute, say.
+        """
+        with _staging:
+            staging = _Staging(like, self.names, self.name, self.weak)
+            given = [like[k] if k in self.weak and not weak else a for k, a in enumerate(staging.arguments)]
+            with drawing(staging.keys):
+                outs = self.function(given)
+            graph = staging.stage.finish([raw_of(o) for o in outs])
+            staging.arguments = given = outs = []
+            if any(number() is not None for number in staging.stage.numbers):
+                raise errors.TraceError(f"{self.name} keeps a number")
+            return graph
 
     # ---- reverse mode -------------------------------------------------------------------------------------------------
 
@@ -247,7 +282,9 @@ class Program:
     def _pull_program(self, tracked: tuple[int, ...], moving: tuple[int, ...]) -> Program:
         n = len(self.names)
         names = [*self.names, *(f"d_{k}" for k in moving)]
-        return Program(lambda vs: self._linearized(vs[:n], tracked)[2](vs[n:]), f"pullback of {self.name}", names)
+        return Program(
+            lambda vs: self._linearized(vs[:n], tracked)[2](vs[n:]), f"pullback of {self.name}", names, weak=self.weak
+        )
 
     def _derived(self, key: Any, make: Callable[[], Program]) -> Program:
         if key not in self.derived:
@@ -259,7 +296,7 @@ class Program:
         key = (dtypes.default(), tuple(tracked), *map(_kind, data))
         found = self.halves.get(key)
         if found is None:
-            with self.lock:
+            with _staging:
                 found = self.halves.get(key)
                 if found is None:
                     began = time.perf_counter()
@@ -268,7 +305,7 @@ class Program:
         return found
 
     def _split(self, data: Sequence[Any], tracked: list[int]) -> Halves:
-        staging = _Staging(data, self.names, f"{self.name}, differentiated")
+        staging = _Staging(data, self.names, f"{self.name}, differentiated", self.weak)
         with drawing(staging.keys):
             outs, moving, pull = self._linearized(staging.arguments, tracked)
             first = len(staging.stage.graph.inputs)
@@ -309,7 +346,8 @@ class Program:
             return [*outs, *moved]
 
         program = self._derived(
-            ("push", moving), lambda: Program(call, f"{self.name}, forward", [*self.names, *(f"t_{k}" for k in moving)])
+            ("push", moving),
+            lambda: Program(call, f"{self.name}, forward", [*self.names, *(f"t_{k}" for k in moving)], weak=self.weak),
         )
         found = program([*(raised(forward.lower(v)) for v in values), *(raised(marks[k]) for k in moving)])
         tangents = sum(1 for o in found if dtypes.is_inexact(o.dtype)) // 2  # of each result that has one
@@ -326,6 +364,7 @@ class Program:
                 lambda vs: list(vmap(lambda *xs: tuple(self.function(list(xs))), in_axes=flags)(*vs)),
                 f"{self.name}, under vmap",
                 self.names,
+                weak=self.weak,
             ),
         )
         found = program([raised(batch.lower(v)) for v in values])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools as ft
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,16 @@ def compiler() -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(1, thread_name_prefix="gpugrad-compile")
+
+
+def _forget() -> None:
+    """A child of a fork has no thread that compiles, and nothing that such a thread has promised will come."""
+    compiler.cache_clear()
+    _plans.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def replayed(root: Node, seed: Any, retain: bool) -> dict[Any, Any] | None:
