@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad.backends import numba_kernels, parallel, select
+from gpugrad.codegen.dialects import text_in
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
@@ -56,9 +57,11 @@ class Plan:
     def _frame(self) -> Callable[..., list[Any]]:
         return _Writer(self.graph, self.calls).function()
 
-    def sources(self) -> dict[str, str]:
+    def sources(self, dialect: str = "numba") -> dict[str, str]:
         """The text of each kernel, by its name in the plan, with the user's line beside each step."""
-        return {f"kernel_{k}": printed(kernel, sites=True) for k, kernel in enumerate(self.kernels)}
+        kernels = [c for c in self.calls if isinstance(c, KernelCall)]
+        texts = [text_in(dialect, c.kernel, [shape for _, _, shape in c.arguments], c.sizes) for c in kernels]
+        return {f"kernel_{k}": text for k, text in enumerate(texts)}
 
     def __str__(self) -> str:
         return _Writer(self.graph, self.calls).text()

@@ -1,0 +1,105 @@
+"""Scalar expressions in the dialect that Numba compiles for CUDA: one line per primitive.
+
+An entry takes the texts of its operands, which are names or literals, and their common dtype. Functions without a
+counterpart in Python's ``math`` are in ``kernels/numba_cuda/scalars.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+Text = Callable[..., str]
+
+
+def _op(template: str) -> Text:
+    return lambda *xs, t: template.format(*xs, t=t)
+
+
+def _library(name: str) -> Text:
+    return lambda *xs, t: f"math.{name}({', '.join(xs)})"
+
+
+def _ours(name: str) -> Text:
+    return lambda *xs, t: f"{name}({', '.join(xs)})"
+
+
+_LIBRARY = {
+    **{
+        name: name
+        for name in "sqrt floor ceil trunc exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh".split()
+    },
+    **{name: name for name in "asinh acosh atanh erf erfc pow hypot fmod copysign".split()},
+    "gammaln": "lgamma",
+    "abs": "fabs",
+}
+
+_OURS = (
+    "exp2 cbrt erfinv select maximum minimum sign masked_multiply sigmoid softplus logaddexp sinc digamma"
+).split()
+
+OURS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in _OURS if name != "select"},
+    "where": ("select",),
+    "clip": ("maximum", "minimum"),
+    "relu": ("maximum",),
+}
+"""Primitive -> the functions of ``kernels/numba_cuda/scalars.py`` that its text calls."""
+
+_KEEPS = frozenset({"where", "clip", "relu", "maximum", "minimum"})
+
+
+def widens(op: str, dtype: str) -> bool:
+    """Whether a primitive's text is of a wider dtype, as a function that has constants in it is."""
+    return dtype == "float32" and op in OURS and op not in _KEEPS
+
+
+SCALARS: dict[str, Text] = {
+    **{name: _library(python) for name, python in _LIBRARY.items()},
+    **{name: _ours(name) for name in _OURS if name != "select"},
+    "add": _op("{} + {}"),
+    "subtract": _op("{} - {}"),
+    "multiply": _op("{} * {}"),
+    "divide": _op("{} / {}"),
+    "negative": _op("-{}"),
+    "positive": _op("{}"),
+    "stop": _op("{}"),
+    "square": _op("{0} * {0}"),
+    "reciprocal": _op("{t}(1) / {}"),
+    "equal": _op("{} == {}"),
+    "not_equal": _op("{} != {}"),
+    "less": _op("{} < {}"),
+    "less_equal": _op("{} <= {}"),
+    "greater": _op("{} > {}"),
+    "greater_equal": _op("{} >= {}"),
+    "logical_and": _op("{} & {}"),
+    "logical_or": _op("{} | {}"),
+    "logical_xor": _op("{} ^ {}"),
+    "logical_not": _op("not {}"),
+    "isnan": _op("{0} != {0}"),
+    "isfinite": _op("math.fabs({}) < math.inf"),
+    "isinf": _op("math.fabs({}) == math.inf"),
+    "where": _op("select({}, {}, {})"),
+    "clip": _op("minimum(maximum({}, {}), {})"),
+    "relu": _op("maximum({}, {t}(0))"),
+    "bitwise_and": _op("{} & {}"),
+    "bitwise_or": _op("{} | {}"),
+    "bitwise_xor": _op("{} ^ {}"),
+    "bitwise_invert": _op("~{}"),
+}
+"""Primitive -> its text."""
+
+_FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+
+
+def literal(x: Any, dtype: str) -> str:
+    """A Python number as a constant of a dtype."""
+    if dtype == "bool":
+        return repr(bool(x))
+    if dtype not in _FLOATS:
+        return f"np.{dtype}({int(x)})"
+    x = float(x)
+    if math.isfinite(x):
+        return f"np.{dtype}({x!r})"
+    return f"np.{dtype}({'math.nan' if math.isnan(x) else 'math.inf' if x > 0 else '-math.inf'})"
