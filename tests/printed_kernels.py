@@ -1,0 +1,87 @@
+"""The kernels of compiled functions, each with what it read and wrote when Python ran the text for the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from interpreted import interpreted
+
+import gpugrad as gg
+from gpugrad.backends import numba_kernels
+from gpugrad.codegen.gpu_launch import spans
+from gpugrad.codegen.loops import LoopKernel
+from gpugrad.codegen.numba_printer import printed
+from gpugrad.graph.fuse import KernelCall
+from gpugrad.transforms.program import Compiled
+
+
+@dataclass(eq=False)
+class Ran:
+    """One call of a kernel."""
+
+    kernel: LoopKernel
+    sizes: tuple[int, ...]
+    """Of its axes."""
+    before: list[Any]
+    """Its arrays as they were."""
+    after: list[Any]
+
+    def agrees(self, got: Sequence[Any], what: str) -> None:
+        """Compare arrays (without those of scratch) with what the text for the CPU has made of them."""
+        k = self.kernel
+        wanted = [(a, x) for a, x in zip(k.arrays, self.after, strict=True) if not a.scratch]
+        single = any(str(s.dtype) == "float32" for s in k.steps)
+        for (a, want), have in zip(wanted, got, strict=True):
+            exact = want.dtype.kind not in "fc"
+            rtol = 0.0 if exact else 3e-5 if single else 1e-11
+            scale = np.max(np.abs(want[np.isfinite(want)]), initial=0.0) if not exact else 0.0
+            np.testing.assert_allclose(
+                have, want, rtol=rtol, atol=rtol * float(scale), err_msg=f"{what}: {a.name} of\n{printed(k)}"
+            )
+
+
+@contextmanager
+def watched() -> Iterator[list[Ran]]:
+    """Kernels that run, in order, as Python runs them."""
+    seen: list[Ran] = []
+    known: dict[str, LoopKernel] = {}
+    patch = pytest.MonkeyPatch()
+    original = Compiled.__init__
+
+    def compiled(text: str, kinds: Any) -> Callable[..., None]:
+        run = interpreted(text)
+
+        def call(*arguments: Any) -> None:
+            kernel = known[text]
+            n = len(kernel.arrays)
+            before = [x.copy() for x in arguments[:n]]
+            run(*arguments)
+            sizes = spans(kernel, [x.shape for x in before], arguments[n:])
+            seen.append(Ran(kernel, sizes, before, [x.copy() for x in arguments[:n]]))
+
+        return call
+
+    def init(self: Any, *args: Any) -> None:
+        original(self, *args)
+        for c in self.plan.calls:
+            if isinstance(c, KernelCall):
+                known[printed(c.kernel)] = c.kernel
+
+    patch.setattr(numba_kernels, "compiled", compiled)
+    patch.setattr(Compiled, "__init__", init)
+    try:
+        yield seen
+    finally:
+        patch.undo()
+
+
+def ran(f: Callable[..., Any], *args: Any) -> list[Ran]:
+    """The kernels of a function that is compiled and called once."""
+    with watched() as seen:
+        gg.jit(f)(*args)
+    return seen
