@@ -53,6 +53,7 @@ class Cuda:
     part = "blockIdx.y"
     parts = "gridDim.y"
     row = "blockIdx.x"
+    scope = "{"
     between: ClassVar[list[str]] = []
 
     def __init__(self, form: Form) -> None:
@@ -103,8 +104,13 @@ class Cuda:
         """What closes a block of statements."""
         return "}"
 
+    def spelled(self, text: str) -> str:
+        """A statement with its names in ASCII, which is all that NVRTC takes: θ as u3b8."""
+        return text if text.isascii() else "".join(c if c.isascii() else f"u{ord(c):x}" for c in text)
+
     def comment(self, text: str) -> str:
-        return f"// {text}"
+        """A backslash at the end would make the next line part of the comment."""
+        return "// " + text.rstrip("\\ ")
 
     def loop(self, name: str, start: str, end: str, step: str) -> str:
         return f"for (Index {name} = {start}; {name} < {end}; {name} += {step}) {{"

@@ -6,6 +6,7 @@ and each works for any sizes of its form and any number of blocks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -33,6 +34,8 @@ class Dialect(Protocol):
     row: str
     """The number of the row that a block has with others."""
     width: int
+    scope: str | None
+    """What opens a block for names of its own, where a language needs that."""
     between: list[str]
     """Further empty lines before a function."""
 
@@ -50,6 +53,10 @@ class Dialect(Protocol):
 
     def end(self) -> str | None:
         """What closes a block of statements."""
+        ...
+
+    def spelled(self, text: str) -> str:
+        """A statement with its names as the language can have them."""
         ...
 
     def comment(self, text: str) -> str: ...
@@ -99,6 +106,8 @@ class _Printer:
         whole = form.shape == "map"
         self.column, self.columns = _flat(self.inner, "i" if whole else "column", "elements" if whole else "columns")
         self.sums = column_sums(kernel)
+        self.body = 0
+        """Where the lines of the function begin."""
 
     def text(self) -> str:
         self.out += self.d.head(self.kernel, self.form)
@@ -120,7 +129,7 @@ class _Printer:
         self.element(0, self.before(lambda s: True))
         if self.inner:
             self.close()
-        self.close()
+        self.end()
 
     def by_row(self) -> None:
         """A team for each row; it comes to each of its elements with the same thread in every pass."""
@@ -156,7 +165,7 @@ class _Printer:
         if self.form.shared:
             for a in self.sums:
                 self.lines(d.copy_row(f"sums_{a.name}", f"parts_{a.name}", "mine", self.columns))
-        self.close()
+        self.end()
 
     def by_column(self) -> None:
         """A block has neighbouring columns and a part of the rows; threads above one another take turns with the rows."""
@@ -196,7 +205,7 @@ class _Printer:
             else:
                 self.say(d.stored(f"parts_{a.name}", place, f"sum_{a.name}"))
         self.close()
-        self.close()
+        self.end()
 
     def by_parts(self) -> None:
         """Several blocks for each row: a function for each pass, which begins with what all blocks found before."""
@@ -232,17 +241,15 @@ class _Printer:
                 for s, a in writes:
                     self.say(d.assigned(self.place(a), s.name))
                 self.close()
-            self.close()
+            self.end()
 
     def adding(self) -> None:
         """The function that adds up parts of sums over rows."""
         self.open(f"{self.kernel.name}_sums", "Adds up the parts of sums over rows.")
-        if self.form.shape == "split" and len(self.outer) > 1:
-            self.say(self.d.integer(self.rows, _product(self.outer)))
         count = self.rows if self.form.shape == "split" else "parts"
         for a in self.sums:
             self.say(self.d.sum_parts(a.dtype, f"parts_{a.name}", count, self.columns, a.name))
-        self.close()
+        self.end()
 
     # ---- pieces -----------------------------------------------------------------------------------------------------
 
@@ -254,10 +261,15 @@ class _Printer:
         sizes = [*(f"n{axis}" for axis in range(k.axes)), *(["parts"] if takes_parts(k, self.form) else [])]
         self.lines(self.d.function(name, arrays, sizes))
         self.depth = 1
-        if len(self.outer) > 1 and not name.endswith("_sums"):
-            self.say(self.d.integer(self.rows, _product(self.outer)))
-        if len(self.inner) > 1:
-            self.say(self.d.integer(self.columns, _product(self.inner)))
+        self.body = len(self.out)
+
+    def end(self) -> None:
+        """The end of a function; the sizes of several axes together that it asks for are put at its beginning."""
+        said = set(re.findall(r"\w+", "\n".join(self.out[self.body :])))
+        for size, axes in ((self.columns, self.inner), (self.rows, self.outer)):
+            if size in said and len(axes) > 1:
+                self.out.insert(self.body, "    " + self.d.integer(size, _product(axes)))
+        self.close()
 
     def over(self, turn: int, start: str, step: str) -> None:
         """One pass over the elements of a row, by the threads that have it."""
@@ -268,8 +280,10 @@ class _Printer:
             if d.width > 1:
                 start, step = (f"{_factor(x)} * {d.width}" for x in (start, step))
             self.begin(d.loop(self.column, start, self.columns, step))
+        elif d.scope is not None:
+            self.begin(d.scope)
         self.element(turn, [])
-        if self.inner:
+        if self.inner or d.scope is not None:
             self.close()
 
     def element(self, turn: int, first: Sequence[Step]) -> None:
@@ -458,7 +472,7 @@ class _Printer:
         return x.name if type(x) is Step else self.d.number(x, dtype)
 
     def say(self, text: str, step: Step | None = None) -> None:
-        line = "    " * self.depth + text
+        line = "    " * self.depth + self.d.spelled(text)
         beside = self.said(step) if step is not None and self.said is not None else ""
         self.out.append(f"{line:64s}  {self.d.comment(beside)}" if beside else line)
 

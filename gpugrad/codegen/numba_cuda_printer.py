@@ -41,6 +41,7 @@ class NumbaCuda:
     parts = "cuda.gridDim.y"
     row = "cuda.blockIdx.x"
     width = 1
+    scope = None
     between: ClassVar[list[str]] = [""]
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
@@ -88,6 +89,9 @@ class NumbaCuda:
     def end(self) -> str | None:
         """What closes a block of statements."""
         return None
+
+    def spelled(self, text: str) -> str:
+        return text
 
     def comment(self, text: str) -> str:
         return f"# {text}"
