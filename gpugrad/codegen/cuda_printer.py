@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.cuda_scalars import SCALARS, STORED, TYPES, literal
-from gpugrad.codegen.gpu_launch import THREADS, Form
+from gpugrad.codegen.gpu_launch import LARGEST, Form
 from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
 from gpugrad.codegen.numba_printer import common_dtype
 from gpugrad.errors import UnsupportedError, beside
@@ -82,7 +82,7 @@ class Cuda:
         ]
         given += [f"Index {size}" for size in sizes]
         return [
-            f'extern "C" __global__ void __launch_bounds__({2 * THREADS}) {name}(',
+            f'extern "C" __global__ void __launch_bounds__({LARGEST}) {name}(',
             *(f"    {text}{',' if k < len(given) - 1 else ')'}" for k, text in enumerate(given)),
             "{",
         ]

@@ -22,24 +22,29 @@ import numpy as np
 
 from gpugrad.codegen.loops import ELEMENT, REDUCTIONS, Array, LoopKernel
 
-THREADS = 256
-"""Of a block, as a rule."""
 WARP = 32
 VECTOR = 16
 """Bytes that one instruction can read."""
 NARROW = 1 << 30
 """Elements up to which positions, with the stride of a grid added, are 32-bit integers."""
-LONG = 1 << 15
-"""Elements of a row from which on several blocks share it, if there are too few rows to occupy the device."""
+LARGEST = 512
+"""Threads of a block at most."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What of a GPU decides how kernels are launched; by default that of an H100."""
+    """What of a GPU decides how kernels are launched; by default as an H100 is."""
 
     processors: int = 132
     shared: int = 48 * 1024
     """Bytes of shared memory that a block may have without asking."""
+    threads: int = 256
+    """Of a block, as a rule; a power of two."""
+    long: int = 1 << 15
+    """Elements of a row from which on several blocks share it, if there are too few rows to occupy the device."""
+
+
+H100 = Device()
 
 
 @dataclass(frozen=True)
@@ -105,13 +110,13 @@ def column_sums(kernel: LoopKernel) -> list[Array]:
     return [a for s, a in kernel.writes if kernel.sums_rows(s, a)]
 
 
-def shape_of(kernel: LoopKernel, sizes: Sequence[int], device: Device = Device()) -> str:  # noqa: B008
+def shape_of(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100) -> str:
     """The form's shape for such sizes."""
     reduces = any(s.op in REDUCTIONS for s in kernel.steps)
     if not reduces:
         return "columns" if column_sums(kernel) else "map"
     rows, inner = _product(sizes[: kernel.rows]), _product(sizes[kernel.rows :])
-    return "split" if inner >= LONG and 2 * rows <= device.processors else "rows"
+    return "split" if inner >= device.long and 2 * rows <= device.processors else "rows"
 
 
 def stages(kernel: LoopKernel) -> int:
@@ -137,7 +142,7 @@ def takes_parts(kernel: LoopKernel, form: Form) -> bool:
     return form.shape == "split" or bool(column_sums(kernel))
 
 
-def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = Device(), plain: bool = False) -> Schedule:  # noqa: B008
+def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100, plain: bool = False) -> Schedule:
     """How a kernel runs for axes of such sizes.
 
     With ``plain`` a thread takes one element at a time and a block one row, and rows of working memory are not in
@@ -146,8 +151,8 @@ def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = Device()
     shape = shape_of(kernel, sizes, device)
     form = Form(shape, 1 if plain else _width(kernel, sizes), _product(sizes) >= NARROW)
     if shape == "map":
-        blocks = min(_up(_product(sizes) // form.width, THREADS), 8 * device.processors)
-        launch = Launch(kernel.name, (blocks, 1), (THREADS if sizes else 1, 1))
+        blocks = min(_up(_product(sizes) // form.width, device.threads), 2048 // device.threads * device.processors)
+        launch = Launch(kernel.name, (blocks, 1), (device.threads if sizes else 1, 1))
         return Schedule(form, (), (launch,), tuple(sizes))
     rows, inner = _product(sizes[: kernel.rows]), _product(sizes[kernel.rows :])
     plan = {"rows": _rows, "columns": _columns, "split": _split}[shape]
@@ -159,8 +164,8 @@ def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = Device()
         for name, dtype, kind in working(kernel, form)
     )
     if column_sums(kernel) and parts > 1:
-        lanes = _power(min(inner, WARP))
-        launches.append(Launch(f"{kernel.name}_sums", (_up(inner, lanes), 1), (lanes, THREADS // lanes)))
+        lanes = _power(min(inner, WARP, device.threads))
+        launches.append(Launch(f"{kernel.name}_sums", (_up(inner, lanes), 1), (lanes, device.threads // lanes)))
     numbers = (*sizes, blocks if shape == "split" else parts) if takes_parts(kernel, form) else tuple(sizes)
     return Schedule(form, memory, tuple(launches), numbers)
 
@@ -171,10 +176,10 @@ _Plan = tuple[Form, list[Launch], int, int]
 
 def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
     work = inner // form.width
-    lanes = _power(min(work, WARP)) if work <= 4 * WARP else min(512, _power(_up(work, 4)))
-    teams = min(THREADS // lanes, _power(rows)) if lanes <= WARP else 1
+    lanes = _power(min(work, WARP)) if work <= 4 * WARP else min(LARGEST, _power(_up(work, 4)))
+    teams = max(1, min(device.threads // lanes, _power(rows))) if lanes <= WARP else 1
     if plain:
-        lanes, teams = min(_power(work), THREADS), 1
+        lanes, teams = min(_power(work), device.threads), 1
     private = [a for a in kernel.arrays if a.scratch] + column_sums(kernel)
     bytes_of_row = sum(_up(inner * _itemsize(a.dtype), VECTOR) * VECTOR for a in private)
     while teams > 1 and teams * bytes_of_row > device.shared:
@@ -186,17 +191,17 @@ def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form,
 
 
 def _columns(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
-    lanes = _power(min(inner // form.width, WARP))
-    teams = min(THREADS // lanes, _power(rows))
+    lanes = _power(min(inner // form.width, WARP, device.threads))
+    teams = min(device.threads // lanes, _power(rows))
     tiles = _up(inner, lanes * form.width)
     parts = max(1, min(_up(4 * device.processors, tiles), rows // (4 * teams), 1024))
     return form, [Launch(kernel.name, (tiles, parts), (lanes, teams))], parts, 1
 
 
 def _split(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
-    blocks = max(1, min(_up(inner // form.width, 4 * THREADS), 4 * device.processors // rows, 1024))
+    blocks = max(1, min(_up(inner // form.width, 4 * device.threads), 4 * device.processors // rows, 1024))
     launches = [
-        Launch(f"{kernel.name}_{t}", (rows, blocks if t < kernel.passes else 1), (THREADS, 1))
+        Launch(f"{kernel.name}_{t}", (rows, blocks if t < kernel.passes else 1), (device.threads, 1))
         for t in range(stages(kernel))
     ]
     return form, launches, rows, blocks
