@@ -21,10 +21,36 @@ import numpy as np
 
 _RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "pow": "power"}
 _RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "fabs": "abs"}
-_NUMPY = (
-    "sqrt floor ceil trunc exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
-    "atanh pow hypot fmod copysign fabs"
-).split()
+_NUMPY = [
+    "sqrt",
+    "floor",
+    "ceil",
+    "trunc",
+    "exp",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "atan2",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "pow",
+    "hypot",
+    "fmod",
+    "copysign",
+    "fabs",
+]
 
 
 def _log_gamma(x: Any) -> Any:
@@ -33,7 +59,7 @@ def _log_gamma(x: Any) -> Any:
     return math.lgamma(x)
 
 
-def _mathematics() -> SimpleNamespace:
+def mathematics() -> SimpleNamespace:
     """What kernels ask ``math`` for, with infinity and NaN."""
     functions = {name: getattr(np, _RENAMED.get(name, name)) for name in _NUMPY}
     return SimpleNamespace(
@@ -58,7 +84,7 @@ def run(job: dict[str, Any]) -> list[Any]:
     """The arrays after the launches of a job."""
     namespace: dict[str, Any] = {"__name__": "printed"}
     exec(compile(job["text"], "<printed>", "exec"), namespace)
-    namespace["math"] = _mathematics()
+    namespace["math"] = mathematics()
     arrays = job["arrays"]
     for launch in job["launches"]:
         kernel = namespace[launch.function]
@@ -85,7 +111,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     from gpugrad.kernels.numba_cuda import reductions, scalars
 
-    scalars.math = _mathematics()
+    scalars.math = mathematics()
     reductions.cuda = _Cuda()
     todo = pickle.loads(Path(sys.argv[1]).read_bytes())
     Path(sys.argv[2]).write_bytes(pickle.dumps([run(job) for job in todo]))

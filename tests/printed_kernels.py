@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cuda_simulator import mathematics
 from interpreted import interpreted
 
 import gpugrad as gg
@@ -31,18 +32,21 @@ class Ran:
     """Its arrays as they were."""
     after: list[Any]
 
-    def agrees(self, got: Sequence[Any], what: str) -> None:
-        """Compare arrays (without those of scratch) with what the text for the CPU has made of them."""
+    def agrees(self, got: Sequence[Any], what: str, strict: bool = False) -> None:
+        """Compare arrays (without those of scratch) with what the text for the CPU has made of them.
+
+        Within what rounding makes of the largest number that is there or, if ``strict``, of each number.
+        """
         k = self.kernel
         wanted = [(a, x) for a, x in zip(k.arrays, self.after, strict=True) if not a.scratch]
         single = any(str(s.dtype) == "float32" for s in k.steps)
+        numbers = [x[np.isfinite(x)] for x in (*self.before, *self.after) if x.dtype.kind == "f"]
+        scale = max((float(np.max(np.abs(x), initial=0.0)) for x in numbers), default=0.0)
         for (a, want), have in zip(wanted, got, strict=True):
             exact = want.dtype.kind not in "fc"
-            rtol = 0.0 if exact else 3e-5 if single else 1e-11
-            scale = np.max(np.abs(want[np.isfinite(want)]), initial=0.0) if not exact else 0.0
-            np.testing.assert_allclose(
-                have, want, rtol=rtol, atol=rtol * float(scale), err_msg=f"{what}: {a.name} of\n{printed(k)}"
-            )
+            rtol = 0.0 if exact else (1e-6 if strict else 3e-5) if single else (1e-14 if strict else 1e-11)
+            atol = (1e-44 if single else 0.0) if strict else rtol * scale
+            np.testing.assert_allclose(have, want, rtol=rtol, atol=atol, err_msg=f"{what}: {a.name} of\n{printed(k)}")
 
 
 @contextmanager
@@ -74,6 +78,7 @@ def watched() -> Iterator[list[Ran]]:
 
     patch.setattr(numba_kernels, "compiled", compiled)
     patch.setattr(Compiled, "__init__", init)
+    patch.setattr("interpreted.math", mathematics())
     try:
         yield seen
     finally:

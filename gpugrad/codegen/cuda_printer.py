@@ -7,7 +7,7 @@ with ``--use_fast_math``; contraction is welcome. Half precision is computed wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.cuda_scalars import SCALARS, STORED, TYPES, literal
@@ -53,8 +53,6 @@ class Cuda:
     part = "blockIdx.y"
     parts = "gridDim.y"
     row = "blockIdx.x"
-    scope = "{"
-    between: ClassVar[list[str]] = []
 
     def __init__(self, form: Form) -> None:
         self.width = form.width
@@ -99,6 +97,16 @@ class Cuda:
                 for name, dtype in rows
             ),
         ]
+
+    @property
+    def scope(self) -> str | None:
+        """What opens a block for names of its own."""
+        return "{"
+
+    @property
+    def between(self) -> list[str]:
+        """Further empty lines before a function."""
+        return []
 
     def end(self) -> str | None:
         """What closes a block of statements."""

@@ -26,4 +26,5 @@ def text_in(dialect: str, kernel: LoopKernel, shapes: Sequence[tuple[int, ...]],
         return numba_printer.printed(kernel, sites=True)
     plain = dialect == "numba_cuda"
     form = schedule(kernel, spans(kernel, shapes, given), plain=plain).form
-    return (numba_cuda_printer if plain else cuda_printer).printed(kernel, form, sites=True)
+    print_in = numba_cuda_printer.printed if plain else cuda_printer.printed
+    return print_in(kernel, form, sites=True)

@@ -17,6 +17,16 @@ from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKer
 class Dialect(Protocol):
     """The statements and expressions of a language. Positions in expressions are products and sums, alike in all."""
 
+    @property
+    def scope(self) -> str | None:
+        """What opens a block for names of its own, where a language needs that."""
+        ...
+
+    @property
+    def between(self) -> list[str]:
+        """Further empty lines before a function."""
+        ...
+
     lane: str
     """A thread's number in its team."""
     lanes: str
@@ -34,10 +44,6 @@ class Dialect(Protocol):
     row: str
     """The number of the row that a block has with others."""
     width: int
-    scope: str | None
-    """What opens a block for names of its own, where a language needs that."""
-    between: list[str]
-    """Further empty lines before a function."""
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
@@ -396,9 +402,7 @@ class _Printer:
         """All arrays whose place depends on the row alone by some of its axes, or on elements."""
         return [a for a in self.kernel.arrays if any(axis in self.outer for axis in a.axes)]
 
-    def coordinates(
-        self, axes: tuple[int, ...], flat: str, arrays: Sequence[Array], position: bool = False
-    ) -> None:
+    def coordinates(self, axes: tuple[int, ...], flat: str, arrays: Sequence[Array], position: bool = False) -> None:
         """The place along each of several axes that some array is read by."""
         if len(axes) < 2:
             return

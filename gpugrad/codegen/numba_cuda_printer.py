@@ -7,7 +7,7 @@ element at a time, and a row has a block of its own: schedules are those of ``gp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.gpu_launch import Form, column_sums
@@ -22,7 +22,11 @@ def printed(kernel: LoopKernel, form: Form, sites: bool = False) -> str:
 
     UnsupportedError for a primitive that it has no word for.
     """
-    return gpu_printer.printed(kernel, form, NumbaCuda(), _said if sites else None)
+    text = gpu_printer.printed(kernel, form, NumbaCuda(), _said if sites else None)
+    for name, line in (("math", "import math\n\n"), ("np", "import numpy as np\n")):
+        if f"{name}." not in text:
+            text = text.replace(line, "")
+    return text
 
 
 def _said(step: Step) -> str:
@@ -41,8 +45,6 @@ class NumbaCuda:
     parts = "cuda.gridDim.y"
     row = "cuda.blockIdx.x"
     width = 1
-    scope = None
-    between: ClassVar[list[str]] = [""]
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
@@ -80,11 +82,24 @@ class NumbaCuda:
 
     def function(self, name: str, arrays: Sequence[tuple[str, Any, bool]], sizes: Sequence[str]) -> list[str]:
         """The first lines of a function."""
-        return ["@cuda.jit", f"def {name}({', '.join([*(array for array, _, _ in arrays), *sizes])}):"]
+        head = f"def {name}({', '.join([*(array for array, _, _ in arrays), *sizes])}):"
+        if len(head) <= 120:
+            return ["@cuda.jit", head]
+        return ["@cuda.jit", f"def {name}(", *(f"    {x}," for x in [*(array for array, _, _ in arrays), *sizes]), "):"]
 
     def shared(self, rows: Sequence[tuple[str, Any]], size: str) -> list[str]:
         """Rows of shared memory, which plain schedules never have."""
         raise UnsupportedError("Numba CUDA keeps rows in global memory; make the schedule with plain=True")
+
+    @property
+    def scope(self) -> str | None:
+        """What opens a block for names of its own."""
+        return None
+
+    @property
+    def between(self) -> list[str]:
+        """Further empty lines before a function."""
+        return [""]
 
     def end(self) -> str | None:
         """What closes a block of statements."""

@@ -28,16 +28,49 @@ def _ours(name: str) -> Text:
 _LIBRARY = {
     **{
         name: name
-        for name in "sqrt floor ceil trunc exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh".split()
+        for name in [
+            "sqrt",
+            "floor",
+            "ceil",
+            "trunc",
+            "exp",
+            "expm1",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "atan2",
+            "sinh",
+            "cosh",
+            "tanh",
+        ]
     },
-    **{name: name for name in "asinh acosh atanh erf erfc pow hypot fmod copysign".split()},
+    **{name: name for name in ["asinh", "acosh", "atanh", "erf", "erfc", "pow", "hypot", "fmod", "copysign"]},
     "gammaln": "lgamma",
     "abs": "fabs",
 }
 
-_OURS = (
-    "exp2 cbrt erfinv select maximum minimum sign masked_multiply sigmoid softplus logaddexp sinc digamma"
-).split()
+_OURS = [
+    "exp2",
+    "cbrt",
+    "erfinv",
+    "select",
+    "maximum",
+    "minimum",
+    "sign",
+    "masked_multiply",
+    "sigmoid",
+    "softplus",
+    "logaddexp",
+    "sinc",
+    "digamma",
+]
 
 OURS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in _OURS if name != "select"},

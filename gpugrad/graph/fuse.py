@@ -482,7 +482,9 @@ class _Fusion:
         kernel.turns()
         kernel.keep_dear()
         for a in kernel.arrays[len(arguments) :]:
-            arguments.append((a, None, tuple(int(np.prod([cluster.space[i] for i in groups[g]])) for g in a.axes)))
+            arguments.append(
+                (a, None, tuple(int(np.prod([cluster.space[i] for i in groups[g]])) for g in a.axes) or (1,))
+            )
         kernel.given = [g for g in range(len(groups)) if not any(g in a.axes for a in kernel.arrays)]
         sizes = [int(np.prod([cluster.space[i] for i in groups[g]])) for g in kernel.given]
         spans = [int(np.prod([cluster.space[i] for i in g])) for g in groups]
