@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-_RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "pow": "power"}
+_RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2"}
 _RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "fabs": "abs"}
 _NUMPY = [
     "sqrt",
@@ -59,11 +59,15 @@ def _log_gamma(x: Any) -> Any:
     return math.lgamma(x)
 
 
+def _power(x: Any, y: Any) -> Any:
+    return np.power(np.array([x]), np.array([y]))[0]  # of scalars, NumPy makes (-inf) ** 0.5 NaN
+
+
 def mathematics() -> SimpleNamespace:
     """What kernels ask ``math`` for, with infinity and NaN."""
     functions = {name: getattr(np, _RENAMED.get(name, name)) for name in _NUMPY}
     return SimpleNamespace(
-        **functions, erf=math.erf, erfc=math.erfc, lgamma=_log_gamma, inf=math.inf, nan=math.nan, pi=math.pi
+        **functions, pow=_power, erf=math.erf, erfc=math.erfc, lgamma=_log_gamma, inf=math.inf, nan=math.nan, pi=math.pi
     )
 
 

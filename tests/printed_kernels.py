@@ -44,7 +44,7 @@ class Ran:
         scale = max((float(np.max(np.abs(x), initial=0.0)) for x in numbers), default=0.0)
         for (a, want), have in zip(wanted, got, strict=True):
             exact = want.dtype.kind not in "fc"
-            rtol = 0.0 if exact else (1e-6 if strict else 3e-5) if single else (1e-14 if strict else 1e-11)
+            rtol = 0.0 if exact else (3e-6 if strict else 3e-5) if single else (3e-14 if strict else 1e-11)
             atol = (1e-44 if single else 0.0) if strict else rtol * scale
             np.testing.assert_allclose(have, want, rtol=rtol, atol=atol, err_msg=f"{what}: {a.name} of\n{printed(k)}")
 

@@ -295,12 +295,17 @@ def scalars() -> list[Ran]:
                 continue
             grids = np.meshgrid(*[SPECIAL.astype(dtype)] * len(prim.operands), indexing="ij")
             xs = [np.ascontiguousarray(g.reshape(-1)[:: max(1, g.size // 400)]) for g in grids]
-            kernels_of = ran(lambda *xs, prim=prim: prim(*xs), *map(gg.asarray, xs))
-            if name not in registry:  # no primitive as yet, but a word of the language
-                (r,) = kernels_of
-                next(s for s in r.kernel.steps if s.op == "sin").op = name
-                r.after[-1] = getattr(gg.special, name)(*xs).numpy()
-            found += kernels_of
+            for r in ran(lambda *xs, prim=prim: prim(*xs), *map(gg.asarray, xs)):  # none where nothing is to be done
+                with np.errstate(all="ignore"):
+                    if name not in registry:  # no primitive as yet, but a word of the language
+                        next(s for s in r.kernel.steps if s.op == "sin").op = name
+                        wide = getattr(gg.special, name)(*(x.astype(np.float64) for x in xs))
+                        r.after[-1] = wide.numpy().astype(dtype)
+                    else:
+                        r.after[-1] = prim(*map(gg.asarray, xs)).numpy().copy()
+                if name == "sinc":  # NumPy's is not quite 0 at integers
+                    r.after[-1][(xs[0] == np.round(xs[0])) & (xs[0] != 0.0) & np.isfinite(xs[0])] = 0.0
+                found.append(r)
     return found
 
 
