@@ -45,7 +45,6 @@ _NUMPY = [
     "asinh",
     "acosh",
     "atanh",
-    "pow",
     "hypot",
     "fmod",
     "copysign",
