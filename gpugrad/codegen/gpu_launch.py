@@ -7,7 +7,8 @@ A kernel has one of four forms:
   pass; what it adds up over rows it keeps for itself, and a second launch adds up what the teams have;
 - ``columns``: a block has a tile of columns and a part of the rows; a second launch adds up the parts;
 - ``split``: several blocks have a row, and each pass is a launch, since it needs what all blocks found before. This is
-  for few rows that are long, such as the whole of an array that becomes one number.
+  for few rows that are long, such as the whole of an array that becomes one number; and for sums over some of the
+  outer axes only, whose elements are all kept until the last launch.
 
 Everything is added up in an order that sizes and device fix, so that results are the same from run to run.
 """
@@ -112,6 +113,8 @@ def column_sums(kernel: LoopKernel) -> list[Array]:
 
 def shape_of(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100) -> str:
     """The form's shape for such sizes."""
+    if any(a.axes != tuple(range(kernel.rows, kernel.axes)) for a in column_sums(kernel)):
+        return "split"
     reduces = any(s.op in REDUCTIONS for s in kernel.steps)
     if not reduces:
         return "columns" if column_sums(kernel) else "map"
@@ -164,8 +167,9 @@ def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100, pl
         for name, dtype, kind in working(kernel, form)
     )
     if column_sums(kernel) and parts > 1:
-        lanes = _power(min(inner, WARP, device.threads))
-        launches.append(Launch(f"{kernel.name}_sums", (_up(inner, lanes), 1), (lanes, device.threads // lanes)))
+        columns = max(_product([sizes[axis] for axis in a.axes]) for a in column_sums(kernel))
+        lanes = _power(min(columns, WARP, device.threads))
+        launches.append(Launch(f"{kernel.name}_sums", (_up(columns, lanes), 1), (lanes, device.threads // lanes)))
     numbers = (*sizes, blocks if shape == "split" else parts) if takes_parts(kernel, form) else tuple(sizes)
     return Schedule(form, memory, tuple(launches), numbers)
 
@@ -211,7 +215,7 @@ def _width(kernel: LoopKernel, sizes: Sequence[int]) -> int:
     """How many neighbouring elements fit into one instruction for all arrays, and divide the last axis."""
     last = kernel.axes - 1
     along = [_itemsize(a.dtype) for a in kernel.arrays if last in a.axes]
-    if not along or last < kernel.rows:
+    if not along or last < kernel.rows or any(last in a.axes[:-1] for a in kernel.arrays):
         return 1
     width = max(1, VECTOR // max(along))
     while width > 1 and sizes[last] % width:

@@ -252,9 +252,11 @@ class _Printer:
     def adding(self) -> None:
         """The function that adds up parts of sums over rows."""
         self.open(f"{self.kernel.name}_sums", "Adds up the parts of sums over rows.")
-        count = self.rows if self.form.shape == "split" else "parts"
         for a in self.sums:
-            self.say(self.d.sum_parts(a.dtype, f"parts_{a.name}", count, self.columns, a.name))
+            count, columns = (
+                (_product(self.gone(a)), _product(a.axes)) if self.form.shape == "split" else ("parts", self.columns)
+            )
+            self.say(self.d.sum_parts(a.dtype, f"parts_{a.name}", count, columns, a.name))
         self.end()
 
     # ---- pieces -----------------------------------------------------------------------------------------------------
@@ -406,7 +408,10 @@ class _Printer:
         """The place along each of several axes that some array is read by."""
         if len(axes) < 2:
             return
-        needed = {x for a in arrays if not set(axes) <= set(a.axes) for x in a.axes if x in axes}
+        needed = {x for a in arrays for x, _, _ in self.chunks(a.axes) if x is not None}
+        for a in arrays:
+            if any(a is b for b in self.sums):
+                needed |= {x for x, _, _ in self.chunks(self.gone(a)) if x is not None}
         if position:
             needed.add(axes[-1])
         for x in axes:
@@ -415,24 +420,31 @@ class _Printer:
                 text = self.d.quotient(flat, _product(rest)) if rest else flat
                 self.say(self.d.integer(f"i{x}", text if x == axes[0] else f"{text} % n{x}"))
 
-    def index(self, a: Array) -> str:
-        """The position of an element in an array."""
-        chunks: list[tuple[str, str]] = []
-        axes = a.axes
+    def chunks(self, axes: tuple[int, ...]) -> list[tuple[int | None, str, str]]:
+        """Axes in runs that have one position: a single axis, if it is one of several, the position and the size."""
+        out: list[tuple[int | None, str, str]] = []
         k = 0
         while k < len(axes):
             for whole, flat, size in ((self.outer, self.row, self.rows), (self.inner, self.column, self.columns)):
                 if whole and axes[k : k + len(whole)] == whole:
-                    chunks.append((flat, size))
+                    out.append((None, flat, size))
                     k += len(whole)
                     break
             else:
-                chunks.append((f"i{axes[k]}", f"n{axes[k]}"))
+                out.append((axes[k], f"i{axes[k]}", f"n{axes[k]}"))
                 k += 1
+        return out
+
+    def index(self, axes: tuple[int, ...]) -> str:
+        """The position of an element in an array that has these axes."""
         text = ""
-        for at, size in chunks:
+        for _, at, size in self.chunks(axes):
             text = at if not text else f"{_factor(text)} * {size} + {at}"
         return text or "0"
+
+    def gone(self, a: Array) -> tuple[int, ...]:
+        """The axes that a sum over rows goes over."""
+        return tuple(axis for axis in self.outer if axis not in a.axes)
 
     def at(self, a: Array) -> tuple[str, str]:
         """The name and the position of where an array has the element that is worked on."""
@@ -440,7 +452,7 @@ class _Printer:
             return a.name, self.column if self.form.shared else f"mine + {self.column}"
         if a.scratch:
             return a.name, f"{self.row} * {self.columns} + {self.column}" if self.outer else self.column
-        return a.name, self.index(a)
+        return a.name, self.index(a.axes)
 
     def place(self, a: Array) -> str:
         array, position = self.at(a)
@@ -449,7 +461,7 @@ class _Printer:
     def at_sum(self, a: Array) -> tuple[str, str]:
         """Where a sum over rows has the column that is worked on."""
         if self.form.shape == "split":
-            return f"parts_{a.name}", f"{self.row} * {self.columns} + {self.column}"
+            return f"parts_{a.name}", self.index((*self.gone(a), *a.axes))
         if self.form.shared:
             return f"sums_{a.name}", self.column
         return f"parts_{a.name}", f"mine + {self.column}"
