@@ -29,6 +29,26 @@ inline Place threadIdx, blockIdx, blockDim, gridDim;
 inline float __int_as_float(unsigned bits) { float x; std::memcpy(&x, &bits, sizeof x); return x; }
 inline double __longlong_as_double(unsigned long long bits) { double x; std::memcpy(&x, &bits, sizeof x); return x; }
 
+inline float __fmul_rn(float x, float y) { return x * y; }
+inline double __dmul_rn(double x, double y) { return x * y; }
+
+struct __nv_bfloat16 {
+    std::uint16_t bits;
+    __nv_bfloat16() = default;
+    __nv_bfloat16(float x)
+    {
+        std::uint32_t b;
+        std::memcpy(&b, &x, 4);
+        bits = x != x ? 0x7fff : std::uint16_t((b + 0x7fff + (b >> 16 & 1)) >> 16);
+    }
+    operator float() const { return __int_as_float(std::uint32_t(bits) << 16); }
+};
+typedef _Float16 __half;
+inline float __half2float(__half x) { return float(x); }
+inline __half __float2half_rn(float x) { return __half(x); }
+inline float __bfloat162float(__nv_bfloat16 x) { return x; }
+inline __nv_bfloat16 __float2bfloat16_rn(float x) { return __nv_bfloat16(x); }
+
 // π x is exact enough after x is reduced to [-1/2, 1/2].
 inline double sinpi(double x)
 {
@@ -55,7 +75,7 @@ inline double erfinv(double x)
     return std::copysign(y, x);
 }
 inline float erfinvf(float x) { return float(erfinv(double(x))); }
-using std::exp; using std::log; using std::log1p; using std::fabs; using std::rint;
+using std::cos; using std::sin; using std::hypot; using std::exp; using std::log; using std::log1p; using std::fabs; using std::rint;
 
 namespace host {
 

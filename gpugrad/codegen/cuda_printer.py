@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpugrad.codegen import gpu_printer
-from gpugrad.codegen.cuda_scalars import SCALARS, STORED, TYPES, literal
+from gpugrad.codegen.cuda_scalars import INTEGERS, SCALARS, STORED, STORED_APART, TYPES, literal
 from gpugrad.codegen.gpu_launch import LARGEST, Form
 from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
 from gpugrad.codegen.numba_printer import common_dtype
@@ -60,9 +60,13 @@ class Cuda:
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
         files = ["scalars.cuh"]
-        dtypes = {str(a.dtype) for a in kernel.arrays}
-        if dtypes & {"float16", "bfloat16"}:
+        dtypes = {str(a.dtype) for a in kernel.arrays} | {str(s.dtype) for s in kernel.steps}
+        if dtypes & STORED_APART or any(s.op.startswith("round_") for s in kernel.steps):
             files.append("half.cuh")
+        if any(s.op in _OF_INTEGERS and TYPES.get(str(s.dtype)) in INTEGERS for s in kernel.steps):
+            files.append("integers.cuh")
+        if dtypes & {"complex64", "complex128"}:
+            files.append("complex.cuh")
         if form.width > 1:
             files.append("packs.cuh")
         if form.shape != "map":
@@ -156,14 +160,24 @@ class Cuda:
         if s.op == "position_in_row":
             return position
         if s.op == "cast":
-            x = self.operand(s.operands[0], t)
-            return f"{x} != 0" if t == "bool" else f"({type_of(s.dtype)}){x}"
+            return self.cast(s.operands[0], t)
         if s.op not in SCALARS:
             raise UnsupportedError(
                 f'{s.op} has no expression in CUDA C++, so its kernel cannot be printed. dialect="numba" prints it'
             )
         common = t if s.op == "where" else common_dtype(s.operands) or t
         return SCALARS[s.op](*(self.operand(x, common) for x in s.operands), t=_word(TYPES, common))
+
+    def cast(self, x: Any, t: str) -> str:
+        """A value in another dtype."""
+        text, given = self.operand(x, t), TYPES[str(x.dtype)]
+        if t == "bool":
+            return f"{text} != {literal(0, str(x.dtype))}"
+        if TYPES[t] in INTEGERS and given in ("float", "double"):
+            return f"to_integer<{TYPES[t]}>({text})"
+        if TYPES[t].startswith("Complex") and not given.startswith("Complex"):
+            return f"{TYPES[t]}({TYPES['float32' if t == 'complex64' else 'float64']}({text}))"
+        return f"({TYPES[t]}){text}"
 
     def operand(self, x: Any, dtype: str) -> str:
         return x.name if type(x) is Step else literal(x, dtype)
@@ -208,6 +222,11 @@ class Cuda:
     def copy_row(self, source: str, target: str, first: str, size: str) -> list[str]:
         return [f"copy_row<{self.width}>({source}, {target} + {first}, {size});"]
 
+
+_OF_INTEGERS = frozenset(
+    ["cast", "pow", "fmod", "floor_divide", "remainder", "bitwise_left_shift", "bitwise_right_shift"]
+)
+"""Primitives that need a function of ours for integers."""
 
 _EMPTY = {"max": "lowest", "min": "highest"}
 

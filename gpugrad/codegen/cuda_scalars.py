@@ -26,14 +26,40 @@ TYPES = {
     "bfloat16": "float",
     "float32": "float",
     "float64": "double",
+    "complex64": "Complex<float>",
+    "complex128": "Complex<double>",
 }
 """dtype -> the type of a value that is computed with."""
+
+STORED_APART = frozenset({"float16", "bfloat16"})
+"""dtypes whose elements have a type of their own in arrays."""
 
 STORED = TYPES | {"float16": "__half", "bfloat16": "__nv_bfloat16"}
 """dtype -> the type of an element of an array."""
 
 _SUFFIX = {"float": "f", "unsigned": "u", "long long": "ll", "unsigned long long": "ull"}
 _WRAPS = frozenset({"signed char", "short", "int", "long long", "unsigned char", "unsigned short"})
+
+
+INTEGERS = frozenset(TYPES[f"{sign}int{width}"] for sign in ("", "u") for width in (8, 16, 32, 64))
+
+
+def _zero(t: str) -> str:
+    return literal(0, next(dtype for dtype, name in TYPES.items() if name == t and dtype not in STORED_APART))
+
+
+def _one(t: str) -> str:
+    return literal(1, next(dtype for dtype, name in TYPES.items() if name == t and dtype not in STORED_APART))
+
+
+def _by_type(floats: Text, integers: str = "", complexes: str = "", bools: str = "") -> Text:
+    """An entry that has other texts for integers, complex numbers and booleans."""
+
+    def of(*xs: str, t: str) -> str:
+        other = integers if t in INTEGERS else complexes if t.startswith("Complex") else bools if t == "bool" else ""
+        return other.format(*xs, t=t, one=_one(t), zero=_zero(t)) if other else floats(*xs, t=t)
+
+    return of
 
 
 def _op(template: str) -> Text:
@@ -54,25 +80,43 @@ def _ours(name: str) -> Text:
 
 
 _LIBRARY = (
-    "sqrt floor ceil trunc exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
-    "atanh erf erfc erfinv pow cbrt hypot fmod copysign nextafter"
+    "sqrt exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
+    "atanh erf erfc erfinv cbrt hypot copysign nextafter"
 )
-_OURS = "sign masked_multiply maximum minimum sigmoid softplus logaddexp sinc digamma"
+_OURS = "masked_multiply maximum minimum sigmoid softplus logaddexp sinc digamma"
 
 SCALARS: dict[str, Text] = {
     **{name: _library(name) for name in _LIBRARY.split()},
     **{name: _ours(name) for name in _OURS.split()},
-    "add": _arithmetic("+", "add"),
+    "add": _by_type(_arithmetic("+", "add"), bools="{} || {}"),
     "subtract": _arithmetic("-", "subtract"),
-    "multiply": _arithmetic("*", "multiply"),
+    "multiply": _by_type(_arithmetic("*", "multiply"), bools="{} && {}"),
     "divide": _op("{} / {}"),
-    "negative": lambda x, t: f"wrapped_subtract({t}(0), {x})" if t in _WRAPS else f"-{x}",
+    "negative": lambda x, t: f"wrapped_subtract({_zero(t)}, {x})" if t in _WRAPS else f"-{x}",
     "positive": _op("{}"),
     "stop": _op("{}"),
     "square": lambda x, t: f"wrapped_multiply({x}, {x})" if t in _WRAPS else f"{x} * {x}",
-    "reciprocal": lambda x, t: f"{literal(1, 'float32' if t == 'float' else 'float64')} / {x}",
-    "abs": lambda x, t: _library("fabs")(x, t=t) if t in ("float", "double") else f"({x} < 0 ? {t}(-{x}) : {x})",
-    "round": _library("rint"),
+    "reciprocal": lambda x, t: f"{_one(t)} / {x}",
+    "abs": _by_type(
+        _library("fabs"), "{0} < {zero} ? wrapped_subtract({zero}, {0}) : {0}", "hypot({0}.real, {0}.imag)"
+    ),
+    "conj": _by_type(_op("{}"), complexes="{t}({0}.real, -{0}.imag)"),
+    "real": _by_type(_op("{}"), complexes="{0}.real"),
+    "imag": _op("{}.imag"),
+    "sign": _by_type(_ours("sign"), "{t}(int({0} > {zero}) - int({0} < {zero}))"),
+    "floor": _by_type(_library("floor"), "{}"),
+    "ceil": _by_type(_library("ceil"), "{}"),
+    "trunc": _by_type(_library("trunc"), "{}"),
+    "round": _by_type(_library("rint"), "{}"),
+    "round_float16": _ours("round_float16"),
+    "round_bfloat16": _ours("round_bfloat16"),
+    "exp": _by_type(_library("exp"), complexes="exponential({})"),
+    "pow": _by_type(_library("pow"), "integer_power({}, {})"),
+    "fmod": _by_type(_library("fmod"), "integer_fmod({}, {})"),
+    "floor_divide": _ours("integer_floor_divide"),
+    "remainder": _ours("integer_remainder"),
+    "bitwise_left_shift": _ours("left_shift"),
+    "bitwise_right_shift": _ours("right_shift"),
     "gammaln": _library("lgamma"),
     "equal": _op("{} == {}"),
     "not_equal": _op("{} != {}"),
@@ -80,27 +124,34 @@ SCALARS: dict[str, Text] = {
     "less_equal": _op("{} <= {}"),
     "greater": _op("{} > {}"),
     "greater_equal": _op("{} >= {}"),
-    "logical_and": _op("{} && {}"),
-    "logical_or": _op("{} || {}"),
-    "logical_xor": _op("{} != {}"),
-    "logical_not": _op("!{}"),
+    "logical_and": lambda x, y, t: f"{_truth(x, t)} && {_truth(y, t)}",
+    "logical_or": lambda x, y, t: f"{_truth(x, t)} || {_truth(y, t)}",
+    "logical_xor": lambda x, y, t: f"{_truth(x, t)} != {_truth(y, t)}",
+    "logical_not": lambda x, t: f"!{_truth(x, t)}",
     "isnan": _op("{0} != {0}"),
-    "isfinite": lambda x, t: f"{_library('fabs')(x, t=t)} < highest<{t}>()",
-    "isinf": lambda x, t: f"{_library('fabs')(x, t=t)} == highest<{t}>()",
+    "isfinite": _by_type(lambda x, t: f"{_library('fabs')(x, t=t)} < highest<{t}>()", complexes="is_finite({})"),
+    "isinf": _by_type(lambda x, t: f"{_library('fabs')(x, t=t)} == highest<{t}>()", complexes="is_infinite({})"),
     "where": _op("{} ? {} : {}"),
     "clip": _op("minimum(maximum({}, {}), {})"),
-    "relu": lambda x, t: f"maximum({x}, {literal(0, 'float32' if t == 'float' else 'float64')})",
+    "relu": lambda x, t: f"maximum({x}, {_zero(t)})",
     "bitwise_and": _op("{} & {}"),
     "bitwise_or": _op("{} | {}"),
     "bitwise_xor": _op("{} ^ {}"),
-    "bitwise_invert": _op("~{}"),
+    "bitwise_invert": _by_type(_op("~{}"), bools="!{}"),
 }
 """Primitive -> its text."""
+
+
+def _truth(x: str, t: str) -> str:
+    return x if t == "bool" else f"({x} != {_zero(t)})"
 
 
 def literal(x: Any, dtype: str) -> str:
     """A Python number as a constant of a dtype."""
     t = TYPES[dtype]
+    if t.startswith("Complex"):
+        part = "float32" if dtype == "complex64" else "float64"
+        return f"{t}({literal(x.real, part)}, {literal(x.imag, part)})"
     if t == "bool":
         return "true" if x else "false"
     if t in ("float", "double"):

@@ -100,7 +100,7 @@ class Schedule:
 
 def spans(kernel: LoopKernel, shapes: Sequence[tuple[int, ...]], given: Sequence[int]) -> tuple[int, ...]:
     """The sizes of the axes: ``shapes`` are those of the arrays, ``given`` the sizes of axes that none has."""
-    sizes = dict(zip(kernel.given, given, strict=True))
+    sizes = dict(zip(kernel.given, given, strict=False))  # what comes after is of the CPU's threads
     for a, shape in zip(kernel.arrays, shapes, strict=True):
         sizes |= dict(zip(a.axes, shape, strict=False))  # an array without axes has the shape (1,)
     return tuple(sizes[axis] for axis in range(kernel.axes))

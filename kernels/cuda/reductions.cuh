@@ -6,7 +6,7 @@
 #include "scalars.cuh"
 
 struct Sum {
-    template <class T> static __device__ __forceinline__ T of(T x, T y) { return x + y; }
+    template <class T> static __device__ __forceinline__ T of(T x, T y) { return T(x + y); }
     template <class T> static __device__ __forceinline__ T start() { return T(0); }
 };
 struct Max {
@@ -18,12 +18,18 @@ struct Min {
     template <class T> static __device__ __forceinline__ T start() { return highest<T>(); }
 };
 
+// What another lane of a warp has.
+template <class T> __device__ __forceinline__ T exchanged(unsigned mask, T x, int d, int lanes)
+{
+    return T(__shfl_xor_sync(mask, x, d, lanes));
+}
+
 // Over the `lanes` neighbouring lanes of a warp that this one is among; each gets the result.
 template <class Op, class T> __device__ __forceinline__ T over_lanes(T x, int lanes)
 {
     const int lane = (threadIdx.y * blockDim.x + threadIdx.x) & 31;
     const unsigned team = lanes == 32 ? 0xffffffffu : ((1u << lanes) - 1u) << (lane & ~(lanes - 1));
-    for (int d = lanes / 2; d > 0; d /= 2) x = Op::of(x, __shfl_xor_sync(team, x, d, lanes));
+    for (int d = lanes / 2; d > 0; d /= 2) x = Op::of(x, exchanged(team, x, d, lanes));
     return x;
 }
 
