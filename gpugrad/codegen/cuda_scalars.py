@@ -103,7 +103,7 @@ SCALARS: dict[str, Text] = {
     "conj": _by_type(_op("{}"), complexes="{t}({0}.real, -{0}.imag)"),
     "real": _by_type(_op("{}"), complexes="{0}.real"),
     "imag": _op("{}.imag"),
-    "sign": _by_type(_ours("sign"), "{t}(int({0} > {zero}) - int({0} < {zero}))"),
+    "sign": _by_type(_ours("sign"), "({t})(int({0} > {zero}) - int({0} < {zero}))"),
     "floor": _by_type(_library("floor"), "{}"),
     "ceil": _by_type(_library("ceil"), "{}"),
     "trunc": _by_type(_library("trunc"), "{}"),
