@@ -79,6 +79,10 @@ def _ours(name: str) -> Text:
     return lambda *xs, t: f"{name}({', '.join(xs)})"
 
 
+_absolute = _by_type(
+    _library("fabs"), "{0} < {zero} ? wrapped_subtract({zero}, {0}) : {0}", "hypot({0}.real, {0}.imag)"
+)
+
 _LIBRARY = (
     "sqrt exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
     "atanh erf erfc erfinv cbrt hypot copysign nextafter"
@@ -97,9 +101,7 @@ SCALARS: dict[str, Text] = {
     "stop": _op("{}"),
     "square": lambda x, t: f"wrapped_multiply({x}, {x})" if t in _WRAPS else f"{x} * {x}",
     "reciprocal": lambda x, t: f"{_one(t)} / {x}",
-    "abs": _by_type(
-        _library("fabs"), "{0} < {zero} ? wrapped_subtract({zero}, {0}) : {0}", "hypot({0}.real, {0}.imag)"
-    ),
+    "abs": lambda x, t: x if t.startswith("unsigned") else _absolute(x, t=t),
     "conj": _by_type(_op("{}"), complexes="{t}({0}.real, -{0}.imag)"),
     "real": _by_type(_op("{}"), complexes="{0}.real"),
     "imag": _op("{}.imag"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.gpu_launch import Form, column_sums
 from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
@@ -33,6 +35,10 @@ def _said(step: Step) -> str:
     return beside(step.site) if step.site else ""
 
 
+_FOREIGN = frozenset({"bfloat16", "complex64", "complex128"})
+"""dtypes that it has no arithmetic for, or not NumPy's."""
+
+
 class NumbaCuda:
     """The statements and expressions of Numba's Python: see :class:`gpugrad.codegen.gpu_printer.Dialect`."""
 
@@ -49,7 +55,13 @@ class NumbaCuda:
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
         out = ["import math", "", "import numpy as np", "from numba import cuda"]
-        used = sorted({name for s in kernel.steps for name in OURS.get(s.op, ())} | self.orders(kernel))
+        dtypes = {str(x) for x in (*(a.dtype for a in kernel.arrays), *(s.dtype for s in kernel.steps))}
+        if dtypes & _FOREIGN:
+            raise UnsupportedError(
+                f"a kernel of {', '.join(sorted(dtypes & _FOREIGN))} cannot be printed as Numba CUDA. "
+                'dialect="cuda" and dialect="numba" print it'
+            )
+        used = sorted({name for s in kernel.steps for name in self.called(s)} | self.orders(kernel))
         reduced = self.reduced(kernel, form)
         if reduced or used:
             out.append("")
@@ -61,6 +73,14 @@ class NumbaCuda:
             out.append("")
         out += [f"{made}_{dtype} = reductions.{made}(np.{dtype})" for made, dtype in reduced]
         return out
+
+    def called(self, s: Step) -> tuple[str, ...]:
+        """The functions of scalars that a step's text calls."""
+        if s.op in ("pow", "fmod"):
+            return (f"integer_{s.op}",) if s.dtype.kind in "iu" else ()
+        if s.op in ("sign", "round") and s.dtype.kind in "iu":
+            return ()
+        return OURS.get(s.op, ())
 
     def orders(self, kernel: LoopKernel) -> set[str]:
         """What is reduced with, of the functions of scalars."""
@@ -164,7 +184,14 @@ class NumbaCuda:
         return literal(x, str(dtype))
 
     def start(self, kind: str, dtype: Any) -> str:
-        return literal({"sum": 0, "max": float("-inf"), "min": float("inf")}[kind], str(dtype))
+        if kind == "sum":
+            return literal(0, str(dtype))
+        if str(dtype) == "bool":
+            return literal(kind == "min", "bool")
+        if dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            return literal(limits.min if kind == "max" else limits.max, str(dtype))
+        return literal(float("-inf" if kind == "max" else "inf"), str(dtype))
 
     def extreme(self, kind: str, x: str, y: str) -> str:
         return f"{kind}imum({x}, {y})"

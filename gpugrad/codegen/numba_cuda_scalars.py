@@ -72,9 +72,27 @@ _OURS = [
     "digamma",
 ]
 
+_INTEGERS = frozenset(f"np.{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64))
+
+
+def _by_type(floats: Text, integers: str, bools: str = "") -> Text:
+    """An entry that has other texts for integers and booleans."""
+
+    def of(*xs: str, t: str) -> str:
+        other = integers if t in _INTEGERS else bools if t == "np.bool" else ""
+        return other.format(*xs, t=t, width="".join(filter(str.isdigit, t))) if other else floats(*xs, t=t)
+
+    return of
+
+
 OURS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in _OURS if name != "select"},
     "where": ("select",),
+    "round": ("rint",),
+    "floor_divide": ("integer_floor_divide",),
+    "remainder": ("integer_remainder",),
+    "bitwise_left_shift": ("left_shift",),
+    "bitwise_right_shift": ("right_shift",),
     "clip": ("maximum", "minimum"),
     "relu": ("maximum",),
 }
@@ -106,10 +124,26 @@ SCALARS: dict[str, Text] = {
     "less_equal": _op("{} <= {}"),
     "greater": _op("{} > {}"),
     "greater_equal": _op("{} >= {}"),
-    "logical_and": _op("{} & {}"),
-    "logical_or": _op("{} | {}"),
-    "logical_xor": _op("{} ^ {}"),
-    "logical_not": _op("not {}"),
+    "logical_and": _by_type(_op("({} != 0) & ({} != 0)"), "({} != 0) & ({} != 0)", "{} & {}"),
+    "logical_or": _by_type(_op("({} != 0) | ({} != 0)"), "({} != 0) | ({} != 0)", "{} | {}"),
+    "logical_xor": _by_type(_op("({} != 0) ^ ({} != 0)"), "({} != 0) ^ ({} != 0)", "{} ^ {}"),
+    "logical_not": _by_type(_op("{} == 0"), "{} == 0", "not {}"),
+    "sign": _by_type(_ours("sign"), "int({0} > 0) - int({0} < 0)"),
+    "abs": _by_type(_library("fabs"), "abs({})"),
+    "floor": _by_type(_library("floor"), "{}"),
+    "ceil": _by_type(_library("ceil"), "{}"),
+    "trunc": _by_type(_library("trunc"), "{}"),
+    "round": _by_type(_ours("rint"), "{}"),
+    "conj": _op("{}"),
+    "real": _op("{}"),
+    "imag": _op("{0} - {0}"),
+    "round_float16": _op("np.float32(np.float16({}))"),
+    "floor_divide": _ours("integer_floor_divide"),
+    "remainder": _ours("integer_remainder"),
+    "fmod": _by_type(_library("fmod"), "integer_fmod({}, {})"),
+    "pow": _by_type(_library("pow"), "integer_power({}, {})"),
+    "bitwise_left_shift": _by_type(_ours("left_shift"), "left_shift({}, {}, {width})"),
+    "bitwise_right_shift": _by_type(_ours("right_shift"), "right_shift({}, {}, {width})"),
     "isnan": _op("{0} != {0}"),
     "isfinite": _op("math.fabs({}) < math.inf"),
     "isinf": _op("math.fabs({}) == math.inf"),
@@ -119,7 +153,7 @@ SCALARS: dict[str, Text] = {
     "bitwise_and": _op("{} & {}"),
     "bitwise_or": _op("{} | {}"),
     "bitwise_xor": _op("{} ^ {}"),
-    "bitwise_invert": _op("~{}"),
+    "bitwise_invert": _by_type(_op("~{}"), "~{}", "not {}"),
 }
 """Primitive -> its text."""
 

@@ -30,6 +30,8 @@ def _start(kind: str, dtype: Any) -> Any:
     """What changes nothing when it is combined with a number."""
     if kind == "sum":
         return dtype(0)
+    if dtype is np.bool:
+        return dtype(kind == "min")
     if np.issubdtype(dtype, np.floating):
         return dtype(-np.inf if kind == "max" else np.inf)
     return dtype(getattr(np.iinfo(dtype), "min" if kind == "max" else "max"))

@@ -124,3 +124,60 @@ def digamma(x: Any) -> Any:
         return out
     offset = float(x) - math.floor(float(x) + 0.5)
     return math.nan if offset == 0 else out - math.pi / math.tan(math.pi * offset)
+
+
+# ---- integers, as NumPy has them: no division by zero and no shift too far is an error --------------------------------
+
+
+@cuda.jit(device=True)
+def integer_floor_divide(x: Any, y: Any) -> Any:
+    """x / y rounded down; 0 for a division by zero."""
+    return x // y if y != 0 else x * 0
+
+
+@cuda.jit(device=True)
+def integer_remainder(x: Any, y: Any) -> Any:
+    """What remains of x by y, with the sign of y; 0 for a division by zero."""
+    return x % y if y != 0 else x * 0
+
+
+@cuda.jit(device=True)
+def integer_fmod(x: Any, y: Any) -> Any:
+    """What remains of x by y, with the sign of x; 0 for a division by zero."""
+    if y == 0:
+        return x * 0
+    rest = x % y
+    return rest - y if rest != 0 and (rest < 0) != (x < 0) else rest
+
+
+@cuda.jit(device=True)
+def integer_power(x: Any, n: Any) -> Any:
+    """x to the power n ≥ 0, by repeated squares."""
+    out = x * 0 + 1
+    while n > 0:
+        if n & 1:
+            out = out * x
+        x = x * x
+        n = n >> 1
+    return out
+
+
+@cuda.jit(device=True)
+def left_shift(x: Any, y: Any, width: int) -> Any:
+    """The bits of x moved up by y; 0 where that is the width or more, or negative."""
+    return x << y if 0 <= y < width else x * 0
+
+
+@cuda.jit(device=True)
+def right_shift(x: Any, y: Any, width: int) -> Any:
+    """The bits of x moved down by y, its sign kept; what is left at last where y is the width or more, or negative."""
+    return x >> y if 0 <= y < width else x >> (width - 1) >> 1 if x >= 0 else x * 0 - 1
+
+
+@cuda.jit(device=True)
+def rint(x: Any) -> Any:
+    """The nearest integer, halves to even."""
+    n = math.floor(x + 0.5)
+    if not math.fabs(x) < 4503599627370496.0:
+        return x
+    return n - 1.0 if n - x == 0.5 and math.fmod(n, 2.0) != 0 else n
