@@ -114,7 +114,9 @@ def user_site() -> str:
 
 
 def beside(site: str) -> str:
-    """A ``file:line`` with the text that stands there: ``file.py:12: the line``."""
+    """A ``file:line`` with the text that stands there: ``file.py:12: the line``; nothing for no site."""
+    if not site:
+        return ""
     file, _, number = site.rpartition(":")
     said = linecache.getline(file, int(number)).strip()
     return f"{os.path.basename(file)}:{number}" + (f": {said}" if said else "")

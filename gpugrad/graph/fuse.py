@@ -17,6 +17,7 @@ from gpugrad.backends.parallel import LEAST
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import SCALARS
 from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.recompute import recompute
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
 
@@ -67,6 +68,8 @@ class KernelCall:
     """The size of the first axis."""
     elements: int
     """The size of the index space."""
+    replaced: dict[int, Variable] = field(default_factory=dict)
+    """id of an array that is read and written -> the variable that is there afterwards."""
 
     @property
     def shares(self) -> list[str] | None:
@@ -94,12 +97,12 @@ class KernelCall:
     @property
     def results(self) -> list[Variable]:
         """The variables that it computes."""
-        return [x for a, x, _ in self.arguments if a.written and not a.scratch]
+        return [self.replaced.get(id(a), x) for a, x, _ in self.arguments if a.written and not a.scratch]
 
     @property
     def operands(self) -> list[Any]:
         """What it reads."""
-        return [x for a, x, _ in self.arguments if not a.written]
+        return [x for a, x, _ in self.arguments if not a.written or id(a) in self.replaced]
 
 
 @dataclass(eq=False)
@@ -406,9 +409,11 @@ class _Fusion:
             if isinstance(item, Line):
                 for x in item.operands:
                     self.need(x)
-            else:
-                for _, read in item.reads.values():
-                    self.need(read.base)
+        clusters = [item for item in self.items if isinstance(item, Cluster)]
+        recompute(clusters, self.needed, LIMIT)
+        for cluster in clusters:
+            for _, read in cluster.reads.values():
+                self.need(read.base)
         calls: list[Call] = []
         done: set[int] = set()
         for item in self.items:

@@ -1,61 +1,101 @@
 """The plan: a graph as a straight-line Python function that calls one kernel or library routine after another.
 
 What lies between the calls is memory that the plan owns: a kernel's arguments are views of it that were made once.
-Results are new arrays each time.
+Results are new arrays each time, but for those that take the place of an input.
 """
 
 from __future__ import annotations
 
+import functools as ft
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import numpy as np
 
-from gpugrad.backends import numba_kernels, parallel, select
+from gpugrad.backends import numba_kernels, parallel, recycled, select
 from gpugrad.codegen.dialects import text_in
 from gpugrad.codegen.numba_printer import printed
+from gpugrad.errors import beside
 from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.memory import ALIASES, ALIGNMENT, VIEWS, Update, planned, takes_out
 from gpugrad.graph.simplify import simplified
+from gpugrad.graph.usage import Usage, moved, used
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
 _number = count(1).__next__
 
-VIEWS = frozenset({"reshape", "permute", "expand", "slice_", "flip", "real", "imag"})
-"""Primitives whose result is a view of the operand, as a rule."""
-ALIASES = VIEWS | {"stop", "positive", "beside", "split", "cast", "conj"}
-"""Primitives whose result may be the operand itself, or a view of it."""
+
+class Frame:
+    """A plan that is ready to run: its function, with kernels, constants and memory of its own.
+
+    The inputs that others are written over, the cells, are bound to it until others take their place.
+    """
+
+    def __init__(self, writer: _Writer) -> None:
+        text = writer.text()
+        file = f"<plan {_number()}>"
+        linecache.cache[file] = (len(text), None, text.splitlines(True), file)  # for tracebacks
+        self._globals = writer.globals
+        self._bound = writer.bound
+        exec(compile(text, file, "exec"), self._globals)
+        self.run: Callable[..., Any] = self._globals["plan"]
+
+    def bind(self, cells: Mapping[int, Any]) -> None:
+        """Let these arrays, in C's order, be the inputs at these positions."""
+        for name, position, view in self._bound:
+            self._globals[name] = view(cells[position])
+
+    def unbind(self) -> None:
+        """Let go of the arrays."""
+        for name, _, _ in self._bound:
+            self._globals[name] = None
 
 
 class Plan:
-    """What runs when a compiled function is called: ``plan.run(*arrays)`` gives the list of results."""
+    """What runs when a compiled function is called: ``plan.run(*arrays)`` gives the list of results.
 
-    def __init__(self, graph: Graph) -> None:
+    With ``updates`` it is a step: the inputs at the positions ``cells`` are bound to a frame, whose ``run`` takes the
+    others, and gives the results that replace no cell, and the calls that are then to be made to replace the cells.
+    """
+
+    def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = simplified(graph)
-        self.calls = fused(self.graph)
-        self.kernels = [c.kernel for c in self.calls if isinstance(c, KernelCall)]
-        self._free: list[Callable[..., list[Any]]] = []
+        self.cells = cells
+        self.memory = planned(self.graph, fused(self.graph), updates)
+        self.kept = [k for k in range(len(graph.outputs)) if k not in {u.output for u in updates}]
+        """The positions of the results that replace no cell."""
+        tail = self.memory.calls[self.memory.tail :]
+        self.steady = all(shares(c) is None for c in tail)
+        """Whether the calls that replace cells are all of C functions."""
+        self.kernels = [c.kernel for c in self.memory.calls if isinstance(c, KernelCall)]
+        self._free: list[Frame] = []
 
     def run(self, *arrays: Any) -> list[Any]:
         """The results; several threads may run a plan at once, each in memory of its own."""
         try:
             frame = self._free.pop()
         except IndexError:
-            frame = self._frame()
-        out = frame(*arrays)
+            frame = self.frame()
+        out: list[Any] = frame.run(*arrays)
         self._free.append(frame)
         return out
 
     def ready(self) -> Plan:
         """The plan itself, with its memory there and its kernels compiled."""
-        self._free.append(self._frame())
+        self._free.append(self.frame())
         return self
 
-    def _frame(self) -> Callable[..., list[Any]]:
-        return _Writer(self.graph, self.calls).function()
+    def frame(self) -> Frame:
+        """A new frame, or one that is not in use."""
+        return self._free.pop() if self._free else Frame(_Writer(self))
+
+    def usage(self) -> Usage:
+        """The memory that it takes."""
+        return used(self.graph, self.memory)
 
     def sources(self, dialect: str = "numba") -> dict[str, str]:
         """The text of each kernel, by its name in the plan, with the user's line beside each step."""
@@ -64,70 +104,102 @@ class Plan:
         return {f"kernel_{k}": text for k, text in enumerate(texts)}
 
     def __str__(self) -> str:
-        return _Writer(self.graph, self.calls).text()
+        return _Writer(self, told=True).text()
 
 
 class _Writer:
     """Writes the function; what it calls, its constants and its memory are its globals."""
 
-    def __init__(self, graph: Graph, calls: Sequence[Call]) -> None:
-        self.graph = graph
-        self.calls = calls
+    def __init__(self, plan: Plan, told: bool = False) -> None:
+        self.told = told
+        """Whether the user's line, or what is moved, is to stand beside each call."""
+        self.graph = plan.graph
+        self.memory = plan.memory
+        self.kept = plan.kept
         self.kernels = 0
-        self.globals: dict[str, Any] = {"empty": np.empty, "contiguous": np.ascontiguousarray}
+        self.arena = _aligned_bytes(plan.memory.size)
+        self.globals: dict[str, Any] = {"empty": recycled.empty, "contiguous": np.ascontiguousarray}
         self.names: dict[int, str] = {}
         self.fixed: dict[int, Any] = {}
         """id of a variable -> the array of the plan's own memory that holds it, in every run."""
-        self.ends = {id(v) for v in graph.outputs}
-        self.rows = {id(v) for v in graph.inputs}
+        self.bound: list[tuple[str, int, Callable[[Any], Any]]] = []
+        """Globals that are views of cells: name, the cell's position, and how to view it."""
+        self.views: dict[int, tuple[int, Callable[[Any], Any]]] = {}
+        """id of a variable that is a view of a cell -> the cell's position, and how to view it."""
+        self.cells = set(plan.cells)
+        for position in plan.cells:
+            self.views[id(self.graph.inputs[position])] = position, _same
+        self.inputs = [v for k, v in enumerate(self.graph.inputs) if k not in self.cells]
+        self.rows = {id(v) for v in self.graph.inputs}
         """ids of variables that are known to lie in C's order."""
         self.fresh: set[int] = set()
         """ids of variables that are new arrays in each run, with nothing else a view of them."""
 
-    def function(self) -> Callable[..., list[Any]]:
-        text = self.text()
-        file = f"<plan {_number()}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(True), file)  # for tracebacks
-        exec(compile(text, file, "exec"), self.globals)
-        made: Callable[..., list[Any]] = self.globals["plan"]
-        return made
-
     def text(self) -> str:
-        head = ", ".join(self.name(v) for v in self.graph.inputs)
+        head = ", ".join(self.name(v) for v in self.inputs)
         body: list[str] = []
-        for call in self.calls:
+        calls, tail = self.memory.calls, self.memory.tail
+        for call in calls[:tail]:
             if isinstance(call, KernelCall):
-                self.kernel(call, body)
+                body.append(self.beside(self.kernel(call, body), moved(call)))
             else:
                 self.library(call.line, body)
-        result = ", ".join(self.result(o) for o in self.graph.outputs)
-        return "\n".join([f"def plan({head}):", *(f"    {line}" for line in body), f"    return [{result}]", ""])
+        result = f"[{', '.join(self.result(self.graph.outputs[k]) for k in self.kept)}]"
+        if self.cells:
+            last = [self.kernel(call, body) for call in calls[tail:] if isinstance(call, KernelCall)]
+            sources = [(self.source(v), self.view(self.graph.inputs.index(x), _same)) for v, x in self.memory.back]
+            last = [text.replace("(", ", ", 1) for text in last]
+            last += [f"copyto, {x}, {v})" for v, x in sources]
+            result = f"{result}, [" + "".join(f"\n        ({text}," for text in last) + "]"
+        return "\n".join([f"def plan({head}):", *(f"    {line}" for line in body), f"    return {result}", ""])
+
+    def beside(self, text: str, comment: str) -> str:
+        return f"{text:72s}  # {comment}" if self.told and comment else text
 
     def result(self, o: Any) -> str:
         text = self.operand(o)
         return text if type(o) is Variable and id(o) in self.fresh else f"{text}.copy()"
 
-    def kernel(self, call: KernelCall, body: list[str]) -> None:
+    def source(self, v: Any) -> str:
+        """What is to be copied over a cell, when other cells may have changed."""
+        self.globals["copyto"] = np.copyto
+        own = type(v) is not Variable or id(v) in self.fixed or id(v) in self.fresh
+        return self.operand(v) if own else f"{self.operand(v)}.copy()"
+
+    def kernel(self, call: KernelCall, body: list[str]) -> str:
+        """The call of a kernel."""
         name = f"kernel_{self.kernels}"
         self.kernels += 1
         kinds = [(a.dtype, len(shape)) for a, _, shape in call.arguments]
         run = numba_kernels.compiled(printed(call.kernel), [*kinds, *[None] * len(call.sizes)])
-        shares = call.shares if call.elements >= parallel.LEAST else None
-        self.globals[name] = run if shares is None else parallel.split(run, shares, call.length)
+        parts = shares(call)
+        self.globals[name] = run if parts is None else parallel.split(run, parts, call.length)
         arguments = []
         for array, x, shape in call.arguments:
             if array.scratch:
-                arguments.append(self.held(np.empty(shape, array.dtype), array.name))
+                arguments.append(self.held(self.slot(id(array), shape, array.dtype), array.name))
                 continue
+            v = call.replaced.get(id(array), x)
             if array.written:
-                if id(x) in self.ends:
-                    self.fresh.add(id(x))
-                    self.rows.add(id(x))
-                    body.append(f"{self.name(x)} = empty({x.shape}, {self.held(np.dtype(x.dtype), x.dtype.name)})")
-                else:
-                    self.fixed[id(x)] = np.empty(x.shape, x.dtype)
-            arguments.append(self.argument(x, shape))
-        body.append(f"{name}({', '.join([*arguments, *map(str, call.sizes)])})")
+                self.place(v, body)
+            arguments.append(self.argument(v, shape))
+        return f"{name}({', '.join([*arguments, *map(str, call.sizes)])})"
+
+    def place(self, v: Variable, body: list[str]) -> None:
+        """See that the memory is there that a result is written into."""
+        home = self.memory.homes.get(id(v))
+        if home is not None:
+            self.views[id(v)] = self.views[id(home)]
+        elif id(v) in self.memory.offsets:
+            self.fixed[id(v)] = self.slot(id(v), v.shape, v.dtype)
+        else:
+            self.fresh.add(id(v))
+            self.rows.add(id(v))
+            body.append(f"{self.name(v)} = empty({v.shape}, {self.held(np.dtype(v.dtype), v.dtype.name)})")
+
+    def slot(self, key: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A part of the arena."""
+        return np.ndarray(shape, dtype, self.arena, self.memory.offsets[key])
 
     def argument(self, x: Any, shape: tuple[int, ...]) -> str:
         if type(x) is not Variable:
@@ -135,47 +207,77 @@ class _Writer:
         there = self.fixed.get(id(x))
         if there is not None and there.flags.c_contiguous:
             return self.held(there.reshape(shape), x.name)
+        if id(x) in self.views and self.like(x).flags.c_contiguous:
+            position, view = self.views[id(x)]
+            return self.view(position, view if shape == x.shape else lambda cell: view(cell).reshape(shape))
         text = self.operand(x) if id(x) in self.rows else f"contiguous({self.operand(x)})"
         return text if x.shape == shape else f"{text}.reshape({shape})"
 
+    def view(self, position: int, view: Callable[[Any], Any]) -> str:
+        """The name of a view of a cell."""
+        cell = self.name(self.graph.inputs[position])
+        name = cell if view is _same else f"{cell}__{len(self.globals)}"
+        if name not in self.globals:
+            self.globals[name] = None
+            self.bound.append((name, position, view))
+        return name
+
+    def like(self, x: Variable) -> Any:
+        """An array laid out as the view of a cell is."""
+        position, view = self.views[id(x)]
+        cell = self.graph.inputs[position]
+        return view(np.empty(cell.shape, cell.dtype))
+
     def library(self, line: Line, body: list[str]) -> None:
         call = _implementation(line.prim, line.operands)
-        if line.prim.name in VIEWS and id(line.operands[0]) in self.fixed:
-            view = call(self.fixed[id(line.operands[0])], **line.params)
-            if np.may_share_memory(view, self.fixed[id(line.operands[0])]):
-                self.fixed[id(line.results[0])] = view
-                return
-        if line.prim.name == "matmul" and self.product(line, body):
+        if line.prim.name in VIEWS and self.viewed(line, call):
+            return
+        if takes_out(line):
+            self.product(line, body)
             return
         left = ", ".join(self.name(v) for v in line.results) + ("," if line.prim.outputs == 1 else "")
         params = [f"{k}={self.held(v, k)}" for k, v in line.params.items()]
         name = self.held(call, line.prim.name)
         if line.prim.name not in ALIASES:
             self.fresh.update(id(v) for v in line.results)
-        body.append(f"{left} = {name}({', '.join([*map(self.operand, line.operands), *params])})")
+        text = f"{left} = {name}({', '.join([*map(self.operand, line.operands), *params])})"
+        body.append(self.beside(text, beside(line.site)))
 
-    def product(self, line: Line, body: list[str]) -> bool:
-        """A matrix product into memory that is there already, if BLAS takes it as it is."""
-        out = line.results[0]
-        if out.dtype.name not in ("float32", "float64") or any(
-            getattr(x, "dtype", None) != out.dtype for x in line.operands
-        ):
-            return False
-        if id(out) in self.ends:
-            body.append(f"{self.name(out)} = empty({out.shape}, {self.held(out.dtype, out.dtype.name)})")
-            self.fresh.add(id(out))
-            self.rows.add(id(out))
+    def viewed(self, line: Line, call: Callable[..., Any]) -> bool:
+        """Whether the result is a view of memory that is there already: then it is made once."""
+        x, out = line.operands[0], line.results[0]
+        if id(x) in self.fixed:
+            like = self.fixed[id(x)]
+        elif id(x) in self.views:
+            like = self.like(x)
         else:
-            self.fixed[id(out)] = np.empty(out.shape, out.dtype)
-        flat = all(len(x.shape) == 2 for x in line.operands)
-        call = self.held(np.dot if flat else np.matmul, "dot" if flat else "matmul")
-        body.append(f"{call}({', '.join(map(self.operand, (*line.operands, out)))})")
+            return False
+        make = ft.partial(_view, call, line)
+        view = make(like)
+        if not np.may_share_memory(view, like):
+            return False
+        if id(x) in self.fixed:
+            self.fixed[id(out)] = view
+        else:
+            position, before = self.views[id(x)]
+            self.views[id(out)] = position, lambda cell: make(before(cell))
         return True
 
+    def product(self, line: Line, body: list[str]) -> None:
+        """A matrix product into memory that is there already."""
+        out = line.results[0]
+        self.place(out, body)
+        flat = all(len(x.shape) == 2 for x in line.operands)
+        call = self.held(np.dot if flat else np.matmul, "dot" if flat else "matmul")
+        operands = ", ".join(map(self.operand, (*line.operands, out)))
+        body.append(self.beside(f"{call}({operands})", beside(line.site)))
+
     def operand(self, x: Any) -> str:
-        if type(x) is Variable:
-            return self.held(self.fixed[id(x)], x.name) if id(x) in self.fixed else self.name(x)
-        return self.held(x, "c")
+        if id(x) in self.fixed:
+            return self.held(self.fixed[id(x)], x.name)
+        if id(x) in self.views:
+            return self.view(*self.views[id(x)])
+        return self.name(x) if type(x) is Variable else self.held(x, "c")
 
     def name(self, v: Variable) -> str:
         if id(v) not in self.names:
@@ -199,3 +301,23 @@ def _implementation(prim: Primitive, operands: Sequence[Any]) -> Callable[..., A
     if type(lead) is not Variable:
         return prim.impl[type(lead)]
     return prim.impl[type(select.on("cpu").full((0,), 0, lead.dtype))]
+
+
+def _view(call: Callable[..., Any], line: Line, x: Any) -> Any:
+    return call(x, *line.operands[1:], **line.params)  # no view depends on the numbers of another operand
+
+
+def _same(cell: Any) -> Any:
+    return cell
+
+
+def _aligned_bytes(n: int) -> Any:
+    """Memory that begins at a line of the cache."""
+    memory = np.empty(n + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + n]
+
+
+def shares(call: Call) -> list[str] | None:
+    """What each thread gets of the arguments; None for what one thread does alone."""
+    return call.shares if isinstance(call, KernelCall) and call.elements >= parallel.LEAST else None

@@ -105,9 +105,10 @@ class Stage:
         self.open = True
         self.fresh: list[Callable[[], Any]] = []
         """What makes the further inputs, anew for each run, in the order in which they were asked for."""
-        self.after: list[Callable[[], None]] = []
-        """What is to be done after each run."""
+        self.after: list[Callable[[], tuple[Any, ...]]] = []
+        """What each run is to be followed by: asked for beforehand, a function of C's and its arguments."""
         self._hosted: dict[Any, Symbol] = {}
+        self._times: dict[Any, int] = {}
 
     def input(self, shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
         """A symbol for an argument."""
@@ -124,6 +125,11 @@ class Stage:
             if key is not None:
                 self._hosted[key] = found
         return found
+
+    def times(self, key: Any) -> int:
+        """How many times this was asked for ``key``, this time included."""
+        self._times[key] = self._times.get(key, 0) + 1
+        return self._times[key]
 
     def finish(self, outputs: Sequence[Any]) -> Graph:
         """The graph that gives ``outputs``: symbols, or arrays that are constant."""

@@ -152,7 +152,7 @@ def _relu(xp: Any, x: Any) -> Any:
 
 relu = elementwise(
     "relu",
-    Select(lambda x: greater(x, 0.0)),
+    Select(lambda out: greater(out, 0.0)),  # what comes next keeps the result anyway, the operand nobody
     forward=_relu,
     body=lambda x: maximum(x, 0.0),
     doc="max(x, 0); the derivative at 0 is 0.",

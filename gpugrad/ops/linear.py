@@ -73,6 +73,24 @@ to_complex: Primitive = linear(
     doc="A real array as a complex one.",
 )
 
+# ---- again: for what is to be computed a second time -----------------------------------------------------------------
+
+
+def _again_batch(prim: Primitive, b: int, data: Sequence[Any], flags: Sequence[bool], params: dict[str, Any]) -> Any:
+    out = prim(*data)
+    return out if flags[0] else expand(out, axis=(-len(out.shape) - 1,), sizes=(b,))
+
+
+again: Primitive = linear(
+    "again",
+    lambda g, y: g,
+    operands="x y",
+    forward=lambda xp, x, y: x,
+    shape=lambda s, t: s,
+    batch=_again_batch,
+    doc="``x``, from when ``y`` is there. Compiled, what is computed from it is computed then, and not taken for the same as before.",
+)
+
 # ---- reshape, permute, flip: rearrangements -------------------------------------------------------------------------
 
 reshape: Primitive = linear(

@@ -42,6 +42,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self._state: dict[int, State] = {}
+        self._slots: tuple[Any, list[Slot]] | None = None
         """By identity of the parameter, which the groups keep alive; arrays in it are the optimizer's own."""
         if type(params) is trace.Tensor or isinstance(params, Mapping):
             raise errors.UnsupportedError(
@@ -154,42 +155,46 @@ class Optimizer:
         if g.ndim > 1 and hasattr(xp, "ascontiguousarray"):
             g = xp.ascontiguousarray(g)
         step = state.get("step", 0) + 1
-        factors = self._factors(step, g, state, group)
+        factors = self._factors(step, g, p, group)
         new = self.update(xp, master(xp, p, state), g, state, factors, group)
         if dtypes.is_half(p.dtype):
             state[MASTER] = new
         p.copy_(raised(closed(xp, new, p.dtype)))
 
-    def _factors(self, step: int, g: Any, state: State, group: Group) -> Sequence[Any]:
+    def _factors(self, step: int, g: Any, p: Any, group: Group) -> Sequence[Any]:
         """The numbers of a step, which counts; while a function is compiled, what stands for those of each later run."""
-        counts = list(self.counts)
-        stage = stage_of(g)
+        counts, stage = list(self.counts), stage_of(g)
         if stage is None:
-            state.update(dict.fromkeys(counts, step))
+            self._state[id(p)].update(dict.fromkeys(counts, step))
             return self.factors(step, group)
+        ahead = stage.times((id(self), id(p)))  # this step's number among those that the same run makes
+        place = next(k for k, other in enumerate(self.param_groups) if other is group)
+
+        def count() -> int:
+            return int(self._state[id(p)].get("step", 0)) + ahead  # looked up, since load_state_dict replaces them
 
         def number(k: int) -> Any:
-            return np.asarray(self.factors(state.get("step", 0) + 1, group)[k], g.dtype)
-
-        def count() -> None:
-            state.update(dict.fromkeys(counts, state.get("step", 0) + 1))
+            return np.asarray(self.factors(count(), self.param_groups[place])[k], g.dtype)
 
         if counts:
-            stage.after.append(count)
+            stage.after.append(lambda: (self._state[id(p)].update, dict.fromkeys(counts, count())))
         many = len(self.factors(step, group))
-        keys = [(id(self), id(group), step, g.dtype, k) for k in range(many)]
+        keys = [(id(self), place, step + ahead, g.dtype, k) for k in range(many)]
         return [stage.host(key, ft.partial(number, k), (), g.dtype, "factor") for k, key in enumerate(keys)]
 
     # ---- for compiled functions -----------------------------------------------------------------------------------
 
     def __cells__(self) -> list[Slot]:
-        """The places of the arrays of the state."""
-        slots = []
-        for group in self.param_groups:
-            for p in group["params"]:
-                names = [*sorted(self.buffers(group)), *([MASTER] if dtypes.is_half(p.dtype) else [])]
-                slots += [Slot(self._state.setdefault(id(p), {}), name) for name in names]
-        return slots
+        """The places of the arrays of the state: the same list as long as parameters and state are the same."""
+        known = id(self._state), [len(group["params"]) for group in self.param_groups]
+        if self._slots is None or self._slots[0] != known:
+            slots = []
+            for group in self.param_groups:
+                for p in group["params"]:
+                    names = [*sorted(self.buffers(group)), *([MASTER] if dtypes.is_half(p.dtype) else [])]
+                    slots += [Slot(self._state.setdefault(id(p), {}), name) for name in names]
+            self._slots = known, slots
+        return self._slots[1]
 
     def __settings__(self) -> Any:
         """The options, but for the learning rate, which each step reads."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from gpugrad import errors, pytree, trace
 from gpugrad.backends import select
-from gpugrad.ops.linear import reduce_sum
+from gpugrad.graph.stage import stage_of
+from gpugrad.ops.linear import again, reduce_sum
 from gpugrad.trace import Draws, Ended, Trace, drawing, state, value
 from gpugrad.transforms import borrowed
 from gpugrad.transforms.batch import Batch, repeated
@@ -179,18 +180,30 @@ def _checkpointed(call: Call, values: Values, name: str) -> Values:
     shapes = [o.shape for o in outs]
 
     def pull(g: Any, kept: Sequence[Any], tracer: Trace | None) -> Iterator[tuple[Node, Any]]:
-        with _Recording(top), drawing(Draws(None, draws.keys)):
-            again = call(
-                [value(lowered(v), top, m) if hasattr(v, "dtype") else v for v, m in zip(kept, given, strict=True)]
+        late = next(c for c in g if c is not None)
+        with _Recording(top), drawing(Draws(None, [_afresh(key, late) for key in draws.keys])):
+            second = call(
+                [
+                    value(lowered(_afresh(v, late)), top, m) if hasattr(v, "dtype") else v
+                    for v, m in zip(kept, given, strict=True)
+                ]
             )
-        if [o.shape for o in again] != shapes:
+        if [o.shape for o in second] != shapes:
             raise errors.GraphError(
-                f"checkpoint({name}): its results have shapes {[o.shape for o in again]} when it runs again for the derivative, and had {shapes}; expected a function that computes the same each time"
+                f"checkpoint({name}): its results have shapes {[o.shape for o in second]} when it runs again for the derivative, and had {shapes}; expected a function that computes the same each time"
             )
-        seeds = [(top.mark(o), c) for o, c in zip(again, g, strict=True) if c is not None and top.mark(o) is not None]
+        seeds = [(top.mark(o), c) for o, c in zip(second, g, strict=True) if c is not None and top.mark(o) is not None]
         yield from sweep(seeds, retain=tracer is not None, tracer=tracer, stops=frozenset(outside)).items()
 
     return _recorded(top, f"checkpoint({name})", outside, saved, [top.lower(o) for o in outs], pull)
+
+
+def _afresh(x: Any, late: Any) -> Any:
+    """A value from which to compute once more: while a function is compiled, not before ``late`` is there."""
+    bottom = x
+    while type(bottom) is trace.Tensor:
+        bottom = bottom._data
+    return x if stage_of(bottom) is None else again(x, late)
 
 
 def _outside(ends: Sequence[Node | None], start: int) -> list[Node]:

@@ -8,7 +8,7 @@ gives what became of them as further results, so that what is compiled has no st
 from __future__ import annotations
 
 import functools as ft
-from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -23,7 +23,8 @@ from gpugrad.transforms.node import Leaf
 from gpugrad.transforms.tape import EAGER
 
 _PLAIN = (str, bytes, int, float, complex, np.ndarray, np.generic, np.dtype, type, ModuleType, CodeType, type(None))
-_ABSENT = object()
+ABSENT = object()
+"""What a slot holds that holds nothing."""
 
 
 class Slot:
@@ -44,13 +45,18 @@ class Slot:
         try:
             return self.holder[self.key]
         except (KeyError, IndexError):
-            return _ABSENT
+            return ABSENT
+
+    @property
+    def there(self) -> bool:
+        """Whether anything is there."""
+        return self.get() is not ABSENT
 
     def set(self, new: Any) -> None:
         """Put something there, or nothing."""
         if type(self.holder) is CellType:
             self.holder.cell_contents = new
-        elif new is _ABSENT:
+        elif new is ABSENT:
             self.holder.pop(self.key, None)
         else:
             self.holder[self.key] = new
@@ -69,12 +75,28 @@ class Cells:
         self.settings: list[Callable[[], Any]] = []
         """What tells the settings of objects that Python reads while a function is compiled."""
         self._seen: dict[int, Any] = {}
+        self._places: tuple[list[Any], list[Any]] | None = None
+        self._others: list[Slot] = []
+        self._known = 0
         self._walk(f)
 
     @property
     def none(self) -> bool:
         """Whether there are none."""
         return not self.loose and not self.slots and not self.stores and not self.settings
+
+    def contents(self) -> list[Any]:
+        """What is in the slots, in some order that stays the same; every call asks, so it is quick."""
+        if self._places is None or len(self.slots) != self._known:
+            dicts = [s for s in self.slots if isinstance(s.holder, dict)]
+            self._others = [s for s in self.slots if not isinstance(s.holder, dict)]
+            self._places = [s.holder for s in dicts], [s.key for s in dicts]
+            self._known = len(self.slots)
+        return [*map(dict.get, *self._places), *[s.get() for s in self._others]]
+
+    def told(self) -> tuple[Any, ...]:
+        """The settings, as they are."""
+        return tuple([told() for told in self.settings])
 
     # ---- finding ------------------------------------------------------------------------------------------------------
 
@@ -154,42 +176,44 @@ class Effects:
 
 
 class Held:
-    """The cells of a function as they are at one call."""
+    """Which cells of a function hold something at one call; what they hold is not kept, so that it can be written over."""
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells
-        self.contents = [slot.get() for slot in cells.slots]
+        contents = [slot.get() for slot in cells.slots]
         places: dict[int, int] = {id(t): k for k, t in enumerate(cells.loose)}
         self.tensors = list(cells.loose)
         """Each tensor once."""
-        for x in self.contents:
+        for x in contents:
             if type(x) is trace.Tensor and x._trace is EAGER and id(x) not in places:
                 places[id(x)] = len(self.tensors)
                 self.tensors.append(x)
-        self.pattern = tuple([places.get(id(x), -1) for x in self.contents])
+        self.pattern = tuple([places.get(id(x), -1) for x in contents])
         """Which tensor is in which slot."""
-        self.grads = [t.grad for t in self.tensors]
+        self.graded = [t.grad is not None for t in self.tensors]
         self.entries = [slot for store in cells.stores for slot in store()]
-        self.arrays = [slot.get() for slot in self.entries]
+        self.filled = [slot.there for slot in self.entries]
 
     @property
     def kind(self) -> Any:
         """What distinguishes a program: which tensors, gradients and arrays are there, and the settings."""
-        settings = tuple(told() for told in self.cells.settings)
-        grads = tuple([g is not None for g in self.grads])
-        return self.pattern, grads, tuple([a is not _ABSENT for a in self.arrays]), settings
+        return self.pattern, tuple(self.graded), tuple(self.filled), self.cells.told()
 
     @property
     def values(self) -> list[Any]:
         """The further arguments of the program: tensors, gradients, an optimizer's arrays."""
-        arrays = [value(a, EAGER, None) for a in self.arrays if a is not _ABSENT]
-        return [*self.tensors, *(g for g in self.grads if g is not None), *arrays]
+        grads = [t.grad for t, there in zip(self.tensors, self.graded, strict=True) if there]
+        arrays = [slot.get() for slot, there in zip(self.entries, self.filled, strict=True) if there]
+        return [*self.tensors, *grads, *(value(a, EAGER, None) for a in arrays)]
 
     @contextmanager
     def standing(self, values: Sequence[Any]) -> Iterator[Effects]:
         """Let ``values`` stand in the cells while a function runs; what it did to them is in the effects afterwards."""
-        tensors, slots = self.tensors, self.cells.slots
+        tensors, slots, entries = self.tensors, self.cells.slots, self.entries
         before = [(t, t._data, t._trace, t._mark) for t in tensors]
+        leaves = [(t._mark, t._mark.grad) for t in tensors if isinstance(t._mark, Leaf)]
+        contents = [slot.get() for slot in slots]
+        stored = [slot.get() for slot in entries]
         given = iter(values)
         stands: list[Any] = []
         for t in tensors:
@@ -199,29 +223,35 @@ class Held:
             else:
                 t._data, t._trace, t._mark = v._data, v._trace, v._mark
             stands.append(t._data)
-        grads = [None if g is None else value(next(given)._data, EAGER, None) for g in self.grads]
+        grads = [value(next(given)._data, EAGER, None) if there else None for there in self.graded]
         for t, g in zip(tensors, grads, strict=True):
             if isinstance(t._mark, Leaf):
                 t._mark.grad = g
-        arrays = [a if a is _ABSENT else next(given)._data for a in self.arrays]
-        for slot, a in zip(self.entries, arrays, strict=True):
+        arrays = [next(given)._data if there else ABSENT for there in self.filled]
+        for slot, a in zip(entries, arrays, strict=True):
             slot.set(a)
         effects = Effects()
         try:
             yield effects
-            self._noted(effects, stands, grads, arrays)
+            self._noted(effects, stands, grads, contents, arrays)
         finally:
             for t, data, owner, mark in before:
                 t._data, t._trace, t._mark = data, owner, mark
-            for t, g in zip(tensors, self.grads, strict=True):
-                if isinstance(t._mark, Leaf):
-                    t._mark.grad = g
-            for slot, x in zip(slots, self.contents, strict=True):
+            for leaf, g in leaves:
+                leaf.grad = g
+            for slot, x in zip(slots, contents, strict=True):
                 slot.set(x)
-            for slot, a in zip(self.entries, self.arrays, strict=True):
+            for slot, a in zip(entries, stored, strict=True):
                 slot.set(a)
 
-    def _noted(self, effects: Effects, stands: Sequence[Any], grads: Sequence[Any], arrays: Sequence[Any]) -> None:
+    def _noted(
+        self,
+        effects: Effects,
+        stands: Sequence[Any],
+        grads: Sequence[Any],
+        contents: Sequence[Any],
+        arrays: Sequence[Any],
+    ) -> None:
         new: list[list[Any]] = [[], [], [], []]
         for k, (t, data) in enumerate(zip(self.tensors, stands, strict=True)):
             if t._data is not data:
@@ -234,7 +264,7 @@ class Held:
             elif now is not None and (now is not g):
                 effects.grads.append(k)
                 new[1].append(stopped(now))
-        for k, (slot, x) in enumerate(zip(self.cells.slots, self.contents, strict=True)):
+        for k, (slot, x) in enumerate(zip(self.cells.slots, contents, strict=True)):
             now = slot.get()
             if now is not x and type(now) is trace.Tensor:
                 effects.slots.append(k)
@@ -246,19 +276,30 @@ class Held:
                 new[3].append(value(now, EAGER, None))
         effects.values = [v for part in new for v in part]
 
-    def put(self, effects: Effects, values: Sequence[Any]) -> None:
-        """Let the cells become what a program gave for them."""
-        given = iter(values)
-        for k in effects.data:
-            self.tensors[k]._data = next(given)._data
+    def put(self, effects: Effects, values: Mapping[int, Any]) -> None:
+        """Let the cells become what a program gave for them, by position among the effects; others are there already."""
         for k in effects.freed:
             self.tensors[k].grad = None
-        for k in effects.grads:
-            self.tensors[k]._mark.grad = next(given)
-        for k in effects.slots:
-            self.cells.slots[k].set(next(given))
-        for k in effects.entries:
-            self.entries[k].set(next(given)._data)
+        kinds = [(effects.data, self._put_data), (effects.grads, self._put_grad)]
+        kinds += [(effects.slots, self._put_slot), (effects.entries, self._put_entry)]
+        position = 0
+        for places, put in kinds:
+            for k in places:
+                if position in values:
+                    put(k, values[position])
+                position += 1
+
+    def _put_data(self, k: int, new: Any) -> None:
+        self.tensors[k]._data = new._data
+
+    def _put_grad(self, k: int, new: Any) -> None:
+        self.tensors[k]._mark.grad = new
+
+    def _put_slot(self, k: int, new: Any) -> None:
+        self.cells.slots[k].set(new)
+
+    def _put_entry(self, k: int, new: Any) -> None:
+        self.entries[k].set(new._data)
 
 
 def _names(code: CodeType) -> list[str]:

@@ -13,11 +13,14 @@ from gpugrad import dtypes, errors, pytree, trace
 from gpugrad.backends import select
 from gpugrad.codegen.dialects import check
 from gpugrad.graph.ir import Graph
+from gpugrad.graph.memory import Update
+from gpugrad.graph.usage import Usage
 from gpugrad.trace import state, value
 from gpugrad.transforms.cells import Cells, Effects, Held
 from gpugrad.transforms.functional import argument_names, argument_positions, function_name
 from gpugrad.transforms.lift import as_value, stopped
 from gpugrad.transforms.program import Compiled, Program, Values
+from gpugrad.transforms.step import Reading, Step
 from gpugrad.transforms.tape import EAGER
 
 
@@ -28,7 +31,8 @@ class Jitted:
         self.f = f
         self.static = static_argnums
         self._programs: dict[Any, _Call] = {}
-        self._quick: dict[Any, tuple[Compiled, _Variant]] = {}
+        self._quick: dict[Any, tuple[Callable[[list[Any]], list[Any] | None], _Variant]] = {}
+        """Shapes and dtypes of plain arguments -> what runs on them, or gives None if cells have changed."""
         ft.update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -45,14 +49,18 @@ class Jitted:
             else:
                 found = self._quick.get(tuple(key))
                 if found is not None:
-                    compiled, variant = found
-                    return variant.result([value(o, EAGER, None) for o in compiled(data)])
+                    run, variant = found
+                    outs = run(data)
+                    if outs is not None:
+                        return variant.result([value(o, EAGER, None) for o in outs])
         call, values = self._bound(args, kwargs)
         held = Held(call.cells)
         variant = call.variant(held)
         out = variant(values, held)
-        if len(data) == len(args) and not kwargs and call.cells.none:
-            self._quick[tuple(key)] = variant.program.at(data), variant
+        if len(data) == len(args) and not kwargs:
+            quick = variant.quick(held)
+            if quick is not None:
+                self._quick[tuple(key)] = quick, variant
         return out
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Values]:
@@ -102,8 +110,21 @@ class Jitted:
         check(dialect)
         return self._compiled(args, kwargs).plan.sources(dialect)
 
+    def memory(self, *args: Any, **kwargs: Any) -> Usage:
+        """The memory that a call with such arguments takes, in bytes: ``.peak``, and what it is made of; ``print`` it.
+
+        >>> import gpugrad as gg
+        >>> f = gg.jit(lambda x: gg.sum(gg.sin(x) @ gg.cos(x)))
+        >>> f.memory(gg.zeros((100, 100))).arguments
+        80000
+        """
+        return self._compiled(args, kwargs).plan.usage()
+
     def plan(self, *args: Any, **kwargs: Any) -> str:
-        """What is called for such arguments, one kernel or library routine after another, as Python."""
+        """What is called for such arguments, one kernel or library routine after another, as Python.
+
+        Beside a kernel stands what it reads and writes, beside a call of the library the user's line.
+        """
         return str(self._compiled(args, kwargs).plan)
 
     def _compiled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compiled:
@@ -168,6 +189,8 @@ class _Variant:
     def __init__(self, call: _Call, held: Held) -> None:
         self.call = call
         self.held = held
+        self.ran: Compiled | None = None
+        """What the last call ran, if that was all it ran."""
         self.effects = Effects()
         self.differentiable = False
         """Whether the results can be differentiated in tensors that the function closes over."""
@@ -175,21 +198,79 @@ class _Variant:
         self.constants: dict[int, Any] = {}
         """Results that are no arrays, by their position."""
         names = [*call.names, *(f"cell_{k}" for k in range(len(held.values)))]
-        self.program = Program(self.flat, function_name(call.f), names)
+        self.program = Program(self.flat, function_name(call.f), names, self.updates)
+        self.results = 0
+        """How many arrays the function gives."""
+        self.steps: dict[Compiled, Step] = {}
 
     def __call__(self, values: Values, held: Held) -> Any:
-        cells = held.values
+        self.ran = None if self.differentiable else self.plain(values, held)
+        if self.ran is not None and self.ran.updates:
+            return self.stepped(self.ran, values, held)
         if not self.differentiable:
             try:
-                outs = self.program([*values, *map(stopped, cells)])
+                outs = self.program([*values, *map(stopped, held.values)])
             except _Differentiable:
                 self.differentiable = True
         if self.differentiable:
-            outs = self.program([*values, *cells])
-        n = len(outs) - len(self.effects.values)
+            outs = self.program([*values, *held.values])
+        n = self.results
         if self.effects.values or self.effects.freed:
-            held.put(self.effects, outs[n:])
+            held.put(self.effects, dict(enumerate(outs[n:])))
         return self.result(outs[:n])
+
+    def plain(self, values: Values, held: Held) -> Compiled | None:
+        """What runs if no value is traced; None if there is more to do than to run it."""
+        data = self.program.plain([*values, *map(stopped, held.values)])
+        try:
+            return None if data is None else self.program.at(data)
+        except _Differentiable:
+            self.differentiable = True
+            return None
+
+    def stepped(self, compiled: Compiled, values: Values, held: Held) -> Any:
+        """Run as a step: most effects are where they belong when it returns, the others are put there."""
+        data = self.program.plain(values)
+        assert data is not None
+        step = self.steps.get(compiled)
+        if step is None:
+            step = self.steps[compiled] = Step(compiled)
+        outs = [value(o, EAGER, None) for o in step.first(data, held)]
+        n = self.results
+        places = [k - n for k in compiled.plan.kept[n:]]
+        held.put(self.effects, dict(zip(places, outs[n:], strict=True)))
+        return self.result(outs[:n])
+
+    def quick(self, held: Held) -> Callable[[list[Any]], list[Any] | None] | None:
+        """What runs for such arguments at once, as long as the cells stay as they are; None if nothing can."""
+        compiled, effects = self.ran, self.effects
+        if compiled is None or self.differentiable:
+            return None
+        if held.cells.none:
+            return compiled
+        if not effects.values and not effects.freed:
+            reading = Reading(compiled)
+            reading.take(held)
+            return reading
+        if len(compiled.updates) == len(effects.values) and not effects.freed:
+            return self.steps[compiled]
+        return None
+
+    def updates(self) -> tuple[list[Update], range]:
+        """Which results replace which arguments of the program, and which of them are cells that may be replaced."""
+        first, effects, held = len(self.call.names), self.effects, self.held
+        cells = held.values
+        grads = len(held.tensors)
+        entries = grads + sum(held.graded)
+        places: list[int | None] = list(effects.data)
+        places += [_rank(held.graded, k, grads) for k in effects.grads]
+        places += [None] * len(effects.slots)
+        places += [_rank(held.filled, k, entries) for k in effects.entries]
+        found = []
+        for k, (at, new) in enumerate(zip(places, effects.values, strict=True)):
+            if at is not None and (new.shape, new.dtype) == (cells[at].shape, cells[at].dtype):
+                found.append(Update(self.results + k, first + at, grads <= at < entries))
+        return found, range(first, first + len(cells)) if found else range(0)
 
     def compiled(self, values: Values, held: Held) -> Compiled:
         """What runs on arrays like these."""
@@ -206,6 +287,7 @@ class _Variant:
             }
             results = [as_value(o) for k, o in enumerate(outs) if k not in self.constants]
         self.effects = effects
+        self.results = len(results)
         if effects.trains:
             results = [stopped(o) for o in results]
         elif not self.differentiable and any(o._trace is EAGER and o._mark is not None for o in results):
@@ -221,6 +303,11 @@ class _Variant:
         return pytree.unflatten(
             self.out_tree, [self.constants[k] if k in self.constants else next(arrays) for k in range(n)]
         )
+
+
+def _rank(there: Sequence[bool], k: int, first: int) -> int | None:
+    """The position of what is at place ``k`` among what is there at all, counted from ``first``; None if it is not."""
+    return first + sum(there[:k]) if there[k] else None
 
 
 class _Differentiable(Exception):

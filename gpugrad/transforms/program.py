@@ -20,6 +20,7 @@ import numpy as np
 from gpugrad import dtypes, errors, trace
 from gpugrad.backends import select
 from gpugrad.graph.ir import Graph, Variable, live
+from gpugrad.graph.memory import Update
 from gpugrad.graph.plan import Plan
 from gpugrad.graph.stage import Stage
 from gpugrad.trace import Draws, Trace, drawing, state, value
@@ -53,17 +54,21 @@ class _Keys(Draws):
 class Compiled:
     """A graph with its plan, and what Python does around it at each call."""
 
-    def __init__(self, graph: Graph, stage: Stage | None = None) -> None:
+    def __init__(
+        self, graph: Graph, stage: Stage | None = None, updates: Sequence[Update] = (), cells: Sequence[int] = ()
+    ) -> None:
         self.fresh = stage.fresh if stage is not None else []
         self.after = stage.after if stage is not None else []
-        self.plan = Plan(graph).ready()
+        self.updates = updates
+        self.plan = Plan(graph, updates, cells).ready()
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The results, where no cell is written over."""
         if not self.fresh and not self.after:
             return self.plan.run(*arrays)
-        out = self.plan.run(*arrays, *(fresh() for fresh in self.fresh))
-        for step in self.after:
-            step()
+        out = self.plan.run(*arrays, *[fresh() for fresh in self.fresh])
+        for function, *arguments in [after() for after in self.after]:
+            function(*arguments)
         return out
 
 
@@ -115,8 +120,12 @@ class Halves:
 class Program:
     """See the module's description."""
 
-    def __init__(self, function: Call, name: str, names: Sequence[str]) -> None:
+    def __init__(
+        self, function: Call, name: str, names: Sequence[str], updates: Callable[[], tuple[Any, Any]] = lambda: ((), ())
+    ) -> None:
         self.function = function
+        self.updates = updates
+        """After the function has run: which results replace which arguments, and the positions of those that may be."""
         self.name = name
         self.names = names
         """What to call the arguments."""
@@ -128,6 +137,9 @@ class Program:
         """What compiling took."""
 
     def __call__(self, values: Values) -> Values:
+        data = self.plain(values)
+        if data is not None:
+            return [value(o, EAGER, None) for o in self.at(data)(data)]
         top = _newest(values)
         marks = [top.mark(v) for v in values]
         if isinstance(top, Forward):
@@ -137,9 +149,21 @@ class Program:
         if isinstance(top, Tape) and top.level > state.floor and any(m is not None for m in marks):
             return self._taped(top, values, marks)
         data = [lowered(v) if type(v) is not trace.Tensor else v._data if v._trace is EAGER else v for v in values]
-        if not all(map(_plain, data)):
-            return self.function([raised(d) for d in data] if isinstance(top, Tape) else values)
-        return [value(o, EAGER, None) for o in self.at(data)(data)]
+        return self.function([raised(d) for d in data] if isinstance(top, Tape) else values)
+
+    def plain(self, values: Values) -> list[Any] | None:
+        """The arrays of values whose plan can run as it is, none of them traced; None for others."""
+        data = []
+        for v in values:
+            while type(v) is trace.Tensor:
+                owner = v._trace
+                if owner.batched or (v._mark is not None and owner.level > (state.floor if owner.records else -1)):
+                    return None
+                v = v._data
+            if not isinstance(v, np.ndarray | np.generic):
+                return None
+            data.append(v)
+        return data
 
     def at(self, data: Sequence[Any]) -> Compiled:
         """What runs for arrays like these."""
@@ -153,7 +177,7 @@ class Program:
                     staging = _Staging(data, self.names, self.name)
                     with drawing(staging.keys):
                         outs = self.function(staging.arguments)
-                    found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage)
+                    found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage, *self.updates())
                     self.seconds += time.perf_counter() - began
         return found
 

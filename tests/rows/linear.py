@@ -38,6 +38,7 @@ CASES = [
     Case("to_complex", lin.to_complex, X, lambda x: x + 0j, without={"float16": "there is no complex dtype of half precision", "bfloat16": "there is no complex dtype of half precision"}),
     Case("reshape rank 1", lambda x: lin.reshape(x, to=(2, 2), rank=1), X, lambda x: x.reshape(3, 2, 2)),
     Case("reshape of a number", lambda x: lin.reshape(x, to=(1, 1), rank=0), apart(()), lambda x: x.reshape(1, 1)),
+    Case("again", lin.again, apart((2, 3), (2,)), lambda x, y: np.copy(x), argnums=(0,)),
     Case("permute", lambda x: lin.permute(x, perm=(-1, -3, -2)), apart((2, 3, 2, 2)), lambda x: x.transpose(0, 3, 1, 2)),
     Case("flip axes", lambda x: lin.flip(x, axis=(-1, -2)), X, np.flip),
     Case("expand", lambda x: lin.expand(x, axis=(-3, -1), sizes=(2, 3)), apart((2, 2)), lambda x: np.broadcast_to(x[:, None, :, None], (2, 2, 2, 3))),
