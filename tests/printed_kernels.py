@@ -79,7 +79,7 @@ def watched() -> Iterator[list[Ran]]:
 
     def init(self: Any, *args: Any) -> None:
         original(self, *args)
-        for c in self.plan.calls:
+        for c in self.plan.memory.calls:
             if isinstance(c, KernelCall):
                 known[printed(c.kernel)] = c.kernel
 

@@ -99,7 +99,7 @@ class Plan:
 
     def sources(self, dialect: str = "numba") -> dict[str, str]:
         """The text of each kernel, by its name in the plan, with the user's line beside each step."""
-        kernels = [c for c in self.calls if isinstance(c, KernelCall)]
+        kernels = [c for c in self.memory.calls if isinstance(c, KernelCall)]
         texts = [text_in(dialect, c.kernel, [shape for _, _, shape in c.arguments], c.sizes) for c in kernels]
         return {f"kernel_{k}": text for k, text in enumerate(texts)}
 
