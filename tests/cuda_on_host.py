@@ -44,7 +44,8 @@ class Library:
     def run(self, k: int, kernel: LoopKernel, plan: Schedule, given: Sequence[Any], order: int = 0) -> list[Any]:
         """What the arrays of a kernel hold after its launches; scratch is left out."""
         arrays = [(a, x) for a, x in zip(kernel.arrays, given, strict=True) if not a.scratch]
-        places = {a.name: Guarded(x, fill=a.written) for a, x in arrays}
+        read = {id(s.operands[0]) for s in kernel.steps if s.op == "read"}
+        places = {a.name: Guarded(x, fill=a.written and id(a) not in read) for a, x in arrays}
         for m in plan.memory:
             places[m.name] = places[m.instead] if m.instead else Guarded(np.empty(m.elements, m.dtype), fill=True)
         integer = ctypes.c_longlong if plan.form.wide else ctypes.c_int

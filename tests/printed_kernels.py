@@ -44,6 +44,8 @@ class Ran:
         numbers = [x[np.isfinite(x)] for x in (*self.before, *self.after) if x.dtype.kind in "fc"]
         scale = max((float(np.max(np.abs(x), initial=0.0)) for x in numbers), default=0.0)
         for (a, want), have in zip(wanted, got, strict=True):
+            if not a.written:  # another of the kernel's arrays may lie where it lay
+                continue
             if is_half(want.dtype):
                 np.testing.assert_allclose(
                     have.astype(np.float32), want.astype(np.float32), rtol=0.01, atol=1e-6, err_msg=f"{what}: {a.name}"

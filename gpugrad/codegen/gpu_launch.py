@@ -125,6 +125,10 @@ def shape_of(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100) ->
 def stages(kernel: LoopKernel) -> int:
     """The number of launches in which several blocks go over a row: its passes, and one for what comes after the last."""
     after = any(s.level != ELEMENT and s.turn == kernel.passes for s in kernel.steps)
+    read = {id(s.operands[0]) for s in kernel.steps if s.op == "read"}
+    after |= any(
+        s.level != ELEMENT and id(a) in read for s, a in kernel.writes
+    )  # which blocks of the pass may read yet
     return kernel.passes + after
 
 

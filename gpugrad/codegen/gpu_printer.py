@@ -308,7 +308,12 @@ class _Printer:
         if packed:
             for s, a in zip(needed, arrays, strict=True):
                 if a is not None and self.along(a):
-                    self.say(d.neighbours(a.dtype, f"{a.name}_pack", *self.at(a)))
+                    text = d.neighbours(a.dtype, f"{a.name}_pack", *self.at(a))
+                    self.say(
+                        text.removeprefix("const ")
+                        if any(a is b for w in needed for b in self.targets(w, turn))
+                        else text
+                    )
                 elif a is not None:
                     self.say(d.constant(s.dtype, s.name, self.place(a)))
             for s in needed:
@@ -319,7 +324,7 @@ class _Printer:
                     name = f"{a.name}_pack"
                     if self.is_sum(s, a) and self.form.shape == "rows":
                         self.say(d.neighbours(a.dtype, name, array, position).removeprefix("const "))
-                    else:
+                    elif not any(a is b for b in arrays):  # of what is updated, there is the old value
                         self.say(d.unset(a.dtype, name))
                     late.append((a, d.stored(array, position, name)))
             self.lines_of_block(d.each_neighbour())

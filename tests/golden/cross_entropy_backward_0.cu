@@ -7,7 +7,6 @@ using Index = int;
 // A team of threads has a row, and goes over it pass by pass.
 extern "C" __global__ void __launch_bounds__(512) kernel(
     const long long* __restrict__ y_at_1,
-    bool* __restrict__ out_not_equal_1,
     long long* __restrict__ out_where_1,
     float* __restrict__ out_reduce_sum_1,
     float* __restrict__ out_negative_1,
@@ -16,19 +15,16 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
     float reduce_sum_1 = 0.0f;
     for (Index i0 = threadIdx.x * 2; i0 < n0; i0 += blockDim.x * 2) {
         const Pack<long long, 2> y_at_1_pack = load<2>(y_at_1 + i0);
-        Pack<bool, 2> out_not_equal_1_pack;
         Pack<long long, 2> out_where_1_pack;
         #pragma unroll
         for (int k = 0; k < 2; ++k) {
             const long long y_1 = y_at_1_pack[k];
             const bool not_equal_1 = y_1 != (-100ll);
-            out_not_equal_1_pack[k] = not_equal_1;
             const long long where_1 = not_equal_1 ? y_1 : 0ll;
             out_where_1_pack[k] = where_1;
             const float cast_1 = (float)not_equal_1;
             reduce_sum_1 += cast_1;
         }
-        store(out_not_equal_1 + i0, out_not_equal_1_pack);
         store(out_where_1 + i0, out_where_1_pack);
     }
     reduce_sum_1 = team_sum(reduce_sum_1);

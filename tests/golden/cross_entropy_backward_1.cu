@@ -9,8 +9,7 @@ using Index = int;
 extern "C" __global__ void __launch_bounds__(512) kernel(
     const float* __restrict__ x_at_1,
     const long long* __restrict__ class_index_at_1,
-    const float* __restrict__ negative_at_1,
-    float* __restrict__ out_negative_1,
+    float* __restrict__ inout_negative_1,
     float* __restrict__ out_add_1,
     Index n0,
     Index n1)
@@ -21,7 +20,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
     float* const row_exp_1 = rows_of_team.take<float>(n1);
     for (Index i0 = Index(blockIdx.x) * blockDim.y + threadIdx.y; i0 < n0; i0 += gridDim.x * blockDim.y) {
         const long long class_index_1 = class_index_at_1[i0];
-        const float negative_1 = negative_at_1[i0];
+        const float negative_1 = inout_negative_1[i0];
         float reduce_max_1 = lowest<float>();
         float reduce_sum_2 = 0.0f;
         for (Index i1 = threadIdx.x * 2; i1 < n1; i1 += blockDim.x * 2) {
@@ -86,7 +85,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
         pick_1 = team_sum(pick_1);
         const float negative_2 = -pick_1;
         if (threadIdx.x == 0) {
-            out_negative_1[i0] = negative_2;
+            inout_negative_1[i0] = negative_2;
         }
     }
 }

@@ -12,11 +12,11 @@ team_sum_float32 = reductions.team_sum(np.float32)
 
 # A team of threads has a row, and goes over it pass by pass.
 @cuda.jit
-def kernel(x_at_1, class_index_at_1, negative_at_1, out_negative_1, out_add_1, row_exp_1, n0, n1):
+def kernel(x_at_1, class_index_at_1, inout_negative_1, out_add_1, row_exp_1, n0, n1):
     mine = cuda.blockIdx.x * n1
     for i0 in range(cuda.blockIdx.x, n0, cuda.gridDim.x):
         class_index_1 = class_index_at_1[i0]
-        negative_1 = negative_at_1[i0]
+        negative_1 = inout_negative_1[i0]
         reduce_max_1 = np.float32(-math.inf)
         reduce_sum_2 = np.float32(0.0)
         for i1 in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
@@ -61,4 +61,4 @@ def kernel(x_at_1, class_index_at_1, negative_at_1, out_negative_1, out_add_1, r
         pick_1 = team_sum_float32(pick_1)
         negative_2 = -pick_1
         if cuda.threadIdx.x == 0:
-            out_negative_1[i0] = negative_2
+            inout_negative_1[i0] = negative_2

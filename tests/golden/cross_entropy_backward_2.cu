@@ -6,19 +6,20 @@ using Index = int;
 
 // A team of threads has a row, and goes over it pass by pass.
 extern "C" __global__ void __launch_bounds__(512) kernel(
-    const bool* __restrict__ not_equal_at_1,
     const float* __restrict__ negative_at_1,
+    const long long* __restrict__ y_at_1,
     float* __restrict__ out_reduce_sum_1,
     Index n0)
 {
     float reduce_sum_1 = 0.0f;
-    for (Index i0 = threadIdx.x * 4; i0 < n0; i0 += blockDim.x * 4) {
-        const Pack<bool, 4> not_equal_at_1_pack = load<4>(not_equal_at_1 + i0);
-        const Pack<float, 4> negative_at_1_pack = load<4>(negative_at_1 + i0);
+    for (Index i0 = threadIdx.x * 2; i0 < n0; i0 += blockDim.x * 2) {
+        const Pack<float, 2> negative_at_1_pack = load<2>(negative_at_1 + i0);
+        const Pack<long long, 2> y_at_1_pack = load<2>(y_at_1 + i0);
         #pragma unroll
-        for (int k = 0; k < 4; ++k) {
-            const bool not_equal_1 = not_equal_at_1_pack[k];
+        for (int k = 0; k < 2; ++k) {
             const float negative_1 = negative_at_1_pack[k];
+            const long long y_1 = y_at_1_pack[k];
+            const bool not_equal_1 = y_1 != (-100ll);
             const float where_1 = not_equal_1 ? negative_1 : 0.0f;
             reduce_sum_1 += where_1;
         }

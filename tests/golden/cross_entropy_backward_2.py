@@ -9,11 +9,12 @@ team_sum_float32 = reductions.team_sum(np.float32)
 
 # A team of threads has a row, and goes over it pass by pass.
 @cuda.jit
-def kernel(not_equal_at_1, negative_at_1, out_reduce_sum_1, n0):
+def kernel(negative_at_1, y_at_1, out_reduce_sum_1, n0):
     reduce_sum_1 = np.float32(0.0)
     for i0 in range(cuda.threadIdx.x, n0, cuda.blockDim.x):
-        not_equal_1 = not_equal_at_1[i0]
         negative_1 = negative_at_1[i0]
+        y_1 = y_at_1[i0]
+        not_equal_1 = y_1 != np.int64(-100)
         where_1 = select(not_equal_1, negative_1, np.float32(0.0))
         reduce_sum_1 += where_1
     reduce_sum_1 = team_sum_float32(reduce_sum_1)
