@@ -223,6 +223,12 @@ def test_text_of_a_kernel_and_of_the_plan() -> None:
     assert str(f.graph(x)).startswith("(x: float64[2, 3]):\n  multiply: float64[2, 3] = multiply(2.0, x)")
 
 
+def test_rows_of_one_element_by_numba() -> None:
+    for shape in ((1,), (1, 1), (3, 1)):
+        x = gg.full(shape, 2.0)
+        close([gg.jit(lambda x: gg.softmax(x, axis=-1))(x)], [np.ones(shape)])
+
+
 def test_sizes_are_not_in_the_kernels() -> None:
     f = gg.jit(lambda x: gg.sum(gg.exp(x) * x, axis=-1))
     a, b = (f.sources(gg.zeros(shape)) for shape in ((3, 4), (50, 7)))

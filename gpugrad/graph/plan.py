@@ -16,6 +16,7 @@ import numpy as np
 
 from gpugrad import dtypes
 from gpugrad.backends import half, numba_kernels, numba_pooling, parallel, recycled, select
+from gpugrad.codegen.dialects import text_in
 from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.config import config
@@ -105,9 +106,11 @@ class Plan:
         """The memory that it takes."""
         return used(self.graph, self.memory)
 
-    def sources(self) -> dict[str, str]:
+    def sources(self, dialect: str = "numba") -> dict[str, str]:
         """The text of each kernel, by its name in the plan, with the user's line beside each step."""
-        return {f"kernel_{k}": printed(kernel, sites=True) for k, kernel in enumerate(self.kernels)}
+        kernels = [c for c in self.memory.calls if isinstance(c, KernelCall)]
+        texts = [text_in(dialect, c.kernel, [shape for _, _, shape in c.arguments], c.sizes) for c in kernels]
+        return {f"kernel_{k}": text for k, text in enumerate(texts)}
 
     def __str__(self) -> str:
         return _Writer(self, told=True).text()
@@ -182,7 +185,7 @@ class _Writer:
         name = f"kernel_{self.kernels}"
         self.kernels += 1
         kinds = [(a.dtype, len(shape)) for a, _, shape in call.arguments]
-        run = numba_kernels.compiled(_neutral(call.kernel), [*kinds, *[None] * len(call.sizes)])
+        run = numba_kernels.compiled(neutral(call.kernel), [*kinds, *[None] * len(call.sizes)])
         parts = shares(call)
         self.globals[name] = run if parts is None else parallel.split(run, parts, call.length)
         arguments = []
@@ -311,7 +314,7 @@ class _Writer:
         return name
 
 
-def _neutral(kernel: LoopKernel) -> str:
+def neutral(kernel: LoopKernel) -> str:
     """The text with names that say nothing: kernels that are alike are compiled once."""
     named: list[Any] = [*kernel.arrays, *kernel.steps]
     names = [x.name for x in named]

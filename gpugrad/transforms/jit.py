@@ -11,6 +11,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors, pytree, trace
 from gpugrad.backends import select
+from gpugrad.codegen.dialects import check
 from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Update
 from gpugrad.graph.stage import stage_of
@@ -162,9 +163,22 @@ class Jitted:
         """The program for such arguments, simplified: ``print`` it, each operation beside the line it came from."""
         return self._compiled(args, kwargs).plan.graph
 
-    def sources(self, *args: Any, **kwargs: Any) -> dict[str, str]:
-        """The text of each kernel that runs for such arguments, by its name in the plan."""
-        return self._compiled(args, kwargs).plan.sources()
+    def sources(self, *args: Any, dialect: str = "numba", **kwargs: Any) -> dict[str, str]:
+        """The text of each kernel that runs for such arguments, by its name in the plan, as a dialect has it.
+
+        ``"numba"`` is what runs on the CPU; ``"cuda"`` is CUDA C++ and ``"numba_cuda"`` Numba for CUDA, which can be
+        printed without a GPU. An argument of the function's own that is called ``dialect`` is given by its position.
+        ArgumentError for any other dialect; UnsupportedError for a kernel that a dialect has no words for.
+
+        >>> import gpugrad as gg
+        >>> f = gg.jit(lambda x: gg.exp(x) + 1.0)
+        >>> print(f.sources(gg.zeros((4, 1025)), dialect="cuda")["kernel_0"])
+        #include "packs.cuh"
+        #include "scalars.cuh"
+        ...
+        """
+        check(dialect)
+        return self._compiled(args, kwargs).plan.sources(dialect)
 
     def memory(self, *args: Any, **kwargs: Any) -> Usage:
         """The memory that a call with such arguments takes, in bytes: ``.peak``, and what it is made of; ``print`` it.

@@ -1,0 +1,233 @@
+"""A loop kernel as CUDA C++.
+
+The text includes what it needs from ``kernels/cuda``. NaN and infinity keep their meaning, so it is not to be compiled
+with ``--use_fast_math``; contraction is welcome. Half precision is computed with as float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpugrad.codegen import gpu_printer
+from gpugrad.codegen.cuda_scalars import INTEGERS, SCALARS, STORED, STORED_APART, TYPES, literal
+from gpugrad.codegen.gpu_launch import LARGEST, Form
+from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
+from gpugrad.codegen.numba_printer import common_dtype
+from gpugrad.errors import UnsupportedError, beside
+
+
+def printed(kernel: LoopKernel, form: Form, sites: bool = False) -> str:
+    """The text; with ``sites``, the user's line that each step came from is beside it.
+
+    UnsupportedError for a dtype or a primitive that it has no word for.
+    """
+    return gpu_printer.printed(kernel, form, Cuda(form), _said if sites else None)
+
+
+def _said(step: Step) -> str:
+    return beside(step.site) if step.site else ""
+
+
+def type_of(dtype: Any) -> str:
+    """The type in which a dtype is computed with."""
+    return _word(TYPES, dtype)
+
+
+def _word(table: dict[str, str], dtype: Any) -> str:
+    if str(dtype) not in table:
+        raise UnsupportedError(
+            f'a kernel of {dtype} cannot be printed as CUDA C++; expected one of {", ".join(table)}. dialect="numba" prints it'
+        )
+    return table[str(dtype)]
+
+
+class Cuda:
+    """The statements and expressions of CUDA C++: see :class:`gpugrad.codegen.gpu_printer.Dialect`."""
+
+    lane = "threadIdx.x"
+    lanes = "blockDim.x"
+    team = "Index(blockIdx.x) * blockDim.y + threadIdx.y"
+    teams = "gridDim.x * blockDim.y"
+    above = "threadIdx.y"
+    part = "blockIdx.y"
+    parts = "gridDim.y"
+    row = "blockIdx.x"
+
+    def __init__(self, form: Form) -> None:
+        self.width = form.width
+
+    def head(self, kernel: LoopKernel, form: Form) -> list[str]:
+        """What comes before the functions."""
+        files = ["scalars.cuh"]
+        dtypes = {str(a.dtype) for a in kernel.arrays} | {str(s.dtype) for s in kernel.steps}
+        if dtypes & STORED_APART or any(s.op.startswith("round_") for s in kernel.steps):
+            files.append("half.cuh")
+        if any(s.op in _OF_INTEGERS and TYPES.get(str(s.dtype)) in INTEGERS for s in kernel.steps):
+            files.append("integers.cuh")
+        if dtypes & {"complex64", "complex128"}:
+            files.append("complex.cuh")
+        if form.width > 1:
+            files.append("packs.cuh")
+        if form.shape != "map":
+            files.append("reductions.cuh")
+        if form.shape == "rows" and (form.shared or any(kernel.sums_rows(s, a) for s, a in kernel.writes)):
+            files.append("team_rows.cuh")
+        includes = [f'#include "{file}"' for file in sorted(files)]
+        return [*includes, "", f"using Index = {'long long' if form.wide else 'int'};"]
+
+    def function(self, name: str, arrays: Sequence[tuple[str, Any, bool]], sizes: Sequence[str]) -> list[str]:
+        """The first lines of a function."""
+        given = [
+            f"{'' if written else 'const '}{_word(STORED, dtype)}* __restrict__ {array}"
+            for array, dtype, written in arrays
+        ]
+        given += [f"Index {size}" for size in sizes]
+        return [
+            f'extern "C" __global__ void __launch_bounds__({LARGEST}) {name}(',
+            *(f"    {text}{',' if k < len(given) - 1 else ')'}" for k, text in enumerate(given)),
+            "{",
+        ]
+
+    def shared(self, rows: Sequence[tuple[str, Any]], size: str) -> list[str]:
+        """Rows of shared memory for each team."""
+        return [
+            "DYNAMIC_SHARED_MEMORY(memory);",
+            "TeamRows rows_of_team(memory);",
+            *(
+                f"{type_of(dtype)}* const {name} = rows_of_team.take<{type_of(dtype)}>({size});"
+                if str(dtype) not in ("float16", "bfloat16")
+                else f"{_word(STORED, dtype)}* const {name} = rows_of_team.take<{_word(STORED, dtype)}>({size});"
+                for name, dtype in rows
+            ),
+        ]
+
+    @property
+    def scope(self) -> str | None:
+        """What opens a block for names of its own."""
+        return "{"
+
+    @property
+    def between(self) -> list[str]:
+        """Further empty lines before a function."""
+        return []
+
+    def end(self) -> str | None:
+        """What closes a block of statements."""
+        return "}"
+
+    def spelled(self, text: str) -> str:
+        """A statement with its names in ASCII, which is all that NVRTC takes: θ as u3b8."""
+        return text if text.isascii() else "".join(c if c.isascii() else f"u{ord(c):x}" for c in text)
+
+    def comment(self, text: str) -> str:
+        """A backslash at the end would make the next line part of the comment."""
+        return "// " + text.rstrip("\\ ")
+
+    def loop(self, name: str, start: str, end: str, step: str) -> str:
+        return f"for (Index {name} = {start}; {name} < {end}; {name} += {step}) {{"
+
+    def condition(self, text: str) -> str:
+        return f"if ({text.replace(' and ', ' && ')}) {{"
+
+    def integer(self, name: str, text: str) -> str:
+        return f"const Index {name} = {text};"
+
+    def constant(self, dtype: Any, name: str, text: str) -> str:
+        return f"const {type_of(dtype)} {name} = {text};"
+
+    def variable(self, dtype: Any, name: str, text: str) -> str:
+        return f"{type_of(dtype)} {name} = {text};"
+
+    def assigned(self, place: str, text: str) -> str:
+        return f"{place} = {text};"
+
+    def added(self, place: str, text: str) -> str:
+        return f"{place} += {text};"
+
+    def quotient(self, x: str, y: str) -> str:
+        return f"{x} / ({y})" if " " in y else f"{x} / {y}"
+
+    def global_thread(self, axis: str) -> str:
+        return f"Index(blockIdx.{axis}) * blockDim.{axis} + threadIdx.{axis}"
+
+    def all_threads(self, axis: str) -> str:
+        return f"gridDim.{axis} * blockDim.{axis}"
+
+    def value(self, s: Step, position: str) -> str:
+        """The expression of a step."""
+        t = str(s.dtype)
+        if s.op == "position_in_row":
+            return position
+        if s.op == "cast":
+            return self.cast(s.operands[0], t)
+        if s.op not in SCALARS:
+            raise UnsupportedError(
+                f'{s.op} has no expression in CUDA C++, so its kernel cannot be printed. dialect="numba" prints it'
+            )
+        common = t if s.op == "where" else common_dtype(s.operands) or t
+        return SCALARS[s.op](*(self.operand(x, common) for x in s.operands), t=_word(TYPES, common))
+
+    def cast(self, x: Any, t: str) -> str:
+        """A value in another dtype."""
+        text, given = self.operand(x, t), TYPES[str(x.dtype)]
+        if t == "bool":
+            return f"{text} != {literal(0, str(x.dtype))}"
+        if TYPES[t] in INTEGERS and given in ("float", "double"):
+            return f"to_integer<{TYPES[t]}>({text})"
+        if TYPES[t].startswith("Complex") and not given.startswith("Complex"):
+            return f"{TYPES[t]}({TYPES['float32' if t == 'complex64' else 'float64']}({text}))"
+        return f"({TYPES[t]}){text}"
+
+    def operand(self, x: Any, dtype: str) -> str:
+        return x.name if type(x) is Step else literal(x, dtype)
+
+    def number(self, x: Any, dtype: Any) -> str:
+        return literal(x, str(dtype))
+
+    def start(self, kind: str, dtype: Any) -> str:
+        return literal(0, str(dtype)) if kind == "sum" else f"{_EMPTY[kind]}<{type_of(dtype)}>()"
+
+    def extreme(self, kind: str, x: str, y: str) -> str:
+        return f"{kind}imum({x}, {y})"
+
+    def over_team(self, kind: str, dtype: Any, x: str) -> str:
+        return f"team_{kind}({x})"
+
+    def over_parts(self, kind: str, dtype: Any, array: str, first: str, size: str) -> str:
+        return f"parts_{kind}({array}{f' + {first}' if first else ''}, {size})"
+
+    def column_sum(self, dtype: Any, x: str) -> str:
+        return f"column_sum({x})"
+
+    def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str:
+        return f"sum_parts({parts}, {size}, {columns}, {out});"
+
+    def neighbours(self, dtype: Any, name: str, array: str, position: str) -> str:
+        t = _word(STORED, dtype)
+        return f"const Pack<{t}, {self.width}> {name} = load<{self.width}>({array} + {position});"
+
+    def unset(self, dtype: Any, name: str) -> str:
+        return f"Pack<{_word(STORED, dtype)}, {self.width}> {name};"
+
+    def stored(self, array: str, position: str, name: str) -> str:
+        return f"store({array} + {position}, {name});"
+
+    def each_neighbour(self) -> list[str]:
+        return ["#pragma unroll", f"for (int k = 0; k < {self.width}; ++k) {{"]
+
+    def clear_row(self, array: str, first: str, size: str) -> list[str]:
+        return [f"clear_row<{self.width}>({array}{f' + {first}' if first else ''}, {size});"]
+
+    def copy_row(self, source: str, target: str, first: str, size: str) -> list[str]:
+        return [f"copy_row<{self.width}>({source}, {target} + {first}, {size});"]
+
+
+_OF_INTEGERS = frozenset(
+    ["cast", "pow", "fmod", "floor_divide", "remainder", "bitwise_left_shift", "bitwise_right_shift"]
+)
+"""Primitives that need a function of ours for integers."""
+
+_EMPTY = {"max": "lowest", "min": "highest"}
+
+assert set(REDUCTIONS.values()) == {"sum", *_EMPTY}

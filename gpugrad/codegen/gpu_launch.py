@@ -1,0 +1,247 @@
+"""How a loop kernel runs on a GPU: its form, which depends on the sizes, and the launches and working memory that it takes.
+
+A kernel has one of four forms:
+
+- ``map``: threads share out the elements, in strides of the grid;
+- ``rows``: a team of threads has a row (part of a warp, a warp or a block, as rows are long), and goes over it pass by
+  pass; what it adds up over rows it keeps for itself, and a second launch adds up what the teams have;
+- ``columns``: a block has a tile of columns and a part of the rows; a second launch adds up the parts;
+- ``split``: several blocks have a row, and each pass is a launch, since it needs what all blocks found before. This is
+  for few rows that are long, such as the whole of an array that becomes one number; and for sums over some of the
+  outer axes only, whose elements are all kept until the last launch.
+
+Everything is added up in an order that sizes and device fix, so that results are the same from run to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpugrad.codegen.loops import ELEMENT, REDUCTIONS, Array, LoopKernel
+
+WARP = 32
+VECTOR = 16
+"""Bytes that one instruction can read."""
+NARROW = 1 << 30
+"""Elements up to which positions, with the stride of a grid added, are 32-bit integers."""
+LARGEST = 512
+"""Threads of a block at most."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What of a GPU decides how kernels are launched; by default as an H100 is."""
+
+    processors: int = 132
+    shared: int = 48 * 1024
+    """Bytes of shared memory that a block may have without asking."""
+    threads: int = 256
+    """Of a block, as a rule; a power of two."""
+    long: int = 1 << 15
+    """Elements of a row from which on several blocks share it, if there are too few rows to occupy the device."""
+
+
+H100 = Device()
+
+
+@dataclass(frozen=True)
+class Form:
+    """What of the sizes is in the text of a kernel."""
+
+    shape: str
+    """"map", "rows", "columns" or "split"."""
+    width: int = 1
+    """Neighbouring elements that a thread takes at once. The last axis is a multiple, and so are addresses."""
+    wide: bool = False
+    """Whether positions are 64-bit integers."""
+    shared: bool = False
+    """Whether rows of working memory are in shared memory."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Working memory that is a parameter of the kernel; nothing in it is read before it is written."""
+
+    name: str
+    dtype: Any
+    elements: int
+    instead: str = ""
+    """The array that is passed in its place, as there is nothing left to be added up; "" for memory of its own."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch of a function of the kernel's text. All functions have the same parameters."""
+
+    function: str
+    grid: tuple[int, int]
+    block: tuple[int, int]
+    shared: int = 0
+    """Bytes of dynamic shared memory."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The launches of a kernel for given sizes, one after another.
+
+    Parameters are the kernel's arrays but those of scratch, then ``memory``, then ``sizes``: those of the axes, and how
+    many parts there are where there are any; 32-bit integers, or 64-bit ones where the form is wide.
+    """
+
+    form: Form
+    memory: tuple[Memory, ...]
+    launches: tuple[Launch, ...]
+    sizes: tuple[int, ...]
+
+
+def spans(kernel: LoopKernel, shapes: Sequence[tuple[int, ...]], given: Sequence[int]) -> tuple[int, ...]:
+    """The sizes of the axes: ``shapes`` are those of the arrays, ``given`` the sizes of axes that none has."""
+    sizes = dict(zip(kernel.given, given, strict=False))  # what comes after is of the CPU's threads
+    for a, shape in zip(kernel.arrays, shapes, strict=True):
+        sizes |= dict(zip(a.axes, shape, strict=False))  # an array without axes has the shape (1,)
+    return tuple(sizes[axis] for axis in range(kernel.axes))
+
+
+def column_sums(kernel: LoopKernel) -> list[Array]:
+    """The arrays that elements are added up into, over the rows."""
+    return [a for s, a in kernel.writes if kernel.sums_rows(s, a)]
+
+
+def shape_of(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100) -> str:
+    """The form's shape for such sizes."""
+    if any(a.axes != tuple(range(kernel.rows, kernel.axes)) for a in column_sums(kernel)):
+        return "split"
+    reduces = any(s.op in REDUCTIONS for s in kernel.steps)
+    if not reduces:
+        return "columns" if column_sums(kernel) else "map"
+    rows, inner = _product(sizes[: kernel.rows]), _product(sizes[kernel.rows :])
+    return "split" if inner >= device.long and 2 * rows <= device.processors else "rows"
+
+
+def stages(kernel: LoopKernel) -> int:
+    """The number of launches in which several blocks go over a row: its passes, and one for what comes after the last."""
+    after = any(s.level != ELEMENT and s.turn == kernel.passes for s in kernel.steps)
+    read = {id(s.operands[0]) for s in kernel.steps if s.op == "read"}
+    after |= any(
+        s.level != ELEMENT and id(a) in read for s, a in kernel.writes
+    )  # which blocks of the pass may read yet
+    return kernel.passes + after
+
+
+def working(kernel: LoopKernel, form: Form) -> list[tuple[str, Any, str]]:
+    """The parameters of working memory: name, dtype, and what it has one element for.
+
+    That is an element of each "row" that is worked on at once, a column of each "part" of the sums over rows, or each
+    "block" of a row that is shared.
+    """
+    out = [(a.name, a.dtype, "row") for a in kernel.arrays if a.scratch and not form.shared]
+    if form.shape == "split":
+        out += [(f"parts_{s.name}", s.dtype, "block") for s in kernel.steps if s.op in REDUCTIONS]
+    return out + [(f"parts_{a.name}", a.dtype, "part") for a in column_sums(kernel)]
+
+
+def takes_parts(kernel: LoopKernel, form: Form) -> bool:
+    """Whether the last parameter is the number of parts that something is in."""
+    return form.shape == "split" or bool(column_sums(kernel))
+
+
+def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100, plain: bool = False) -> Schedule:
+    """How a kernel runs for axes of such sizes.
+
+    With ``plain`` a thread takes one element at a time and a block one row, and rows of working memory are not in
+    shared memory: that is for languages without the means.
+    """
+    shape = shape_of(kernel, sizes, device)
+    form = Form(shape, 1 if plain else _width(kernel, sizes), _product(sizes) >= NARROW)
+    if shape == "map":
+        blocks = min(_up(_product(sizes) // form.width, device.threads), 2048 // device.threads * device.processors)
+        launch = Launch(kernel.name, (blocks, 1), (device.threads if sizes else 1, 1))
+        return Schedule(form, (), (launch,), tuple(sizes))
+    rows, inner = _product(sizes[: kernel.rows]), _product(sizes[kernel.rows :])
+    plan = {"rows": _rows, "columns": _columns, "split": _split}[shape]
+    form, launches, parts, blocks = plan(kernel, rows, inner, device, form, plain)
+    elements = {"row": parts * inner, "part": parts * inner, "block": rows * blocks}
+    alone = parts == 1 and column_sums(kernel)
+    memory = tuple(
+        Memory(name, dtype, elements[kind], name.removeprefix("parts_") if alone and kind == "part" else "")
+        for name, dtype, kind in working(kernel, form)
+    )
+    if column_sums(kernel) and parts > 1:
+        columns = max(_product([sizes[axis] for axis in a.axes]) for a in column_sums(kernel))
+        lanes = _power(min(columns, WARP, device.threads))
+        launches.append(Launch(f"{kernel.name}_sums", (_up(columns, lanes), 1), (lanes, device.threads // lanes)))
+    numbers = (*sizes, blocks if shape == "split" else parts) if takes_parts(kernel, form) else tuple(sizes)
+    return Schedule(form, memory, tuple(launches), numbers)
+
+
+_Plan = tuple[Form, list[Launch], int, int]
+"""The form, the launches, how many parts of the sums over rows there are, and how many blocks have a row."""
+
+
+def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
+    work = inner // form.width
+    lanes = _power(min(work, WARP)) if work <= 4 * WARP else min(LARGEST, _power(_up(work, 4)))
+    teams = max(1, min(device.threads // lanes, _power(rows))) if lanes <= WARP else 1
+    if plain:
+        lanes, teams = min(_power(work), device.threads), 1
+    private = [a for a in kernel.arrays if a.scratch] + column_sums(kernel)
+    bytes_of_row = sum(_up(inner * _itemsize(a.dtype), VECTOR) * VECTOR for a in private)
+    while teams > 1 and teams * bytes_of_row > device.shared:
+        teams //= 2
+    shared = bool(private) and not plain and teams * bytes_of_row <= device.shared
+    blocks = min(_up(rows, teams), (2 if private else 16) * device.processors)
+    launch = Launch(kernel.name, (blocks, 1), (lanes, teams), teams * bytes_of_row if shared else 0)
+    return Form(form.shape, form.width, form.wide, shared), [launch], blocks * teams, 1
+
+
+def _columns(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
+    lanes = _power(min(inner // form.width, WARP, device.threads))
+    teams = min(device.threads // lanes, _power(rows))
+    tiles = _up(inner, lanes * form.width)
+    parts = max(1, min(_up(4 * device.processors, tiles), rows // (4 * teams), 1024))
+    return form, [Launch(kernel.name, (tiles, parts), (lanes, teams))], parts, 1
+
+
+def _split(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
+    blocks = max(1, min(_up(inner // form.width, 4 * device.threads), 4 * device.processors // rows, 1024))
+    launches = [
+        Launch(f"{kernel.name}_{t}", (rows, blocks if t < kernel.passes else 1), (device.threads, 1))
+        for t in range(stages(kernel))
+    ]
+    return form, launches, rows, blocks
+
+
+def _width(kernel: LoopKernel, sizes: Sequence[int]) -> int:
+    """How many neighbouring elements fit into one instruction for all arrays, and divide the last axis."""
+    last = kernel.axes - 1
+    along = [_itemsize(a.dtype) for a in kernel.arrays if last in a.axes]
+    if not along or last < kernel.rows or any(last in a.axes[:-1] for a in kernel.arrays):
+        return 1
+    width = max(1, VECTOR // max(along))
+    while width > 1 and sizes[last] % width:
+        width //= 2
+    return width
+
+
+def _itemsize(dtype: Any) -> int:
+    return int(np.dtype(dtype).itemsize)
+
+
+def _product(sizes: Sequence[int]) -> int:
+    out = 1
+    for n in sizes:
+        out *= n
+    return out
+
+
+def _up(n: int, by: int) -> int:
+    return -(-n // by)
+
+
+def _power(n: int) -> int:
+    """The least power of two that is not below n."""
+    return 1 << max(0, n - 1).bit_length()

@@ -1,0 +1,530 @@
+"""What the printers for GPUs share: a loop kernel in one of its forms, as statements of a dialect.
+
+``gpu_launch`` says what the forms are, and how they are launched. The functions of one text have the same parameters,
+and each works for any sizes of its form and any number of blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from gpugrad.codegen.gpu_launch import Form, column_sums, stages, takes_parts, working
+from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
+
+
+class Dialect(Protocol):
+    """The statements and expressions of a language. Positions in expressions are products and sums, alike in all."""
+
+    @property
+    def scope(self) -> str | None:
+        """What opens a block for names of its own, where a language needs that."""
+        ...
+
+    @property
+    def between(self) -> list[str]:
+        """Further empty lines before a function."""
+        ...
+
+    lane: str
+    """A thread's number in its team."""
+    lanes: str
+    """How many threads a team has."""
+    team: str
+    """The number of the first row that a thread's team has."""
+    teams: str
+    """How many teams there are in all."""
+    above: str
+    """A thread's number in its column of the block."""
+    part: str
+    """The number of the block in its row, or of the part of the rows."""
+    parts: str
+    """How many blocks have a row, or a part of the rows."""
+    row: str
+    """The number of the row that a block has with others."""
+    width: int
+
+    def head(self, kernel: LoopKernel, form: Form) -> list[str]:
+        """What comes before the functions."""
+        ...
+
+    def function(self, name: str, arrays: Sequence[tuple[str, Any, bool]], sizes: Sequence[str]) -> list[str]:
+        """The first lines of a function of arrays (name, dtype, whether it writes there) and integers."""
+        ...
+
+    def shared(self, rows: Sequence[tuple[str, Any]], size: str) -> list[str]:
+        """Rows of shared memory for each team."""
+        ...
+
+    def end(self) -> str | None:
+        """What closes a block of statements."""
+        ...
+
+    def spelled(self, text: str) -> str:
+        """A statement with its names as the language can have them."""
+        ...
+
+    def comment(self, text: str) -> str: ...
+    def loop(self, name: str, start: str, end: str, step: str) -> str: ...
+    def condition(self, text: str) -> str: ...
+    def integer(self, name: str, text: str) -> str: ...
+    def constant(self, dtype: Any, name: str, text: str) -> str: ...
+    def variable(self, dtype: Any, name: str, text: str) -> str: ...
+    def assigned(self, place: str, text: str) -> str: ...
+    def added(self, place: str, text: str) -> str: ...
+    def quotient(self, x: str, y: str) -> str: ...
+    def global_thread(self, axis: str) -> str: ...
+    def all_threads(self, axis: str) -> str: ...
+    def value(self, s: Step, position: str) -> str: ...
+    def number(self, x: Any, dtype: Any) -> str: ...
+    def start(self, kind: str, dtype: Any) -> str: ...
+    def extreme(self, kind: str, x: str, y: str) -> str: ...
+    def over_team(self, kind: str, dtype: Any, x: str) -> str: ...
+    def over_parts(self, kind: str, dtype: Any, array: str, first: str, size: str) -> str: ...
+    def column_sum(self, dtype: Any, x: str) -> str: ...
+    def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str: ...
+    def neighbours(self, dtype: Any, name: str, array: str, position: str) -> str: ...
+    def unset(self, dtype: Any, name: str) -> str: ...
+    def stored(self, array: str, position: str, name: str) -> str: ...
+    def each_neighbour(self) -> list[str]: ...
+    def clear_row(self, array: str, first: str, size: str) -> list[str]: ...
+    def copy_row(self, source: str, target: str, first: str, size: str) -> list[str]: ...
+
+
+def printed(kernel: LoopKernel, form: Form, dialect: Dialect, said: Any = None) -> str:
+    """The text of a kernel in a form; ``said(step)`` is what is written beside a step."""
+    return _Printer(kernel, form, dialect, said).text()
+
+
+class _Printer:
+    def __init__(self, kernel: LoopKernel, form: Form, dialect: Dialect, said: Any) -> None:
+        self.kernel = kernel
+        self.form = form
+        self.d = dialect
+        self.said = said
+        self.out: list[str] = []
+        self.depth = 0
+        axes = range(kernel.axes)
+        rows = 0 if form.shape == "map" else kernel.rows
+        self.outer, self.inner = tuple(axes[:rows]), tuple(axes[rows:])
+        self.row, self.rows = _flat(self.outer, "row", "rows")
+        whole = form.shape == "map"
+        self.column, self.columns = _flat(self.inner, "i" if whole else "column", "elements" if whole else "columns")
+        self.sums = column_sums(kernel)
+        self.body = 0
+        """Where the lines of the function begin."""
+
+    def text(self) -> str:
+        self.out += self.d.head(self.kernel, self.form)
+        {"map": self.map, "rows": self.by_row, "columns": self.by_column, "split": self.by_parts}[self.form.shape]()
+        if self.sums:
+            self.adding()
+        return "\n".join(self.out) + "\n"
+
+    # ---- the forms --------------------------------------------------------------------------------------------------
+
+    def map(self) -> None:
+        d = self.d
+        each = f"{d.width} neighbouring elements" if d.width > 1 else "an element"
+        self.open(self.kernel.name, f"A thread takes {each} at a time, in strides of the grid.")
+        if self.inner:
+            start = d.global_thread("x") if d.width == 1 else f"({d.global_thread('x')}) * {d.width}"
+            step = d.all_threads("x") if d.width == 1 else f"{d.all_threads('x')} * {d.width}"
+            self.begin(d.loop(self.column, start, self.columns, step))
+        self.element(0, self.before(lambda s: True))
+        if self.inner:
+            self.close()
+        self.end()
+
+    def by_row(self) -> None:
+        """A team for each row; it comes to each of its elements with the same thread in every pass."""
+        d, k = self.d, self.kernel
+        self.open(k.name, "A team of threads has a row, and goes over it pass by pass.")
+        private = [a for a in k.arrays if a.scratch]
+        if self.form.shared:
+            rows = [*((a.name, a.dtype) for a in private), *((f"sums_{a.name}", a.dtype) for a in self.sums)]
+            self.say(d.comment("Rows that a team keeps for itself."))
+            self.lines(d.shared(rows, self.columns))
+        if (private and not self.form.shared) or self.sums:
+            self.say(d.integer("mine", f"{_factor(d.team)} * {self.columns}"))
+        for a in self.sums:
+            self.lines(d.clear_row(*self.sum_row(a), self.columns))
+        self.steps(self.before(lambda s: s.level == ONCE))
+        if self.outer:
+            self.begin(d.loop(self.row, d.team, self.rows, d.teams))
+            self.coordinates(self.outer, self.row, self.arrays_of_rows(k.steps))
+        for turn in range(k.passes + 1):
+            self.steps([s for s in k.steps if s.level == ROW and s.turn == turn and s.op not in REDUCTIONS])
+            if turn < k.passes:
+                self.over(turn, d.lane, d.lanes)
+                for s in self.ending(turn):
+                    self.say(d.assigned(s.name, d.over_team(REDUCTIONS[s.op], s.dtype, s.name)))
+        writes = [(s, a) for s, a in k.writes if s.level != ELEMENT]
+        if writes:
+            self.begin(d.condition(f"{d.lane} == 0"))
+            for s, a in writes:
+                self.say(d.assigned(self.place(a), s.name))
+            self.close()
+        if self.outer:
+            self.close()
+        if self.form.shared:
+            for a in self.sums:
+                self.lines(d.copy_row(f"sums_{a.name}", f"parts_{a.name}", "mine", self.columns))
+        self.end()
+
+    def by_column(self) -> None:
+        """A block has neighbouring columns and a part of the rows; threads above one another take turns with the rows."""
+        d, k = self.d, self.kernel
+        self.open(k.name, "A block has a tile of columns, and takes turns with the others of its column at the rows.")
+        start = d.global_thread("x") if d.width == 1 else f"({d.global_thread('x')}) * {d.width}"
+        self.say(d.integer(self.column, start))
+        self.steps(self.before(lambda s: s.level == ONCE))
+        for a in self.sums:
+            if d.width == 1:
+                self.say(d.variable(a.dtype, f"sum_{a.name}", d.start("sum", a.dtype)))
+            else:
+                self.say(d.unset(a.dtype, f"sum_{a.name}"))
+        if d.width > 1:
+            self.lines_of_block(d.each_neighbour())
+            for a in self.sums:
+                self.say(d.assigned(f"sum_{a.name}[k]", d.start("sum", a.dtype)))
+            self.close()
+        self.begin(d.condition(f"{self.column} < {self.columns}"))
+        self.begin(d.loop(self.row, d.global_thread("y"), self.rows, d.all_threads("y")))
+        self.coordinates(self.outer, self.row, self.arrays_of_rows(k.steps))
+        self.element(0, self.before(lambda s: s.level == ROW))
+        self.close()
+        self.close()
+        place = f"{d.part} * {self.columns} + {self.column}"
+        for a in self.sums:
+            if d.width == 1:
+                self.say(d.assigned(f"sum_{a.name}", d.column_sum(a.dtype, f"sum_{a.name}")))
+            else:
+                self.lines_of_block(d.each_neighbour())
+                self.say(d.assigned(f"sum_{a.name}[k]", d.column_sum(a.dtype, f"sum_{a.name}[k]")))
+                self.close()
+        self.begin(d.condition(f"{d.above} == 0 and {self.column} < {self.columns}"))
+        for a in self.sums:
+            if d.width == 1:
+                self.say(d.assigned(f"parts_{a.name}[{place}]", f"sum_{a.name}"))
+            else:
+                self.say(d.stored(f"parts_{a.name}", place, f"sum_{a.name}"))
+        self.close()
+        self.end()
+
+    def by_parts(self) -> None:
+        """Several blocks for each row: a function for each pass, which begins with what all blocks found before."""
+        d, k = self.d, self.kernel
+        last = stages(k) - 1
+        for stage in range(last + 1):
+            self.open(f"{k.name}_{stage}", f"Pass {stage + 1} of {last + 1}: several blocks have a row.")
+            wanted = self.wanted_in(stage, stage == last)
+            if self.outer:
+                self.say(d.integer(self.row, d.row))
+                self.coordinates(self.outer, self.row, self.arrays_of_rows(wanted))
+            for s in wanted:
+                if s.op in REDUCTIONS:
+                    first = f"{self.row} * parts" if self.outer else ""
+                    text = d.over_parts(REDUCTIONS[s.op], s.dtype, f"parts_{s.name}", first, "parts")
+                    self.say(d.constant(s.dtype, s.name, text))
+                else:
+                    self.steps([s])
+            if stage < k.passes:
+                self.over(stage, f"{d.part} * {d.lanes} + {d.lane}", f"{d.parts} * {d.lanes}")
+                ends = self.ending(stage)
+                for s in ends:
+                    self.say(d.assigned(s.name, d.over_team(REDUCTIONS[s.op], s.dtype, s.name)))
+                if ends:
+                    self.begin(d.condition(f"{d.lane} == 0"))
+                    for s in ends:
+                        at = f"{self.row} * parts + {d.part}" if self.outer else d.part
+                        self.say(d.assigned(f"parts_{s.name}[{at}]", s.name))
+                    self.close()
+            writes = [(s, a) for s, a in k.writes if s.level != ELEMENT] if stage == last else []
+            if writes:
+                self.begin(d.condition(f"{d.part} == 0 and {d.lane} == 0"))
+                for s, a in writes:
+                    self.say(d.assigned(self.place(a), s.name))
+                self.close()
+            self.end()
+
+    def adding(self) -> None:
+        """The function that adds up parts of sums over rows."""
+        self.open(f"{self.kernel.name}_sums", "Adds up the parts of sums over rows.")
+        for a in self.sums:
+            count, columns = (
+                (_product(self.gone(a)), _product(a.axes)) if self.form.shape == "split" else ("parts", self.columns)
+            )
+            self.say(self.d.sum_parts(a.dtype, f"parts_{a.name}", count, columns, a.name))
+        self.end()
+
+    # ---- pieces -----------------------------------------------------------------------------------------------------
+
+    def open(self, name: str, comment: str) -> None:
+        k = self.kernel
+        arrays = [(a.name, a.dtype, a.written) for a in k.arrays if not a.scratch]
+        arrays += [(name, dtype, True) for name, dtype, _ in working(k, self.form)]
+        self.out += ["", *self.d.between, self.d.comment(comment)]
+        sizes = [*(f"n{axis}" for axis in range(k.axes)), *(["parts"] if takes_parts(k, self.form) else [])]
+        self.lines(self.d.function(name, arrays, sizes))
+        self.depth = 1
+        self.body = len(self.out)
+
+    def end(self) -> None:
+        """The end of a function; the sizes of several axes together that it asks for are put at its beginning."""
+        said = set(re.findall(r"\w+", "\n".join(self.out[self.body :])))
+        for size, axes in ((self.columns, self.inner), (self.rows, self.outer)):
+            if size in said and len(axes) > 1:
+                self.out.insert(self.body, "    " + self.d.integer(size, _product(axes)))
+        self.close()
+
+    def over(self, turn: int, start: str, step: str) -> None:
+        """One pass over the elements of a row, by the threads that have it."""
+        d = self.d
+        for s in self.ending(turn):
+            self.say(d.variable(s.dtype, s.name, d.start(REDUCTIONS[s.op], s.dtype)))
+        if self.inner:
+            if d.width > 1:
+                start, step = (f"{_factor(x)} * {d.width}" for x in (start, step))
+            self.begin(d.loop(self.column, start, self.columns, step))
+        elif d.scope is not None:
+            self.begin(d.scope)
+        self.element(turn, [])
+        if self.inner or d.scope is not None:
+            self.close()
+
+    def element(self, turn: int, first: Sequence[Step]) -> None:
+        """What is done with an element, or with ``width`` neighbouring ones, in a pass; steps of rows before, if any."""
+        d, k = self.d, self.kernel
+        needed = k.needed_in(turn)
+        arrays = [self.source(s, turn) for s in needed]
+        found = [a for a in arrays if a is not None] + [a for s in needed for a in self.targets(s, turn)]
+        found += [s.operands[0] for s in first if s.op == "read"]
+        self.coordinates(self.inner, self.column, found, any(s.op == "position_in_row" for s in needed))
+        self.steps(first)
+        packed = d.width > 1
+        late: list[tuple[Array, str]] = []
+        if packed:
+            for s, a in zip(needed, arrays, strict=True):
+                if a is not None and self.along(a):
+                    text = d.neighbours(a.dtype, f"{a.name}_pack", *self.at(a))
+                    self.say(
+                        text.removeprefix("const ")
+                        if any(a is b for w in needed for b in self.targets(w, turn))
+                        else text
+                    )
+                elif a is not None:
+                    self.say(d.constant(s.dtype, s.name, self.place(a)))
+            for s in needed:
+                for a in self.targets(s, turn):
+                    if self.sums_into_register(s, a):
+                        continue
+                    array, position = self.at_sum(a) if self.is_sum(s, a) else self.at(a)
+                    name = f"{a.name}_pack"
+                    if self.is_sum(s, a) and self.form.shape == "rows":
+                        self.say(d.neighbours(a.dtype, name, array, position).removeprefix("const "))
+                    elif not any(a is b for b in arrays):  # of what is updated, there is the old value
+                        self.say(d.unset(a.dtype, name))
+                    late.append((a, d.stored(array, position, name)))
+            self.lines_of_block(d.each_neighbour())
+        for s, a in zip(needed, arrays, strict=True):
+            if a is None:
+                self.steps([s])
+            elif not packed:
+                self.steps([s]) if s.op == "read" else self.say(d.constant(s.dtype, s.name, self.place(a)))
+            elif self.along(a):
+                self.say(d.constant(s.dtype, s.name, f"{a.name}_pack[k]"))
+            for target in self.targets(s, turn):
+                self.write(s, target)
+        for s in self.ending(turn):
+            x = self.operand(s.operands[0], s.dtype)
+            kind = REDUCTIONS[s.op]
+            self.say(d.added(s.name, x) if kind == "sum" else d.assigned(s.name, d.extreme(kind, x, s.name)), s)
+        if packed:
+            self.close()
+            for _, text in late:
+                self.say(text)
+
+    def write(self, s: Step, a: Array) -> None:
+        d, packed = self.d, self.d.width > 1
+        if not self.is_sum(s, a):
+            self.say(d.assigned(f"{a.name}_pack[k]" if packed else self.place(a), s.name))
+        elif self.form.shape == "columns":
+            self.say(d.added(f"sum_{a.name}[k]" if packed else f"sum_{a.name}", s.name))
+        elif packed:
+            add = d.added if self.form.shape == "rows" else d.assigned
+            self.say(add(f"{a.name}_pack[k]", s.name))
+        else:
+            array, position = self.at_sum(a)
+            add = d.added if self.form.shape == "rows" else d.assigned
+            self.say(add(f"{array}[{position}]", s.name))
+
+    def is_sum(self, s: Step, a: Array) -> bool:
+        """Whether an element is added up over the rows in an array, which is not its row of scratch."""
+        return not a.scratch and self.kernel.sums_rows(s, a)
+
+    def sums_into_register(self, s: Step, a: Array) -> bool:
+        return self.form.shape == "columns" and self.is_sum(s, a)
+
+    def source(self, s: Step, turn: int) -> Array | None:
+        """The array that an element is read from in a pass."""
+        if s.op == "read":
+            return s.operands[0]  # type: ignore[no-any-return]
+        return self.kernel.kept[id(s)] if id(s) in self.kernel.kept and s.turn < turn else None
+
+    def targets(self, s: Step, turn: int) -> list[Array]:
+        """The arrays that an element goes to in a pass."""
+        if s.turn != turn:
+            return []
+        k = self.kernel
+        out = [a for w, a in k.writes if w is s]
+        kept = k.kept.get(id(s))
+        return out if kept is None or any(a is kept for a in out) else [kept, *out]
+
+    def ending(self, turn: int) -> list[Step]:
+        """The reductions that a pass computes."""
+        return [s for s in self.kernel.steps if s.op in REDUCTIONS and s.turn == turn + 1]
+
+    def before(self, chosen: Any) -> list[Step]:
+        """Steps that are no elements, in order."""
+        return [s for s in self.kernel.steps if s.level != ELEMENT and s.op not in REDUCTIONS and chosen(s)]
+
+    def wanted_in(self, stage: int, last: bool) -> list[Step]:
+        """The steps of rows that a function of its own must know, in order."""
+        k = self.kernel
+        wanted: set[int] = set()
+        if last:
+            wanted |= {id(s) for s, _ in k.writes if s.level != ELEMENT}
+        if stage < k.passes:
+            for s in k.needed_in(stage):
+                if self.source(s, stage) is None:
+                    wanted |= {id(o) for o in s.operands if type(o) is Step}
+        for s in reversed(k.steps):
+            if id(s) in wanted and s.level != ELEMENT and s.op not in REDUCTIONS:
+                wanted |= {id(o) for o in s.operands if type(o) is Step}
+        return [s for s in k.steps if id(s) in wanted and s.level != ELEMENT]
+
+    def arrays_of_rows(self, steps: Sequence[Step]) -> list[Array]:
+        """All arrays whose place depends on the row alone by some of its axes, or on elements."""
+        return [a for a in self.kernel.arrays if any(axis in self.outer for axis in a.axes)]
+
+    def coordinates(self, axes: tuple[int, ...], flat: str, arrays: Sequence[Array], position: bool = False) -> None:
+        """The place along each of several axes that some array is read by."""
+        if len(axes) < 2:
+            return
+        needed = {x for a in arrays for x, _, _ in self.chunks(a.axes) if x is not None}
+        for a in arrays:
+            if any(a is b for b in self.sums):
+                needed |= {x for x, _, _ in self.chunks(self.gone(a)) if x is not None}
+        if position:
+            needed.add(axes[-1])
+        for x in axes:
+            if x in needed:
+                rest = axes[axes.index(x) + 1 :]
+                text = self.d.quotient(flat, _product(rest)) if rest else flat
+                self.say(self.d.integer(f"i{x}", text if x == axes[0] else f"{text} % n{x}"))
+
+    def chunks(self, axes: tuple[int, ...]) -> list[tuple[int | None, str, str]]:
+        """Axes in runs that have one position: a single axis, if it is one of several, the position and the size."""
+        out: list[tuple[int | None, str, str]] = []
+        k = 0
+        while k < len(axes):
+            for whole, flat, size in ((self.outer, self.row, self.rows), (self.inner, self.column, self.columns)):
+                if whole and axes[k : k + len(whole)] == whole:
+                    out.append((None, flat, size))
+                    k += len(whole)
+                    break
+            else:
+                out.append((axes[k], f"i{axes[k]}", f"n{axes[k]}"))
+                k += 1
+        return out
+
+    def index(self, axes: tuple[int, ...]) -> str:
+        """The position of an element in an array that has these axes."""
+        text = ""
+        for _, at, size in self.chunks(axes):
+            text = at if not text else f"{_factor(text)} * {size} + {at}"
+        return text or "0"
+
+    def gone(self, a: Array) -> tuple[int, ...]:
+        """The axes that a sum over rows goes over."""
+        return tuple(axis for axis in self.outer if axis not in a.axes)
+
+    def at(self, a: Array) -> tuple[str, str]:
+        """The name and the position of where an array has the element that is worked on."""
+        if a.scratch and self.form.shape == "rows":
+            return a.name, self.column if self.form.shared else f"mine + {self.column}"
+        if a.scratch:
+            return a.name, f"{self.row} * {self.columns} + {self.column}" if self.outer else self.column
+        return a.name, self.index(a.axes)
+
+    def place(self, a: Array) -> str:
+        array, position = self.at(a)
+        return f"{array}[{position}]"
+
+    def at_sum(self, a: Array) -> tuple[str, str]:
+        """Where a sum over rows has the column that is worked on."""
+        if self.form.shape == "split":
+            return f"parts_{a.name}", self.index((*self.gone(a), *a.axes))
+        if self.form.shared:
+            return f"sums_{a.name}", self.column
+        return f"parts_{a.name}", f"mine + {self.column}"
+
+    def sum_row(self, a: Array) -> tuple[str, str]:
+        """The row in which a team adds up, as an array and where it begins."""
+        return (f"sums_{a.name}", "") if self.form.shared else (f"parts_{a.name}", "mine")
+
+    def along(self, a: Array) -> bool:
+        """Whether neighbouring elements are neighbours in an array."""
+        return self.kernel.axes - 1 in a.axes
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        for s in steps:
+            if s.op == "read":
+                self.say(self.d.constant(s.dtype, s.name, self.place(s.operands[0])))
+            else:
+                position = f"i{self.inner[-1]}" if self.inner and len(self.inner) > 1 else self.column
+                if self.d.width > 1:
+                    position = f"{position} + k"
+                self.say(self.d.constant(s.dtype, s.name, self.d.value(s, position)), s)
+
+    def operand(self, x: Any, dtype: Any) -> str:
+        return x.name if type(x) is Step else self.d.number(x, dtype)
+
+    def say(self, text: str, step: Step | None = None) -> None:
+        line = "    " * self.depth + self.d.spelled(text)
+        beside = self.said(step) if step is not None and self.said is not None else ""
+        self.out.append(f"{line:64s}  {self.d.comment(beside)}" if beside else line)
+
+    def lines(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            self.say(text) if text else self.out.append("")
+
+    def begin(self, text: str) -> None:
+        self.say(text)
+        self.depth += 1
+
+    def lines_of_block(self, texts: Sequence[str]) -> None:
+        self.lines(texts[:-1])
+        self.begin(texts[-1])
+
+    def close(self) -> None:
+        self.depth -= 1
+        end = self.d.end()
+        if end is not None:
+            self.say(end)
+
+
+def _flat(axes: tuple[int, ...], name: str, size: str) -> tuple[str, str]:
+    """The names of a position along several axes at once, and of their product."""
+    return (f"i{axes[0]}", f"n{axes[0]}") if len(axes) == 1 else (name, size) if axes else ("0", "1")
+
+
+def _factor(text: str) -> str:
+    """An expression as it stands in a product."""
+    return f"({text})" if " + " in text else text
+
+
+def _product(axes: tuple[int, ...]) -> str:
+    return " * ".join(f"n{axis}" for axis in axes)

@@ -1,0 +1,1 @@
+"""Device functions for Numba's compiler for CUDA, under the names of those in ``kernels/cuda``."""

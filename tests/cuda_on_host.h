@@ -1,0 +1,249 @@
+// CUDA C++ run by the CPU: enough of the language for the kernels that are printed, compiled by an ordinary compiler.
+//
+// Blocks run one after another. The threads of a block are fibers, switched where they wait for one another; so a
+// missing barrier shows, since the order in which threads run can be chosen, and a barrier that some thread never
+// comes to ends the program with a message. Kernels that never wait run as plain loops.
+#pragma once
+#define GPUGRAD_HOST
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+#include <vector>
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __launch_bounds__(threads)
+#define __shared__ static
+#define DYNAMIC_SHARED_MEMORY(name) unsigned char* const name = host::shared_memory
+
+struct Place { unsigned x, y, z; };
+inline Place threadIdx, blockIdx, blockDim, gridDim;
+
+inline float __int_as_float(unsigned bits) { float x; std::memcpy(&x, &bits, sizeof x); return x; }
+inline double __longlong_as_double(unsigned long long bits) { double x; std::memcpy(&x, &bits, sizeof x); return x; }
+
+inline float __fmul_rn(float x, float y) { return x * y; }
+inline double __dmul_rn(double x, double y) { return x * y; }
+
+struct __nv_bfloat16 {
+    std::uint16_t bits;
+    __nv_bfloat16() = default;
+    __nv_bfloat16(float x)
+    {
+        std::uint32_t b;
+        std::memcpy(&b, &x, 4);
+        bits = x != x ? 0x7fff : std::uint16_t((b + 0x7fff + (b >> 16 & 1)) >> 16);
+    }
+    operator float() const { return __int_as_float(std::uint32_t(bits) << 16); }
+};
+typedef _Float16 __half;
+inline float __half2float(__half x) { return float(x); }
+inline __half __float2half_rn(float x) { return __half(x); }
+inline float __bfloat162float(__nv_bfloat16 x) { return x; }
+inline __nv_bfloat16 __float2bfloat16_rn(float x) { return __nv_bfloat16(x); }
+
+// π x is exact enough after x is reduced to [-1/2, 1/2].
+inline double sinpi(double x)
+{
+    const double r = std::remainder(x, 2.0);
+    return std::sin(3.14159265358979323846 * (r > 0.5 ? 1.0 - r : r < -0.5 ? -1.0 - r : r));
+}
+inline double cospi(double x)
+{
+    const double r = std::fabs(std::remainder(x, 2.0));
+    return r > 0.5 ? -std::cos(3.14159265358979323846 * (1.0 - r)) : std::cos(3.14159265358979323846 * r);
+}
+inline float sinpi(float x) { return float(sinpi(double(x))); }
+inline double erfinv(double x)
+{
+    if (!(std::fabs(x) < 1.0)) return std::fabs(x) == 1.0 ? std::copysign(HUGE_VAL, x) : NAN;
+    if (x == 0.0) return x;
+    const double a = std::fabs(x), log = std::log1p(-a * a), t = 4.330746750799873 + 0.5 * log;
+    double y = std::sqrt(std::sqrt(t * t - log / 0.147) - t);
+    for (int k = 0; k < 4; ++k) {
+        double error = a > 0.5 ? (1.0 - a) - std::erfc(y) : std::erf(y) - a;
+        error /= 1.1283791670955126 * std::exp(-y * y);
+        y -= error / (1.0 + y * error);
+    }
+    return std::copysign(y, x);
+}
+inline float erfinvf(float x) { return float(erfinv(double(x))); }
+using std::cos; using std::sin; using std::hypot; using std::exp; using std::log; using std::log1p; using std::fabs; using std::rint;
+
+namespace host {
+
+[[noreturn]] inline void fail(const char* why) { std::fprintf(stderr, "cuda_on_host: %s\n", why); std::abort(); }
+
+constexpr int MOST = 1024;
+constexpr std::size_t STACK = 64 * 1024;
+alignas(16) inline unsigned char shared_memory[48 * 1024];
+
+enum State { RUNS, AT_BARRIER, IN_WARP, DONE };
+
+struct Fiber {
+    State state = DONE;
+    unsigned mask = 0;           // whom it waits for in its warp
+    std::uint64_t said[2] = {};  // what it hands to its warp, of this exchange and of the one before
+    unsigned exchange = 0;       // how many exchanges it has been in
+    std::vector<char> stack;
+#if defined(__x86_64__)
+    void* at = nullptr;
+#else
+    ucontext_t at;
+#endif
+};
+inline Fiber fibers[MOST];
+inline int running = -1, threads = 0;
+inline void (*body)(void*) = nullptr;
+inline void* argument = nullptr;
+
+#if defined(__x86_64__)
+extern "C" void gpugrad_switch(void** from, void* to);
+asm(".text\n"
+    ".p2align 4\n"
+    "gpugrad_switch:\n"
+    "    push %rbp\n    push %rbx\n    push %r12\n    push %r13\n    push %r14\n    push %r15\n"
+    "    mov %rsp, (%rdi)\n"
+    "    mov %rsi, %rsp\n"
+    "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbx\n    pop %rbp\n"
+    "    ret\n");
+inline void* scheduler = nullptr;
+inline void resume(int t) { gpugrad_switch(&scheduler, fibers[t].at); }
+inline void pause() { gpugrad_switch(&fibers[running].at, scheduler); }
+#else
+inline ucontext_t scheduler;
+inline void resume(int t) { swapcontext(&scheduler, &fibers[t].at); }
+inline void pause() { swapcontext(&fibers[running].at, &scheduler); }
+#endif
+
+inline void enter()
+{
+    body(argument);
+    fibers[running].state = DONE;
+    pause();
+    fail("a thread went on after its end");
+}
+
+inline void start(int t)
+{
+    Fiber& f = fibers[t];
+    f.stack.resize(STACK);
+    f.state = RUNS;
+    f.exchange = 0;
+#if defined(__x86_64__)
+    void** top = reinterpret_cast<void**>(reinterpret_cast<std::uintptr_t>(f.stack.data() + STACK) & ~std::uintptr_t(15));
+    *--top = nullptr;  // the return address of enter, which never returns
+    *--top = reinterpret_cast<void*>(&enter);
+    for (int k = 0; k < 6; ++k) *--top = nullptr;
+    f.at = top;
+#else
+    getcontext(&f.at);
+    f.at.uc_stack.ss_sp = f.stack.data();
+    f.at.uc_stack.ss_size = STACK;
+    makecontext(&f.at, reinterpret_cast<void (*)()>(&enter), 0);
+#endif
+}
+
+inline void be(int t) { running = t; threadIdx = {t % blockDim.x, t / blockDim.x, 0}; }
+
+// Threads of a warp that wait for exactly those who wait for them go on.
+inline bool release_warps()
+{
+    bool any = false;
+    for (int t = 0; t < threads; ++t) {
+        if (fibers[t].state != IN_WARP) continue;
+        const int first = t / 32 * 32;
+        const unsigned mask = fibers[t].mask;
+        bool all = true;
+        for (int l = 0; l < 32; ++l) {
+            if (mask >> l & 1) all = all && first + l < threads && fibers[first + l].state == IN_WARP && fibers[first + l].mask == mask;
+        }
+        if (!all) continue;
+        for (int l = 0; l < 32; ++l) if (mask >> l & 1) fibers[first + l].state = RUNS;
+        any = true;
+    }
+    return any;
+}
+
+inline void run_block(int order)
+{
+    std::memset(shared_memory, 0xff, sizeof shared_memory);
+    for (int t = 0; t < threads; ++t) start(t);
+    while (true) {
+        for (int k = 0; k < threads; ++k) {
+            const int t = order == 0 ? k : order == 1 ? threads - 1 - k : (k * 37 + 11) % threads;
+            if (order == 2 && threads % 37 == 0) fail("this order needs a number of threads that 37 does not divide");
+            if (fibers[t].state == RUNS) { be(t); resume(t); }
+        }
+        if (release_warps()) continue;
+        int done = 0, waiting = 0;
+        for (int t = 0; t < threads; ++t) { done += fibers[t].state == DONE; waiting += fibers[t].state == AT_BARRIER; }
+        if (done == threads) return;
+        if (waiting != threads) fail("some threads wait at a barrier, or for lanes of their warp, that others never come to");
+        for (int t = 0; t < threads; ++t) fibers[t].state = RUNS;
+    }
+}
+
+template <class F> void launch(const unsigned* shape, bool waits, int order, F&& f)
+{
+    gridDim = {shape[0], shape[1], 1};
+    blockDim = {shape[2], shape[3], 1};
+    threads = int(blockDim.x * blockDim.y);
+    if (threads > MOST) fail("too many threads in a block");
+    const unsigned blocks = gridDim.x * gridDim.y;
+    body = [](void* p) { (*static_cast<std::remove_reference_t<F>*>(p))(); };
+    argument = &f;
+    for (unsigned k = 0; k < blocks; ++k) {
+        const unsigned b = order == 1 ? blocks - 1 - k : k;
+        blockIdx = {b % gridDim.x, b / gridDim.x, 0};
+        if (waits) run_block(order);
+        else for (int t = 0; t < threads; ++t) { be(t); f(); }
+    }
+    running = -1;
+}
+
+// A kernel called with pointers to its arguments, as cuLaunchKernel takes them.
+template <class... A, std::size_t... I> void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>)
+{
+    kernel(*static_cast<std::remove_reference_t<A>*>(arguments[I])...);
+}
+template <class... A> void call(void (*kernel)(A...), void** arguments) { call(kernel, arguments, std::index_sequence_for<A...>{}); }
+
+// What each lane of `mask` says is heard by all of them.
+template <class T> T heard(unsigned mask, T x, int lane)
+{
+    const int t = running, first = t / 32 * 32;
+    if (!(mask >> (t - first) & 1)) fail("a lane that is not in the mask of its own exchange");
+    Fiber& f = fibers[t];
+    const unsigned slot = f.exchange++ & 1;
+    std::memcpy(&f.said[slot], &x, sizeof x);
+    f.mask = mask;
+    f.state = IN_WARP;
+    pause();
+    T out;
+    std::memcpy(&out, &fibers[first + lane].said[slot], sizeof out);
+    return out;
+}
+
+}  // namespace host
+
+inline void __syncthreads() { host::fibers[host::running].state = host::AT_BARRIER; host::pause(); }
+template <class T> T __shfl_xor_sync(unsigned mask, T x, int d, int width = 32)
+{
+    const int lane = host::running & 31, other = lane ^ d;
+    if (other / width != lane / width) host::fail("an exchange beyond the width of its team");
+    return host::heard(mask, x, other);
+}
+
+#define EXPORT(name, kernel, waits)                                                                                \
+    extern "C" void name(const unsigned* shape, int order, void** arguments)                                       \
+    {                                                                                                              \
+        host::launch(shape, waits, order, [arguments] { host::call(&kernel, arguments); });                        \
+    }

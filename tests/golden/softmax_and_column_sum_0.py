@@ -1,0 +1,47 @@
+import math
+
+import numpy as np
+from numba import cuda
+
+from gpugrad.kernels.numba_cuda import reductions
+from gpugrad.kernels.numba_cuda.scalars import maximum, select
+
+sum_parts_float32 = reductions.sum_parts(np.float32)
+team_max_float32 = reductions.team_max(np.float32)
+team_sum_float32 = reductions.team_sum(np.float32)
+
+
+# A team of threads has a row, and goes over it pass by pass.
+@cuda.jit
+def kernel(x_at_1, out_multiply_1, out_reduce_sum_1, row_exp_1, parts_out_reduce_sum_1, n0, n1, parts):
+    mine = cuda.blockIdx.x * n1
+    for i in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
+        parts_out_reduce_sum_1[mine + i] = 0
+    for i0 in range(cuda.blockIdx.x, n0, cuda.gridDim.x):
+        reduce_max_1 = np.float32(-math.inf)
+        for i1 in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
+            x_1 = x_at_1[i0 * n1 + i1]
+            reduce_max_1 = maximum(x_1, reduce_max_1)
+        reduce_max_1 = team_max_float32(reduce_max_1)
+        isfinite_1 = math.fabs(reduce_max_1) < math.inf
+        where_1 = select(isfinite_1, reduce_max_1, np.float32(0.0))
+        reduce_sum_1 = np.float32(0.0)
+        for i1 in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
+            x_1 = x_at_1[i0 * n1 + i1]
+            subtract_1 = x_1 - where_1
+            exp_1 = math.exp(subtract_1)
+            row_exp_1[mine + i1] = exp_1
+            reduce_sum_1 += exp_1
+        reduce_sum_1 = team_sum_float32(reduce_sum_1)
+        divide_1 = np.float32(1.0) / reduce_sum_1
+        for i1 in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
+            exp_1 = row_exp_1[mine + i1]
+            multiply_1 = exp_1 * divide_1
+            out_multiply_1[i0 * n1 + i1] = multiply_1
+            parts_out_reduce_sum_1[mine + i1] += multiply_1
+
+
+# Adds up the parts of sums over rows.
+@cuda.jit
+def kernel_sums(x_at_1, out_multiply_1, out_reduce_sum_1, row_exp_1, parts_out_reduce_sum_1, n0, n1, parts):
+    sum_parts_float32(parts_out_reduce_sum_1, parts, n1, out_reduce_sum_1)

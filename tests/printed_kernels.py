@@ -1,0 +1,110 @@
+"""The kernels of compiled functions, each with what it read and wrote when Python ran the text for the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_simulator import mathematics
+from interpreted import interpreted
+
+import gpugrad as gg
+from gpugrad.backends import numba_kernels
+from gpugrad.codegen.gpu_launch import spans
+from gpugrad.codegen.loops import Array, LoopKernel
+from gpugrad.codegen.numba_printer import printed
+from gpugrad.dtypes import is_half
+from gpugrad.graph.fuse import KernelCall
+from gpugrad.graph.plan import neutral
+from gpugrad.transforms.program import Compiled
+
+
+@dataclass(eq=False)
+class Ran:
+    """One call of a kernel."""
+
+    kernel: LoopKernel
+    sizes: tuple[int, ...]
+    """Of its axes."""
+    before: list[Any]
+    """Its arrays as they were."""
+    after: list[Any]
+
+    def agrees(self, got: Sequence[Any], what: str, strict: bool = False) -> None:
+        """Compare arrays (without those of scratch) with what the text for the CPU has made of them.
+
+        Within what rounding makes of the largest number that is there or, if ``strict``, of each number.
+        """
+        k = self.kernel
+        wanted = [(a, x) for a, x in zip(k.arrays, self.after, strict=True) if not a.scratch]
+        single = any(str(s.dtype) in ("float32", "complex64") for s in k.steps)
+        numbers = [x[np.isfinite(x)] for x in (*self.before, *self.after) if x.dtype.kind in "fc"]
+        scale = max((float(np.max(np.abs(x), initial=0.0)) for x in numbers), default=0.0)
+        for (a, want), have in zip(wanted, got, strict=True):
+            if not a.written:  # another of the kernel's arrays may lie where it lay
+                continue
+            if is_half(want.dtype):
+                np.testing.assert_allclose(
+                    have.astype(np.float32), want.astype(np.float32), rtol=0.01, atol=1e-6, err_msg=f"{what}: {a.name}"
+                )
+                continue
+            exact = want.dtype.kind not in "fc"
+            rtol = 0.0 if exact else (3e-6 if strict else 3e-5) if single else (3e-14 if strict else 1e-11)
+            atol = (1e-44 if single else 0.0) if strict else rtol * scale
+            np.testing.assert_allclose(have, want, rtol=rtol, atol=atol, err_msg=f"{what}: {a.name} of\n{printed(k)}")
+
+
+@contextmanager
+def watched() -> Iterator[list[Ran]]:
+    """Kernels that run, in order, as Python runs them."""
+    seen: list[Ran] = []
+    known: dict[str, LoopKernel] = {}
+    patch = pytest.MonkeyPatch()
+    original = Compiled.__init__
+
+    def compiled(text: str, kinds: Any) -> Callable[..., None]:
+        run = interpreted(text)
+
+        def call(*arguments: Any) -> None:
+            kernel = known.get(text)
+            if kernel is None:  # a loop that is written by hand
+                run(*arguments)
+                return
+            n = len(kernel.arrays)
+            before = [x.copy() for x in arguments[:n]]
+            run(*arguments)
+            sizes = spans(kernel, [x.shape for x in before], arguments[n:])
+            arrays = [[_seen(a, x) for a, x in zip(kernel.arrays, xs, strict=True)] for xs in (before, arguments[:n])]
+            seen.append(Ran(kernel, sizes, *arrays))
+
+        return call
+
+    def init(self: Any, *args: Any) -> None:
+        original(self, *args)
+        for c in self.plan.memory.calls:
+            if isinstance(c, KernelCall):
+                known.setdefault(neutral(c.kernel), c.kernel)
+
+    patch.setattr(numba_kernels, "compiled", compiled)
+    patch.setattr(Compiled, "__init__", init)
+    patch.setattr("interpreted.math", mathematics())
+    try:
+        yield seen
+    finally:
+        patch.undo()
+
+
+def _seen(a: Array, x: Any) -> Any:
+    """A copy of an array in its own dtype, which half precision has not for the CPU's kernels."""
+    return x.copy() if x.dtype == a.dtype else x.copy().view(a.dtype)
+
+
+def ran(f: Callable[..., Any], *args: Any) -> list[Ran]:
+    """The kernels of a function that is compiled and called once."""
+    with watched() as seen:
+        gg.jit(f)(*args)
+    return seen
