@@ -62,7 +62,7 @@ class Ran:
 def watched() -> Iterator[list[Ran]]:
     """Kernels that run, in order, as Python runs them."""
     seen: list[Ran] = []
-    known: dict[str, LoopKernel] = {}
+    known: dict[str, list[LoopKernel]] = {}
     patch = pytest.MonkeyPatch()
     original = Compiled.__init__
 
@@ -70,10 +70,11 @@ def watched() -> Iterator[list[Ran]]:
         run = interpreted(text)
 
         def call(*arguments: Any) -> None:
-            kernel = known.get(text)
-            if kernel is None:  # a loop that is written by hand
+            alike = [k for k in known.get(text, ()) if _takes(k, arguments)]
+            if not alike:  # a loop that is written by hand
                 run(*arguments)
                 return
+            kernel = alike[0]
             n = len(kernel.arrays)
             before = [x.copy() for x in arguments[:n]]
             run(*arguments)
@@ -87,7 +88,7 @@ def watched() -> Iterator[list[Ran]]:
         original(self, *args)
         for c in self.plan.memory.calls:
             if isinstance(c, KernelCall):
-                known.setdefault(neutral(c.kernel), c.kernel)
+                known.setdefault(neutral(c.kernel), []).append(c.kernel)
 
     patch.setattr(numba_kernels, "compiled", compiled)
     patch.setattr(Compiled, "__init__", init)
@@ -96,6 +97,11 @@ def watched() -> Iterator[list[Ran]]:
         yield seen
     finally:
         patch.undo()
+
+
+def _takes(kernel: LoopKernel, arguments: Sequence[Any]) -> bool:
+    """Whether a kernel is for arrays of these dtypes, which its text alone does not say."""
+    return all(a.dtype == x.dtype or is_half(a.dtype) for a, x in zip(kernel.arrays, arguments, strict=False))
 
 
 def _seen(a: Array, x: Any) -> Any:

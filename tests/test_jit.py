@@ -568,3 +568,12 @@ def test_a_forked_child(threads: None) -> None:
     child.start()
     assert queue.get(timeout=60) == x.size * 2.0
     child.join()
+
+
+def test_what_will_run_is_told_before_the_first_call(by_python: None) -> None:
+    w = gg.tensor([1.0, 2.0], requires_grad=True)
+    f = gg.jit(lambda x: w * x)
+    x = gg.tensor([3.0, 4.0])
+    assert "multiply" in str(f.graph(x))
+    assert "kernel_0" in f.plan(x)
+    assert f(x).requires_grad

@@ -102,8 +102,9 @@ class _Planner:
         self.last = last_uses(self.memory.calls, graph.outputs)
 
     def may_wait(self, call: KernelCall, read: set[int]) -> bool:
-        """Whether a kernel gives nothing but what replaces inputs."""
-        return all(id(v) in self.wanted and id(v) not in read for v in call.results)
+        """Whether a kernel replaces inputs, and nothing that it gives is read by another."""
+        results = {id(v) for v in call.results}
+        return not results & read and bool(results & self.wanted.keys()) and results <= self.wanted.keys() | self.ends
 
     def planned(self) -> Memory:
         memory = self.memory

@@ -26,7 +26,7 @@ from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import ALIASES, ALIGNMENT, VIEWS, Update, planned, takes_out
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, used
-from gpugrad.graph.verify import verify_calls, verify_graph
+from gpugrad.graph.verify import verify_calls, verify_graph, verify_memory
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
@@ -75,6 +75,8 @@ class Plan:
             verify_graph(self.graph, lean=True)
             verify_calls(self.graph, calls)
         self.memory = planned(self.graph, calls, updates)
+        if config.verify_graphs:
+            verify_memory(self.graph, self.memory)
         self.kept = [k for k in range(len(graph.outputs)) if k not in {u.output for u in updates}]
         """The positions of the results that replace no cell."""
         tail = self.memory.calls[self.memory.tail :]
@@ -158,9 +160,9 @@ class _Writer:
                 body.append(self.beside(self.kernel(call, body), moved(call)))
             else:
                 self.library(call.line, body)
+        last = [self.kernel(call, body) for call in calls[tail:] if isinstance(call, KernelCall)]
         result = f"[{', '.join(self.result(self.graph.outputs[k]) for k in self.kept)}]"
         if self.cells:
-            last = [self.kernel(call, body) for call in calls[tail:] if isinstance(call, KernelCall)]
             sources = [(self.source(v), self.view(self.graph.inputs.index(x), _same)) for v, x in self.memory.back]
             last = [text.replace("(", ", ", 1) for text in last]
             last += [f"copyto, {x}, {v})" for v, x in sources]

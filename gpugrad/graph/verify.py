@@ -13,8 +13,9 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, LoopKernel, Step
-from gpugrad.graph.fuse import LIMIT, Call, KernelCall
+from gpugrad.graph.fuse import LIMIT, Call, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable, live
+from gpugrad.graph.memory import ALIASES, Memory, nbytes, owned
 from gpugrad.graph.stage import result_types
 
 Known = dict[int, Variable]
@@ -175,3 +176,69 @@ def _step(k: LoopKernel, s: Step, there: set[int], arrays: dict[int, Any]) -> No
             _wrong(
                 f"{k.name}: {s.name} (pass {s.turn}) is computed from {o.name} (pass {o.turn}), which is not there yet"
             )
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+
+def verify_memory(graph: Graph, memory: Memory) -> None:
+    """Whatever a call reads, or the program gives, still lies where it was written."""
+    there: dict[int, tuple[Variable, Any]] = {id(v): (v, (id(v), 0, nbytes(v))) for v in graph.inputs}
+    """id of a variable -> where it is: a piece of memory, the first byte and the one after the last."""
+    stands: dict[int, Any] = {}
+    """id of a view -> what it is a view of."""
+
+    def held(x: Any, what: str) -> Any:
+        while id(x) in stands:
+            x = stands[id(x)]
+        if type(x) is Variable and id(x) not in there:
+            _wrong(f"{what} reads {x.name}: {x.dtype}{list(x.shape)}, over which something else was written")
+        return x
+
+    late = {id(v) for call in memory.calls[memory.tail :] for v in call.results}
+    for k, call in enumerate([*memory.calls, None]):
+        if k == memory.tail:  # what is given is taken now, before inputs are written over
+            for o in graph.outputs:
+                if id(o) not in late:
+                    held(o, "the end")
+        if call is None:
+            break
+        what = f"call {k}, {call.kernel.name if isinstance(call, KernelCall) else call.line.prim.name},"
+        read = [held(x, what) for x in call.operands]
+        written: list[tuple[Any, Any]] = []
+        mine = {id(v) for v in owned(call)}
+        for v in call.results:
+            if id(v) in memory.homes:
+                home = memory.homes[id(v)]
+                written.append((v, (id(home), 0, nbytes(home))))
+            elif id(v) in memory.offsets:
+                written.append((v, ("arena", memory.offsets[id(v)], memory.offsets[id(v)] + nbytes(v))))
+            elif id(v) not in mine and isinstance(call, LibraryCall) and call.line.prim.name in ALIASES and read:
+                stands[id(v)] = read[0]
+            else:
+                written.append((v, (id(v), 0, nbytes(v))))
+        replaced: set[int] = set()
+        if isinstance(call, KernelCall):
+            replaced = {id(x) for a, x, _ in call.arguments if id(a) in call.replaced}
+            for a, _, shape in call.arguments:
+                if a.scratch:
+                    start = memory.offsets[id(a)]
+                    written.append((a, ("arena", start, start + prod(shape) * a.dtype.itemsize)))
+        for n, (v, place) in enumerate(written):
+            if place[0] == "arena" and place[2] > memory.size:
+                _wrong(f"{what} writes {v.name} beyond the end of the arena")
+            for other, (x, at) in list(there.items()):
+                if _overlap(place, at):
+                    if any(x is y for y in read) and other not in replaced:
+                        _wrong(f"{what} writes {v.name} over {x.name}, which it reads")
+                    del there[other]
+            if any(_overlap(place, at) for _, at in written[:n]):
+                _wrong(f"{what} writes {v.name} over another of its results")
+        there.update((id(v), (v, place)) for v, place in written if type(v) is Variable)
+    for o in graph.outputs:
+        if id(o) in late:
+            held(o, "the end")
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    return bool(a[0] == b[0] and a[1] < b[2] and b[1] < a[2])

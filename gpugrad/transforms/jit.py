@@ -354,8 +354,16 @@ class _Variant:
         return found, range(first, first + len(cells)) if found else range(0)
 
     def compiled(self, values: Values, held: Held) -> Compiled:
-        """What runs on arrays like these."""
-        return self.program.at([v._data for v in [*values, *held.values]])
+        """What runs on arrays like these: if the results have derivatives in cells, what computes them and is to be read then."""
+        whole = [*values, *held.values]
+        data = [v._data for v in whole]
+        if not self.differentiable:
+            try:
+                return self.program.at(data)
+            except _Differentiable:
+                self.differentiable = True
+        tracked = [k for k, v in enumerate(whole) if v._mark is not None and dtypes.is_inexact(v.dtype)]
+        return self.program.halves_at(data, tracked).forward
 
     def takes_numbers(self, values: Values, held: Held) -> bool:
         """Whether the function computes the same where floats among its arguments are not known as where they are."""

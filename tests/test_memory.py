@@ -1,0 +1,97 @@
+"""The memory plan: the check of it fails where it should, and the arena packs what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad.graph.fuse import KernelCall, fused
+from gpugrad.graph.ir import Graph
+from gpugrad.graph.memory import Memory, Update, planned
+from gpugrad.graph.simplify import simplified
+from gpugrad.graph.verify import verify_memory
+
+
+def chain() -> tuple[Graph, Memory]:
+    def f(x):
+        for _ in range(3):
+            x = gg.tanh(x @ x)
+        return gg.sum(gg.softmax(x) ** 2)
+
+    graph = simplified(gg.jit(gg.grad(f)).graph(gg.zeros((6, 6))))
+    return graph, planned(graph, fused(graph))
+
+
+def all_in_one_place(graph: Graph, memory: Memory) -> None:
+    memory.offsets.update(dict.fromkeys(memory.offsets, 0))
+
+
+def too_small(graph: Graph, memory: Memory) -> None:
+    memory.size //= 2
+
+
+def over_an_input(graph: Graph, memory: Memory) -> None:
+    first = memory.calls[0].results[0]
+    memory.homes[id(first)] = graph.inputs[0]  # which is read again at the end
+
+
+def one_over_another(graph: Graph, memory: Memory) -> None:
+    places = sorted(set(memory.offsets.values()))
+    for key, place in memory.offsets.items():
+        if place == places[1]:
+            memory.offsets[key] = places[0] + 8
+
+
+@pytest.mark.parametrize("fault", [all_in_one_place, too_small, over_an_input, one_over_another])
+def test_a_wrong_plan_is_found(fault: Callable[[Graph, Memory], None]) -> None:
+    graph, memory = chain()
+    verify_memory(graph, memory)
+    fault(graph, memory)
+    with pytest.raises(gg.errors.GraphError, match=r"writes|over which|beyond"):
+        verify_memory(graph, memory)
+
+
+def test_what_replaces_an_input_comes_last_and_in_its_place() -> None:
+    def f(p, m, x):
+        g = x @ p
+        m = 0.9 * m + g
+        return p - 0.1 * m, m, gg.sum(g)
+
+    like = [gg.zeros((4, 4)) for _ in range(3)]
+    graph = gg.jit(f).graph(*like)
+    memory = planned(graph, fused(graph), [Update(0, 0), Update(1, 1)])
+    verify_memory(graph, memory)
+    assert memory.tail == len(memory.calls) - 1
+    last = memory.calls[-1]
+    assert isinstance(last, KernelCall)
+    assert {memory.homes[id(v)].name for v in last.results if id(v) in memory.homes} == {"p", "m"}
+    assert not memory.back
+    assert len(last.kernel.arrays) == 4  # g, the sum, and the two that are read and written in place
+
+
+def test_an_input_that_is_read_later_is_copied_over_at_the_end() -> None:
+    graph = gg.jit(lambda p, x: (p * x, gg.sum(p, axis=0) @ x)).graph(gg.zeros((4, 4)), gg.zeros((4, 4)))
+    memory = planned(graph, fused(graph), [Update(0, 0)])
+    verify_memory(graph, memory)
+    out = graph.outputs[0]
+    assert id(out) in memory.homes or [v for v, _ in memory.back] == [out]
+
+
+def test_arena_is_no_larger_than_what_is_alive() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        sizes = [int(n) for n in rng.integers(1, 30, 12)]
+
+        def f(x, sizes=sizes):
+            total = gg.zeros(())
+            for n in sizes:
+                a = gg.zeros((n, 3)) + x[0]
+                total = total + gg.sum(gg.tanh(a @ x) @ gg.ones((3,)))
+            return total
+
+        x = gg.tensor(rng.normal(size=(3, 3)))
+        usage = gg.jit(f).memory(x)
+        assert usage.arena <= sum(-(-n * 24 // 64) * 64 * 4 for n in sizes)
