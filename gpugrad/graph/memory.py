@@ -23,8 +23,51 @@ ALIGNMENT = 64
 
 VIEWS = frozenset({"reshape", "permute", "expand", "slice_", "flip", "real", "imag", "again"})
 """Primitives whose result is a view of the operand, as a rule."""
-ALIASES = VIEWS | {"stop", "positive", "beside", "split", "cast", "conj"}
-"""Primitives whose result may be the operand itself, or a view of it."""
+NEW = frozenset(
+    [
+        "argmax",
+        "argmin",
+        "argsort",
+        "avg_pool",
+        "avg_unpool",
+        "cholesky",
+        "class_index",
+        "concat",
+        "conv",
+        "conv_input",
+        "conv_weight",
+        "cumprod",
+        "cumsum",
+        "dft",
+        "eigh",
+        "gather",
+        "inv",
+        "irdft",
+        "matmul",
+        "max_picked",
+        "max_pool",
+        "max_spread",
+        "pick",
+        "place",
+        "position",
+        "put",
+        "qr",
+        "random_below",
+        "random_bits",
+        "rdft",
+        "reduce_logsumexp",
+        "reduce_max",
+        "reduce_min",
+        "reduce_sum",
+        "scatter",
+        "searchsorted",
+        "slice_update",
+        "solve",
+        "svd",
+        "unslice",
+    ]
+)
+"""Primitives whose results in the library are arrays of their own. Any other may give back an operand, or a view of it."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +231,7 @@ def last_uses(calls: Sequence[Call], outputs: Sequence[Any]) -> dict[int, int]:
     last = {id(v): len(calls) for v in outputs}
     for k in reversed(range(len(calls))):
         call, until = calls[k], k
-        if isinstance(call, LibraryCall) and call.line.prim.name in ALIASES:
+        if isinstance(call, LibraryCall) and call.line.prim.name not in NEW:
             until = max(k, *(last.get(id(v), k) for v in call.results))
         for x in call.operands:
             last[id(x)] = max(last.get(id(x), -1), until)

@@ -23,10 +23,10 @@ from gpugrad.config import config
 from gpugrad.errors import beside
 from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
-from gpugrad.graph.memory import ALIASES, ALIGNMENT, VIEWS, Update, planned, takes_out
+from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_out
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, used
-from gpugrad.graph.verify import verify_calls, verify_graph, verify_memory
+from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
@@ -258,8 +258,9 @@ class _Writer:
             "," if line.prim.outputs and len(line.results) == 1 else ""
         )
         params = [f"{k}={self.held(v, k)}" for k, v in line.params.items()]
-        name = self.held(call, line.prim.name)
-        if line.prim.name not in ALIASES:
+        checked = config.verify_graphs and line.prim.name in NEW
+        name = self.held(fresh(line.prim, call) if checked else call, line.prim.name)
+        if line.prim.name in NEW:
             self.fresh.update(id(v) for v in line.results)
         text = f"{left} = {name}({', '.join([*map(self.operand, line.operands), *params])})"
         body.append(self.beside(text, beside(line.site)))

@@ -9,7 +9,7 @@ from itertools import accumulate
 from gpugrad.errors import beside
 from gpugrad.graph.fuse import Call, KernelCall
 from gpugrad.graph.ir import Graph, Variable
-from gpugrad.graph.memory import ALIASES, Memory, last_uses, nbytes, owned
+from gpugrad.graph.memory import NEW, Memory, last_uses, nbytes, owned
 
 
 @dataclass
@@ -94,7 +94,7 @@ def _sizes(spans: Sequence[tuple[int, Variable, int]], calls: int) -> list[int]:
 
 
 def _is_view(call: Call) -> bool:
-    return not isinstance(call, KernelCall) and call.line.prim.name in ALIASES
+    return not isinstance(call, KernelCall) and call.line.prim.name not in NEW
 
 
 def _name(calls: list[Call], k: int) -> str:

@@ -5,7 +5,7 @@ GraphError says which line or kernel breaks which rule: a fault of the compiler,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NoReturn
 
@@ -15,8 +15,9 @@ from gpugrad import dtypes, errors
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, LoopKernel, Step
 from gpugrad.graph.fuse import LIMIT, Call, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable, live
-from gpugrad.graph.memory import ALIASES, Memory, nbytes, owned
+from gpugrad.graph.memory import NEW, Memory, nbytes, owned
 from gpugrad.graph.stage import result_types
+from gpugrad.primitive import Primitive
 
 Known = dict[int, Variable]
 
@@ -185,15 +186,15 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
     """Whatever a call reads, or the program gives, still lies where it was written."""
     there: dict[int, tuple[Variable, Any]] = {id(v): (v, (id(v), 0, nbytes(v))) for v in graph.inputs}
     """id of a variable -> where it is: a piece of memory, the first byte and the one after the last."""
-    stands: dict[int, Any] = {}
-    """id of a view -> what it is a view of."""
+    stands: dict[int, list[Any]] = {}
+    """id of what may be a view -> what it may be a view of."""
 
-    def held(x: Any, what: str) -> Any:
-        while id(x) in stands:
-            x = stands[id(x)]
+    def held(x: Any, what: str) -> list[Any]:
+        if id(x) in stands:
+            return [y for part in stands[id(x)] for y in held(part, what)]
         if type(x) is Variable and id(x) not in there:
             _wrong(f"{what} reads {x.name}: {x.dtype}{list(x.shape)}, over which something else was written")
-        return x
+        return [x]
 
     late = {id(v) for call in memory.calls[memory.tail :] for v in call.results}
     for k, call in enumerate([*memory.calls, None]):
@@ -204,7 +205,7 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
         if call is None:
             break
         what = f"call {k}, {call.kernel.name if isinstance(call, KernelCall) else call.line.prim.name},"
-        read = [held(x, what) for x in call.operands]
+        read = [y for x in call.operands for y in held(x, what)]
         written: list[tuple[Any, Any]] = []
         mine = {id(v) for v in owned(call)}
         for v in call.results:
@@ -213,8 +214,8 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
                 written.append((v, (id(home), 0, nbytes(home))))
             elif id(v) in memory.offsets:
                 written.append((v, ("arena", memory.offsets[id(v)], memory.offsets[id(v)] + nbytes(v))))
-            elif id(v) not in mine and isinstance(call, LibraryCall) and call.line.prim.name in ALIASES and read:
-                stands[id(v)] = read[0]
+            elif id(v) not in mine and isinstance(call, LibraryCall) and call.line.prim.name not in NEW:
+                stands[id(v)] = read
             else:
                 written.append((v, (id(v), 0, nbytes(v))))
         replaced: set[int] = set()
@@ -238,6 +239,19 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
     for o in graph.outputs:
         if id(o) in late:
             held(o, "the end")
+
+
+def fresh(prim: Primitive, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call of the library, which checks that its results are arrays of their own."""
+
+    def run(*operands: Any, **params: Any) -> Any:
+        out = call(*operands, **params)
+        for o in out if type(out) is tuple else (out,):
+            if any(isinstance(x, np.ndarray) and np.may_share_memory(o, x) for x in operands):
+                _wrong(f"{prim.name} gives back an operand, or a view of it")
+        return out
+
+    return run
 
 
 def _overlap(a: Any, b: Any) -> bool:
