@@ -39,10 +39,10 @@ def interpreted(text: str) -> Callable[..., Any]:
     namespace: dict[str, Any] = {"np": np, "math": math, "select": lambda condition, x, y: x if condition else y}
     namespace |= HELPERS
     for name, width in set(re.findall(r"\b(\w+)_f(32|64)\(", text)):
-        prim, to = registry[name], np.dtype(f"float{width}").type
+        prim, to = registry[name.removesuffix("_near")], np.dtype(f"float{width}").type
         namespace[f"{name}_f{width}"] = lambda *xs, prim=prim, to=to: prim.impl[to](*map(to, xs))
     for name, width in set(re.findall(r"\b(\w+)_c(64|128)\(", text)):
-        prim, to = registry[name], np.dtype(f"complex{width}").type
+        prim, to = registry[name.removesuffix("_near")], np.dtype(f"complex{width}").type
         namespace[f"{name}_c{width}"] = lambda *xs, prim=prim, to=to: prim.impl[to](*map(to, xs))
     exec(text, namespace)
     kernel = namespace["kernel"]

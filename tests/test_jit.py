@@ -577,3 +577,21 @@ def test_what_will_run_is_told_before_the_first_call(by_python: None) -> None:
     assert "multiply" in str(f.graph(x))
     assert "kernel_0" in f.plan(x)
     assert f(x).requires_grad
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_circular_functions_look_at_a_block_first(dtype: str) -> None:
+    """Blocks of small angles, of one large one among them, and of infinity and NaN, by Numba."""
+    x = np.random.default_rng(0).normal(size=4 * 4096 + 100).astype(dtype) * 100
+    x[5000], x[9000], x[13000] = 1e15, np.inf, np.nan
+    f = gg.jit(lambda x: gg.sin(x) * gg.cos(2.0 * x) + gg.tan(x))
+    text = f.sources(gg.asarray(x))["kernel_0"]
+    assert "sin_near_f" in text
+    assert "sin_f" in text
+    with np.errstate(invalid="ignore"):
+        wide = x.astype("float64")
+        wanted = np.sin(wide) * np.cos((2 * x).astype("float64")) + np.tan(wide)
+        scale = np.abs(np.nan_to_num(np.tan(wide))) + 1.0
+    eps = np.finfo(dtype).eps
+    np.testing.assert_array_less(np.nan_to_num(np.abs(f(gg.asarray(x)).numpy() - wanted) / scale), 8 * eps)
+    assert np.isnan(f(gg.asarray(x)).numpy()[[9000, 13000]]).all()

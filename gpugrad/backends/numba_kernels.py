@@ -94,6 +94,8 @@ def _dispatcher(text: str, file: str, cache: bool) -> Any:
     namespace: dict[str, Any] = {"__name__": __name__, "np": np, "math": math}
     namespace |= scalar_math.helpers(set(re.findall(r"\b(\w+)\(", text)))
     for name, width in set(re.findall(r"\b(\w+)_f(32|64)\(", text)):
-        namespace[f"{name}_f{width}"] = scalar_math.functions(name)[width == "64"]
+        near = name.endswith("_near")
+        pair = scalar_math.near_functions(name.removesuffix("_near")) if near else scalar_math.functions(name)
+        namespace[f"{name}_f{width}"] = pair[width == "64"]
     exec(compile(text, file, "exec"), namespace)
     return numba.njit(fastmath=set(FLAGS), nogil=True, error_model="numpy", cache=cache)(namespace["kernel"])

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad.codegen.loops import ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
+from gpugrad.codegen.loops import DEAR, ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import INTEGERS, SCALARS, literal
 from gpugrad.dtypes import is_half
 from gpugrad.errors import beside
+from gpugrad.kernels import scalar_math
 
 BLOCK = 4096
 """Elements that are summed in their own dtype before the sum goes into a wider one."""
+
+NEAR: dict[str, float] = scalar_math.NEAR
+"""Circular functions, and the largest absolute value for which there is a quicker one."""
 
 _KEPT = frozenset({"float32", "float64", "complex64", "complex128", "int64", "bool"})
 """Dtypes in which Numba's arithmetic stays; it widens the other integers."""
@@ -33,6 +37,8 @@ class _Printer:
         """id of an array -> the name of the part of it that the innermost loop runs over."""
         self.out: list[str] = []
         self.depth = 1
+        self.near = False
+        """Whether circular functions are those for arguments near 0."""
 
     def text(self) -> str:
         k = self.kernel
@@ -79,7 +85,8 @@ class _Printer:
         k = self.kernel
         inside = range(k.rows, k.axes)
         sums = [s for s in k.steps if s.op in REDUCTIONS and s.turn == turn + 1]
-        blocked = bool(sums) and bool(inside)
+        tops = self.arguments_of_waves(turn) if inside else []
+        blocked = bool(inside) and bool(sums or tops)
         kinds = {s.name: REDUCTIONS[s.op] for s in sums}
         for s in sums:
             wide = kinds[s.name] == "sum" and blocked
@@ -100,11 +107,36 @@ class _Printer:
                     self.parts[id(a)] = f"{a.name}_part"
                     outer = "".join(f"i{x}, " for x in a.axes if x != axis)
                     self.say(f"{a.name}_part = {a.name}[{outer}b:b + {BLOCK}]")
-            self.say(f"for i{axis} in range(min({BLOCK}, n{axis} - b)):")
-            self.depth += 1
+            loop = f"for i{axis} in range(min({BLOCK}, n{axis} - b)):"
         elif inside:
-            self.say(f"for i{inside[-1]} in range(n{inside[-1]}):")
-            self.depth += 1
+            loop = f"for i{inside[-1]} in range(n{inside[-1]}):"
+        if tops:
+            self.near_or_wide(turn, sums, tops, loop)
+        elif inside:
+            self.loop(loop, turn, sums, blocked)
+        else:
+            self.body(turn, sums, blocked)
+        self.depth = before
+        self.parts.clear()
+        if blocked:
+            self.depth = level + 1
+            for s in sums:
+                self.accumulate(s.name, f"block_{s.name}", kinds[s.name])
+            self.depth = before
+            for s in sums:
+                if kinds[s.name] == "sum" and str(s.dtype) != _total(s.dtype):
+                    self.say(f"{s.name} = np.{s.dtype}({s.name})")
+
+    def loop(self, head: str, turn: int, sums: Sequence[Step], blocked: bool) -> None:
+        """The innermost loop."""
+        self.say(head)
+        self.depth += 1
+        self.body(turn, sums, blocked)
+        self.depth -= 1
+
+    def body(self, turn: int, sums: Sequence[Step], blocked: bool) -> None:
+        """What is done for each element."""
+        k = self.kernel
         for s in k.needed_in(turn):
             if id(s) in self.kept and s.turn < turn:
                 self.say(f"{s.name} = {self.place(self.kept[id(s)])}")
@@ -118,22 +150,50 @@ class _Printer:
                         sign = "+=" if k.sums_rows(s, a) else "="
                         self.say(f"{self.place(a)} {sign} {self.stored(s, a)}")
         for s in sums:
-            self.accumulate(
-                f"block_{s.name}" if blocked else s.name,
-                self.text_of(s.operands[0], str(s.dtype)),
-                kinds[s.name],
-                s.site,
-            )
-        self.depth = before
-        self.parts.clear()
-        if blocked:
-            self.depth = level + 1
-            for s in sums:
-                self.accumulate(s.name, f"block_{s.name}", kinds[s.name])
-            self.depth = before
-            for s in sums:
-                if kinds[s.name] == "sum" and str(s.dtype) != _total(s.dtype):
-                    self.say(f"{s.name} = np.{s.dtype}({s.name})")
+            into = f"block_{s.name}" if blocked else s.name
+            self.accumulate(into, self.text_of(s.operands[0], str(s.dtype)), REDUCTIONS[s.op], s.site)
+
+    # ---- sines, cosines and tangents: quick where all arguments of a block are near 0 --------------------------------
+
+    def arguments_of_waves(self, turn: int) -> list[Step]:
+        """Arguments of circular functions in a pass, if to look at them first costs little; none if it does not pay."""
+        waves = [s for s in self.computed_in(turn) if s.op in NEAR and str(s.dtype) in ("float32", "float64")]
+        found = list({id(x): x for s in waves for x in s.operands if type(x) is Step and x.level == ELEMENT}.values())
+        return found if not any(s.op in DEAR for s in self.leading_to(found, turn)) else []
+
+    def computed_in(self, turn: int) -> list[Step]:
+        return [s for s in self.kernel.needed_in(turn) if not (id(s) in self.kept and s.turn < turn)]
+
+    def leading_to(self, wanted: Sequence[Step], turn: int) -> list[Step]:
+        """The steps of a pass that these are computed from, and they themselves, in order."""
+        ids = set(map(id, wanted))
+        out = []
+        for s in reversed(self.kernel.needed_in(turn)):
+            if id(s) in ids:
+                out.append(s)
+                if not (id(s) in self.kept and s.turn < turn):
+                    ids.update(id(x) for x in s.operands if type(x) is Step)
+        return out[::-1]
+
+    def near_or_wide(self, turn: int, sums: Sequence[Step], tops: Sequence[Step], head: str) -> None:
+        """A look at a block's arguments, and then the loop with the functions that are right for them."""
+        for x in tops:
+            self.say(f"top_{x.name} = np.{x.dtype}(0)")
+        self.say(head)
+        self.depth += 1
+        for s in self.leading_to(tops, turn):
+            kept = id(s) in self.kept and s.turn < turn
+            self.say(f"{s.name} = {self.place(self.kept[id(s)]) if kept else self.value(s)}")
+        for x in tops:
+            self.say(f"top_{x.name} = maximum(abs({x.name}), top_{x.name})")
+        self.depth -= 1
+        self.say(f"if {' and '.join(f'top_{x.name} <= {min(NEAR.values())}' for x in tops)}:")
+        for self.near in (True, False):
+            self.depth += 1
+            self.loop(head, turn, sums, True)
+            self.depth -= 1
+            if self.near:
+                self.say("else:")
 
     def column(self) -> str:
         """The position in the row, whose elements have one axis."""
@@ -178,6 +238,8 @@ class _Printer:
         common = t if s.op == "where" else common_dtype(s.operands) or t
         _, text = SCALARS[s.op]
         out = text(*(self.text_of(x, common) for x in s.operands), t=f"np.{common}")
+        if self.near and s.op in NEAR:
+            out = out.replace(f"{s.op}_f", f"{s.op}_near_f", 1)
         return out if t in _KEPT else f"np.{t}({out})"
 
     def text_of(self, x: Any, dtype: str) -> str:

@@ -69,6 +69,18 @@ NEW = frozenset(
 )
 """Primitives whose results in the library are arrays of their own. Any other may give back an operand, or a view of it."""
 
+QUIET = (NEW | VIEWS | {"cast", "conj", "split", "stop", "positive"}) - {
+    "cholesky",
+    "class_index",
+    "eigh",
+    "inv",
+    "position",
+    "qr",
+    "solve",
+    "svd",
+}
+"""Primitives that do not fail, whatever numbers they are given."""
+
 
 @dataclass(frozen=True)
 class Update:
@@ -77,7 +89,7 @@ class Update:
     output: int
     input: int
     early: bool = False
-    """Whether the input may be lost if the program fails half-way, as a gradient may."""
+    """Whether it may be written as soon as nothing can fail any more: what an interrupt finds half-way is worth nothing."""
 
 
 @dataclass(eq=False)
@@ -143,6 +155,9 @@ class _Planner:
         first = [c for c in calls if id(c) not in moved]
         self.memory = Memory([*first, *last], len(first), back=back)
         self.last = last_uses(self.memory.calls, graph.outputs)
+        loud = [k for k, c in enumerate(first) if isinstance(c, LibraryCall) and c.line.prim.name not in QUIET]
+        self.safe = max(loud, default=-1) + 1
+        """The call from which on none fails."""
 
     def may_wait(self, call: KernelCall, read: set[int]) -> bool:
         """Whether a kernel replaces inputs, and nothing that it gives is read by another."""
@@ -168,7 +183,7 @@ class _Planner:
         """Write ``v`` over its input if that is not read any more, or for the last time, element by element, here."""
         x, early = self.wanted[id(v)]
         until = self.last.get(id(x), -1)
-        if (x.shape, x.dtype) != (v.shape, v.dtype) or until > k or not (early or k >= self.memory.tail):
+        if (x.shape, x.dtype) != (v.shape, v.dtype) or until > k or k < (self.safe if early else self.memory.tail):
             return
         if until < k or (isinstance(call, KernelCall) and _merged(call, x, v)):
             self.memory.homes[id(v)] = x

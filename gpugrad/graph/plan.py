@@ -25,7 +25,7 @@ from gpugrad.graph.fuse import Call, KernelCall, fused
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_out
 from gpugrad.graph.simplify import simplified
-from gpugrad.graph.usage import Usage, moved, used
+from gpugrad.graph.usage import Usage, moved, shown, used
 from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
@@ -115,7 +115,8 @@ class Plan:
         return {f"kernel_{k}": text for k, text in enumerate(texts)}
 
     def __str__(self) -> str:
-        return _Writer(self, told=True).text()
+        usage = self.usage()
+        return f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates\n{_Writer(self, told=True).text()}"
 
 
 class _Writer:

@@ -3,6 +3,9 @@
 A step writes what becomes of its cells over what was there. An array is written over only if nobody else holds it: it
 is the step's own copy, and how many references there are to it is known. Whoever took hold of it since, by a view, a
 tensor or a tape, keeps the numbers that were there, and the cell gets a copy before the step goes on.
+
+A step that fails has changed nothing; nor has one that is interrupted, but for gradients, which may be half of the new
+ones then. What is written over at the end is written by all calls or none.
 """
 
 from __future__ import annotations
