@@ -80,6 +80,25 @@ def held_by(t: Training):
     }
 
 
+def test_without_gradients_between_steps_arrays_stay_the_same_too() -> None:
+    t = Training()
+
+    def step(x, y):
+        loss = gg.cross_entropy(t.model(x), y)
+        loss.backward()
+        t.optimizer.step()
+        t.optimizer.zero_grad()
+        return loss
+
+    t.step = gg.jit(step)
+    t.steps(3)
+    before = list(map(id, t.arrays))
+    t.steps(3)
+    assert before == list(map(id, t.arrays))
+    (run, _) = next(iter(t.step._quick.values()))
+    assert run.alone()
+
+
 WAYS = ["view", "detached", "memoryview", "dlpack", "gradient", "gradient's array", "transposed"]
 
 

@@ -109,6 +109,8 @@ class Step(Standing):
         """The arrays that the plan works on."""
         self.mine: list[Any] = []
         """Those of them that are written over."""
+        self.present: list[Any] = []
+        """The gradients that are there."""
         self.counts: list[int] = []
         """What ``counted`` gives if nobody else holds what is written over."""
         self.lock = threading.RLock()
@@ -146,7 +148,7 @@ class Step(Standing):
 
     def counted(self) -> list[int]:
         """The number of references to each array that is written over, then to each gradient's tensor."""
-        return [*map(getrefcount, self.mine), *map(getrefcount, self.grads)]
+        return [*map(getrefcount, self.mine), *map(getrefcount, self.present)]
 
     def alone(self) -> bool:
         """Whether the cells hold the arrays that are bound, and nobody else does."""
@@ -162,6 +164,7 @@ class Step(Standing):
             if id(self.arrays()[k]) not in exclusive:
                 self.replace(k)
         self.grads = list(map(_grad, self.leaves))
+        self.present = [g for g in self.grads if g is not None]
         self.contents = self.cells.contents()
         self.bound = self.arrays()
         self.mine = [self.bound[k] for k in self.written]
@@ -190,10 +193,10 @@ class Step(Standing):
         n = len(self.mine)
         lone = [a == b for a, b in zip(self.counted(), self.counts, strict=True)]
         alone = {id(x) for x, ok in zip(self.mine, lone[:n], strict=True) if ok}
-        for g, ok in zip(self.grads, lone[n:], strict=True):
-            if g is not None and not ok:
+        for g, ok in zip(self.present, lone[n:], strict=True):
+            if not ok:
                 alone.discard(id(g._data))  # somebody has the gradient's tensor
-        self.bound, self.mine, self.counts = [], [], [-1]
+        self.bound, self.mine, self.present, self.counts = [], [], [], [-1]
         self.frame.unbind()
         return alone
 
