@@ -11,6 +11,7 @@ import gpugrad as gg
 from gpugrad.graph.fuse import KernelCall, fused
 from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Memory, Update, planned
+from gpugrad.graph.packing import Span, packed
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.verify import verify_memory
 
@@ -95,3 +96,21 @@ def test_arena_is_no_larger_than_what_is_alive() -> None:
         x = gg.tensor(rng.normal(size=(3, 3)))
         usage = gg.jit(f).memory(x)
         assert usage.arena <= sum(-(-n * 24 // 64) * 64 * 4 for n in sizes)
+
+
+def test_packing_keeps_apart_what_is_needed_at_one_time() -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 30, 700):
+        starts = np.sort(rng.integers(0, n, n))
+        spans = [
+            Span(int(a), int(a + rng.integers(0, 20)), int(64 * rng.integers(0, 9)), [k]) for k, a in enumerate(starts)
+        ]
+        size = packed(spans)
+        for k, a in enumerate(spans):
+            assert 0 <= a.offset <= a.offset + a.size <= size
+            for b in spans[:k]:
+                together = a.start <= b.until and b.start <= a.until
+                apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
+                assert apart or not together
+        most = max(sum(s.size for s in spans if s.start <= k <= s.until) for k in range(n))
+        assert most <= size <= 1.5 * most

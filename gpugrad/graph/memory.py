@@ -8,7 +8,6 @@ changed that somebody else can see.
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 from gpugrad.codegen.loops import ELEMENT, Array, LoopKernel, Step
 from gpugrad.graph.fuse import Call, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.packing import Span, packed
 
 ALIGNMENT = 64
 """Bytes; a cache line."""
@@ -189,15 +189,16 @@ class _Planner:
             self.memory.homes[id(v)] = x
 
     def fill(self) -> None:
-        memory, arena = self.memory, _Arena()
-        leaving: dict[int, list[tuple[int, int]]] = {}
-        begun: dict[int, int] = {}
+        """Find places in the arena."""
+        memory = self.memory
+        spans: list[Span] = []
+        of: dict[int, Span] = {}
         places: dict[int, Variable] = {}
 
         def enter(key: int, x: Variable | Array, n: int, k: int, until: int) -> None:
-            memory.offsets[key] = offset = arena.take(n)
             memory.alive.append((k, x, until))
-            leaving.setdefault(until, []).append((offset, n))
+            of[key] = Span(k, until, _aligned(n), [key])
+            spans.append(of[key])
 
         for k, call in enumerate(memory.calls):
             for v in owned(call):
@@ -205,23 +206,20 @@ class _Planner:
                     continue
                 until = self.last.get(id(v), k)
                 old = next((x for x in call.operands if self.replaceable(call, k, x, v, places)), None)
-                if old is not None:
-                    memory.offsets[id(v)] = memory.offsets[id(old)]
-                    span = memory.offsets[id(v)], _aligned(nbytes(v))
-                    leaving[k].remove(span)
-                    leaving.setdefault(until, []).append(span)
-                    memory.alive.append((k, v, until))
+                if old is None:
+                    enter(id(v), v, nbytes(v), k, until)
                 else:
-                    enter(id(v), v, _aligned(nbytes(v)), k, until)
+                    of[id(v)] = span = of[id(old)]
+                    span.until = until
+                    span.keys.append(id(v))
+                    memory.alive.append((k, v, until))
                 places[id(v)] = v
-                begun[id(v)] = k
             if isinstance(call, KernelCall):
                 for a, _, shape in call.arguments:
                     if a.scratch:
-                        enter(id(a), a, _aligned(math.prod(shape) * a.dtype.itemsize), k, k)
-            for offset, n in leaving.pop(k, ()):
-                arena.give(offset, n)
-        memory.size = arena.size
+                        enter(id(a), a, math.prod(shape) * a.dtype.itemsize, k, k)
+        memory.size = packed(spans)
+        memory.offsets = {key: span.offset for span in spans for key in span.keys}
 
     def replaceable(self, call: Call, k: int, x: Any, v: Variable, places: dict[int, Variable]) -> bool:
         """Whether ``v`` is written where the intermediate ``x`` lies, which dies here."""
@@ -286,47 +284,3 @@ def _read_first(kernel: LoopKernel, read: Step, step: Step) -> bool:
 
 def _aligned(n: int) -> int:
     return -(-n // ALIGNMENT) * ALIGNMENT
-
-
-class _Arena:
-    """Spans of memory that are free, below a size that grows when none is large enough."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.starts: list[int] = []
-        self.lengths: dict[int, int] = {}
-
-    def take(self, n: int) -> int:
-        """The beginning of ``n`` bytes: of the smallest span that has them."""
-        fitting = [s for s in self.starts if self.lengths[s] >= n]
-        if fitting:
-            start = min(fitting, key=self.lengths.__getitem__)
-        elif self.starts and self.starts[-1] + self.lengths[self.starts[-1]] == self.size:
-            start = self.starts[-1]  # the end grows
-            self.size = start + n
-            self.lengths[start] = n
-        else:
-            start = self.size
-            self.size += n
-            return start
-        rest = self.lengths.pop(start) - n
-        self.starts.remove(start)
-        if rest:
-            self.put(start + n, rest)
-        return start
-
-    def give(self, start: int, n: int) -> None:
-        """Let a span be taken again, as one with its neighbours."""
-        if not n:
-            return
-        at = bisect.bisect(self.starts, start)
-        if at < len(self.starts) and self.starts[at] == start + n:
-            n += self.lengths.pop(self.starts.pop(at))
-        if at and self.starts[at - 1] + self.lengths[self.starts[at - 1]] == start:
-            self.lengths[self.starts[at - 1]] += n
-            return
-        self.put(start, n)
-
-    def put(self, start: int, n: int) -> None:
-        bisect.insort(self.starts, start)
-        self.lengths[start] = n
