@@ -45,6 +45,12 @@ def bfloat16() -> Dtype:
     return out
 
 
+@ft.cache
+def name(d: Any) -> str:
+    """What a dtype is called, ``"float32"`` say; NumPy puts the name together anew each time."""
+    return str(d)
+
+
 def of(x: Any) -> Dtype:
     """The dtype of an array of any backend."""
     return dtype(x.dtype)

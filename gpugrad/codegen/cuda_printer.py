@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gpugrad import dtypes
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.cuda_scalars import INTEGERS, SCALARS, STORED, STORED_APART, TYPES, literal
 from gpugrad.codegen.gpu_launch import LARGEST, Form
@@ -35,11 +36,11 @@ def type_of(dtype: Any) -> str:
 
 
 def _word(table: dict[str, str], dtype: Any) -> str:
-    if str(dtype) not in table:
+    if dtypes.name(dtype) not in table:
         raise UnsupportedError(
             f'a kernel of {dtype} cannot be printed as CUDA C++; expected one of {", ".join(table)}. dialect="numba" prints it'
         )
-    return table[str(dtype)]
+    return table[dtypes.name(dtype)]
 
 
 class Cuda:
@@ -60,12 +61,12 @@ class Cuda:
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
         files = ["scalars.cuh"]
-        dtypes = {str(a.dtype) for a in kernel.arrays} | {str(s.dtype) for s in kernel.steps}
-        if dtypes & STORED_APART or any(s.op.startswith("round_") for s in kernel.steps):
+        there = {dtypes.name(a.dtype) for a in kernel.arrays} | {dtypes.name(s.dtype) for s in kernel.steps}
+        if there & STORED_APART or any(s.op.startswith("round_") for s in kernel.steps):
             files.append("half.cuh")
-        if any(s.op in _OF_INTEGERS and TYPES.get(str(s.dtype)) in INTEGERS for s in kernel.steps):
+        if any(s.op in _OF_INTEGERS and TYPES.get(dtypes.name(s.dtype)) in INTEGERS for s in kernel.steps):
             files.append("integers.cuh")
-        if dtypes & {"complex64", "complex128"}:
+        if there & {"complex64", "complex128"}:
             files.append("complex.cuh")
         if form.width > 1:
             files.append("packs.cuh")
@@ -96,7 +97,7 @@ class Cuda:
             "TeamRows rows_of_team(memory);",
             *(
                 f"{type_of(dtype)}* const {name} = rows_of_team.take<{type_of(dtype)}>({size});"
-                if str(dtype) not in ("float16", "bfloat16")
+                if dtypes.name(dtype) not in ("float16", "bfloat16")
                 else f"{_word(STORED, dtype)}* const {name} = rows_of_team.take<{_word(STORED, dtype)}>({size});"
                 for name, dtype in rows
             ),
@@ -156,7 +157,7 @@ class Cuda:
 
     def value(self, s: Step, position: str) -> str:
         """The expression of a step."""
-        t = str(s.dtype)
+        t = dtypes.name(s.dtype)
         if s.op == "position_in_row":
             return position
         if s.op == "cast":
@@ -170,9 +171,9 @@ class Cuda:
 
     def cast(self, x: Any, t: str) -> str:
         """A value in another dtype."""
-        text, given = self.operand(x, t), TYPES[str(x.dtype)]
+        text, given = self.operand(x, t), TYPES[dtypes.name(x.dtype)]
         if t == "bool":
-            return f"{text} != {literal(0, str(x.dtype))}"
+            return f"{text} != {literal(0, dtypes.name(x.dtype))}"
         if TYPES[t] in INTEGERS and given in ("float", "double"):
             return f"to_integer<{TYPES[t]}>({text})"
         if TYPES[t].startswith("Complex") and not given.startswith("Complex"):
@@ -183,10 +184,10 @@ class Cuda:
         return x.name if type(x) is Step else literal(x, dtype)
 
     def number(self, x: Any, dtype: Any) -> str:
-        return literal(x, str(dtype))
+        return literal(x, dtypes.name(dtype))
 
     def start(self, kind: str, dtype: Any) -> str:
-        return literal(0, str(dtype)) if kind == "sum" else f"{_EMPTY[kind]}<{type_of(dtype)}>()"
+        return literal(0, dtypes.name(dtype)) if kind == "sum" else f"{_EMPTY[kind]}<{type_of(dtype)}>()"
 
     def extreme(self, kind: str, x: str, y: str) -> str:
         return f"{kind}imum({x}, {y})"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.gpu_launch import Form, column_sums
 from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
@@ -89,15 +90,15 @@ class NumbaCuda:
     def reduced(self, kernel: LoopKernel, form: Form) -> list[tuple[str, str]]:
         """Which reductions there are, over which threads and of what dtype."""
         found = {
-            (f"{over}_{REDUCTIONS[s.op]}", str(s.dtype))
+            (f"{over}_{REDUCTIONS[s.op]}", dtypes.name(s.dtype))
             for s in kernel.steps
             if s.op in REDUCTIONS
             for over in ("team", *(["parts"] if form.shape == "split" else []))
         }
         for a in column_sums(kernel):
-            found |= {("sum_parts", str(a.dtype))}
+            found |= {("sum_parts", dtypes.name(a.dtype))}
             if form.shape == "columns":
-                found |= {("column_sum", str(a.dtype))}
+                found |= {("column_sum", dtypes.name(a.dtype))}
         return sorted(found)
 
     def function(self, name: str, arrays: Sequence[tuple[str, Any, bool]], sizes: Sequence[str]) -> list[str]:
@@ -163,7 +164,7 @@ class NumbaCuda:
 
     def value(self, s: Step, position: str) -> str:
         """The expression of a step."""
-        t = str(s.dtype)
+        t = dtypes.name(s.dtype)
         if s.op == "position_in_row":
             return f"np.{t}({position})"
         if s.op == "cast":
@@ -181,17 +182,17 @@ class NumbaCuda:
         return x.name if type(x) is Step else literal(x, dtype)
 
     def number(self, x: Any, dtype: Any) -> str:
-        return literal(x, str(dtype))
+        return literal(x, dtypes.name(dtype))
 
     def start(self, kind: str, dtype: Any) -> str:
         if kind == "sum":
-            return literal(0, str(dtype))
-        if str(dtype) == "bool":
+            return literal(0, dtypes.name(dtype))
+        if dtypes.name(dtype) == "bool":
             return literal(kind == "min", "bool")
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
-            return literal(limits.min if kind == "max" else limits.max, str(dtype))
-        return literal(float("-inf" if kind == "max" else "inf"), str(dtype))
+            return literal(limits.min if kind == "max" else limits.max, dtypes.name(dtype))
+        return literal(float("-inf" if kind == "max" else "inf"), dtypes.name(dtype))
 
     def extreme(self, kind: str, x: str, y: str) -> str:
         return f"{kind}imum({x}, {y})"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.codegen.loops import DEAR, ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import INTEGERS, SCALARS, literal
 from gpugrad.dtypes import is_half
@@ -90,7 +91,7 @@ class _Printer:
         kinds = {s.name: REDUCTIONS[s.op] for s in sums}
         for s in sums:
             wide = kinds[s.name] == "sum" and blocked
-            self.say(f"{s.name} = {_start(kinds[s.name], _total(s.dtype) if wide else str(s.dtype))}")
+            self.say(f"{s.name} = {_start(kinds[s.name], _total(s.dtype) if wide else dtypes.name(s.dtype))}")
         before = self.depth
         for axis in inside[:-1]:
             self.say(f"for i{axis} in range(n{axis}):")
@@ -101,7 +102,7 @@ class _Printer:
             self.say(f"for b in range(0, n{axis}, {BLOCK}):")
             self.depth += 1
             for s in sums:
-                self.say(f"block_{s.name} = {_start(kinds[s.name], str(s.dtype))}")
+                self.say(f"block_{s.name} = {_start(kinds[s.name], dtypes.name(s.dtype))}")
             for a in self.met(turn, sums):  # a view, since Numba indexes from 0 without asking whether it is below
                 if axis in a.axes:
                     self.parts[id(a)] = f"{a.name}_part"
@@ -124,7 +125,7 @@ class _Printer:
                 self.accumulate(s.name, f"block_{s.name}", kinds[s.name])
             self.depth = before
             for s in sums:
-                if kinds[s.name] == "sum" and str(s.dtype) != _total(s.dtype):
+                if kinds[s.name] == "sum" and dtypes.name(s.dtype) != _total(s.dtype):
                     self.say(f"{s.name} = np.{s.dtype}({s.name})")
 
     def loop(self, head: str, turn: int, sums: Sequence[Step], blocked: bool) -> None:
@@ -151,13 +152,13 @@ class _Printer:
                         self.say(f"{self.place(a)} {sign} {self.stored(s, a)}")
         for s in sums:
             into = f"block_{s.name}" if blocked else s.name
-            self.accumulate(into, self.text_of(s.operands[0], str(s.dtype)), REDUCTIONS[s.op], s.site)
+            self.accumulate(into, self.text_of(s.operands[0], dtypes.name(s.dtype)), REDUCTIONS[s.op], s.site)
 
     # ---- sines, cosines and tangents: quick where all arguments of a block are near 0 --------------------------------
 
     def arguments_of_waves(self, turn: int) -> list[Step]:
         """Arguments of circular functions in a pass, if to look at them first costs little; none if it does not pay."""
-        waves = [s for s in self.computed_in(turn) if s.op in NEAR and str(s.dtype) in ("float32", "float64")]
+        waves = [s for s in self.computed_in(turn) if s.op in NEAR and dtypes.name(s.dtype) in ("float32", "float64")]
         found = list({id(x): x for s in waves for x in s.operands if type(x) is Step and x.level == ELEMENT}.values())
         return found if not any(s.op in DEAR for s in self.leading_to(found, turn)) else []
 
@@ -226,7 +227,7 @@ class _Printer:
         if s.op == "read":
             a = s.operands[0]
             return f"from_{a.dtype}({self.place(a)})" if is_half(a.dtype) else self.place(a)
-        t = str(s.dtype)
+        t = dtypes.name(s.dtype)
         if s.op == "position_in_row":
             return f"np.{t}({self.column()})"
         if s.op == "cast":
@@ -265,5 +266,5 @@ def _start(kind: str, dtype: str) -> str:
 
 def common_dtype(operands: Sequence[Any]) -> str | None:
     """The dtype that the operands share; None if all of them are numbers."""
-    found = [str(x.dtype) for x in operands if hasattr(x, "dtype")]
+    found = [dtypes.name(x.dtype) for x in operands if hasattr(x, "dtype")]
     return found[-1] if found else None

@@ -11,6 +11,7 @@ equal to the maximum whatever of the two was in memory; but not what passes from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,7 +255,7 @@ class _Fusion:
         known = cluster.steps.get(id(read.base))
         if known is not None:
             return known if cluster.places[id(read.base)] == read.axes else None
-        if any(v is read.base for v, _ in cluster.sums) or str(read.base.dtype) not in DTYPES:
+        if any(v is read.base for v, _ in cluster.sums) or dtypes.name(read.base.dtype) not in DTYPES:
             return None
         if type(read.base) is Variable and id(read.base) in self.numbers:
             return self.numbers[id(read.base)]
@@ -285,7 +286,7 @@ class _Fusion:
     def row_map(self, cluster: Cluster, line: Line) -> bool:
         """Add a line on what was reduced: its operands are numbers and rows of this kernel, all of one shape."""
         out = line.results[0]
-        if cluster.rows is None or (not cluster.rows and np.prod(cluster.space) >= LEAST):
+        if cluster.rows is None or (not cluster.rows and math.prod(cluster.space) >= LEAST):
             return False  # on one number, of what several threads reduce
         place: Axes | None = None
         operands: list[Any] = []
@@ -300,7 +301,7 @@ class _Fusion:
             elif (
                 id(base) in cluster.steps
                 and cluster.steps[id(base)].level == ROW
-                and np.prod(x.shape) == np.prod(out.shape)
+                and math.prod(x.shape) == math.prod(out.shape)
             ):
                 operands.append(cluster.steps[id(base)])
                 place = cluster.places[id(base)]
@@ -322,7 +323,7 @@ class _Fusion:
             )
         if op in SCALARS and in_floats(line, operands):
             operands = tuple(self.cast(cluster, o, dtype, level) if type(o) is Step else o for o in operands)
-        if op == "cast" and str(out.dtype) in HALVES:
+        if op == "cast" and dtypes.name(out.dtype) in HALVES:
             op = f"round_{out.dtype}"
             if operands[0].dtype != WIDE:
                 operands = (self.cast(cluster, operands[0], WIDE, level),)
@@ -354,7 +355,7 @@ class _Fusion:
         """Add a reduction to a kernel; whether it can be."""
         x, out = line.operands[0], line.results[0]
         taken = REDUCED[line.prim.name]
-        if x.shape != cluster.space or str(x.dtype) not in taken or len(cluster.order) >= LIMIT or 0 in x.shape:
+        if x.shape != cluster.space or dtypes.name(x.dtype) not in taken or len(cluster.order) >= LIMIT or 0 in x.shape:
             return False
         rank = len(x.shape)
         axes = {a % rank for a in line.params["axis"]}
@@ -365,7 +366,7 @@ class _Fusion:
             order, rows = loops, loops.index(gone[-1]) + 1
         else:
             order, rows = kept + gone, len(kept)  # the last axis, along which memory runs, stays the innermost loop
-            run = np.prod([x.shape[i] for i in gone if not kept or i > kept[-1]])
+            run = math.prod([x.shape[i] for i in gone if not kept or i > kept[-1]])
             if order != loops and run < RUN:
                 return False
         if by_column and cluster.rows is not None and rows < cluster.rows < len(loops):
@@ -393,7 +394,7 @@ class _Fusion:
     def pick(self, cluster: Cluster, line: Line) -> bool:
         """Add the choice of one element of each row: the sum over the row of what is nothing but there."""
         (x, index), out = line.operands, line.results[0]
-        if not _indexed(x.shape, index, out.shape) or x.shape != cluster.space or str(out.dtype) not in FLOATS:
+        if not _indexed(x.shape, index, out.shape) or x.shape != cluster.space or dtypes.name(out.dtype) not in FLOATS:
             return False
         before = dict(cluster.reads)
         element = self.operand(cluster, x)
@@ -411,7 +412,7 @@ class _Fusion:
     def place(self, cluster: Cluster, line: Line) -> bool:
         """Add rows of zeros with one element each."""
         (x, index), out = line.operands, line.results[0]
-        if not _indexed(out.shape, index, getattr(x, "shape", ())) or str(out.dtype) not in FLOATS:
+        if not _indexed(out.shape, index, getattr(x, "shape", ())) or dtypes.name(out.dtype) not in FLOATS:
             return False
         before = dict(cluster.reads)
         element = self.on_rows(cluster, x)
@@ -428,7 +429,7 @@ class _Fusion:
         x, out = line.operands[0], line.results[0]
         loops = _loops(x.shape)
         along_rows = len(loops) > 1 and line.params["axis"] == -1 and loops[-1] == len(x.shape) - 1 and 0 not in x.shape
-        if not along_rows or x.shape != cluster.space or str(x.dtype) not in REDUCED["reduce_max"]:
+        if not along_rows or x.shape != cluster.space or dtypes.name(x.dtype) not in REDUCED["reduce_max"]:
             return False
         if not cluster.ordered(loops, len(loops) - 1) or len(cluster.order) >= LIMIT:
             return False
@@ -546,7 +547,7 @@ class _Fusion:
         def array(x: Any, axes: Axes, wish: str, written: bool) -> Array:
             mine = tuple(dict.fromkeys(index[a] for a in axes))
             made = Array(names.new(wish), np.dtype(x.dtype), mine, written)
-            shape = tuple(int(np.prod([cluster.space[a] for a in groups[g]])) for g in mine) or (1,)
+            shape = tuple((math.prod([cluster.space[a] for a in groups[g]])) for g in mine) or (1,)
             arguments.append((made, x, shape))
             kernel.arrays.append(made)
             return made
@@ -569,14 +570,14 @@ class _Fusion:
         kernel.keep_dear()
         for a in kernel.arrays[len(arguments) :]:
             arguments.append(
-                (a, None, tuple(int(np.prod([cluster.space[i] for i in groups[g]])) for g in a.axes) or (1,))
+                (a, None, tuple((math.prod([cluster.space[i] for i in groups[g]])) for g in a.axes) or (1,))
             )
         kernel.given = [g for g in range(len(groups)) if not any(g in a.axes for a in kernel.arrays)]
-        sizes = [int(np.prod([cluster.space[i] for i in groups[g]])) for g in kernel.given]
-        spans = [int(np.prod([cluster.space[i] for i in g])) for g in groups]
+        sizes = [(math.prod([cluster.space[i] for i in groups[g]])) for g in kernel.given]
+        spans = [math.prod([cluster.space[i] for i in g]) for g in groups]
         if kernel.turned:
             sizes += [0, spans[0]]
-        return KernelCall(kernel, arguments, sizes, spans[0] if spans else 1, int(np.prod(spans)))
+        return KernelCall(kernel, arguments, sizes, spans[0] if spans else 1, (math.prod(spans)))
 
 
 class _Names:
@@ -612,7 +613,7 @@ def _indexed(rows: tuple[int, ...], index: Any, shape: tuple[int, ...]) -> bool:
     """Whether rows have one index, and one element, each, without broadcasting, and more than one element to choose from."""
     return (
         type(index) is Variable
-        and str(index.dtype) in ("int32", "int64")
+        and dtypes.name(index.dtype) in ("int32", "int64")
         and index.shape == shape == rows[:-1]
         and rows[-1] > 1
         and 0 not in rows

@@ -41,17 +41,17 @@ def computed_in(dtype: Any) -> Any:
 def is_map(line: Line) -> bool:
     """Whether a line computes each element from one element of each operand, in a way and in dtypes that a kernel has."""
     name, out = line.prim.name, line.results[0]
-    if str(out.dtype) not in DTYPES or 0 in out.shape:
+    if dtypes.name(out.dtype) not in DTYPES or 0 in out.shape:
         return False
     if name == "cast":
         x = line.operands[0]
-        if str(x.dtype) == "float64" and str(out.dtype) in HALVES:
+        if dtypes.name(x.dtype) == "float64" and dtypes.name(out.dtype) in HALVES:
             return False  # by way of float32 it would be rounded twice
-        if str(x.dtype) in COMPLEX and str(out.dtype) not in COMPLEX | {"bool"}:
+        if dtypes.name(x.dtype) in COMPLEX and dtypes.name(out.dtype) not in COMPLEX | {"bool"}:
             return False  # NumPy warns about what is lost
-        return str(x.dtype) in DTYPES
+        return dtypes.name(x.dtype) in DTYPES
     if name == "to_complex":
-        return str(line.operands[0].dtype) in DTYPES
+        return dtypes.name(line.operands[0].dtype) in DTYPES
     return name in SCALARS and (line.prim.kind == "elementwise" or name in PARTS) and not line.params
 
 
@@ -64,14 +64,14 @@ def takes(line: Line, operands: Sequence[Any]) -> bool:
     given = list(operands)
     found = set()
     if name == "where":
-        found.add(str(computed_in(line.results[0].dtype)))
+        found.add(dtypes.name(computed_in(line.results[0].dtype)))
         if type(given.pop(0)) is not Step:
             return False
-    found |= {str(o.dtype) for o in given if type(o) is Step}
+    found |= {dtypes.name(o.dtype) for o in given if type(o) is Step}
     if len(found) != 1:
         return False
     (dtype,) = found
-    out = str(computed_in(line.results[0].dtype))
+    out = dtypes.name(computed_in(line.results[0].dtype))
     if in_floats(line, operands):
         return all(type(o) is Step or _fits(o, out) for o in given)
     if dtype not in taken or (dtype in INTEGRAL and out not in (dtype, "bool")):
@@ -102,6 +102,6 @@ def _natural(exponent: Any) -> bool:
 def in_floats(line: Line, operands: Sequence[Any]) -> bool:
     """Whether integers or booleans are taken as floats: by a function of floats alone that gives one."""
     taken, _ = SCALARS[line.prim.name]
-    out = str(computed_in(line.results[0].dtype))
-    given = {str(o.dtype) for o in operands if type(o) is Step}
+    out = dtypes.name(computed_in(line.results[0].dtype))
+    given = {dtypes.name(o.dtype) for o in operands if type(o) is Step}
     return bool(given) and out in taken & FLOATS and given <= INTEGRAL and line.prim.name != "where"

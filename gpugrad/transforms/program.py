@@ -9,10 +9,12 @@ wherever it stands.
 from __future__ import annotations
 
 import functools as ft
+import gc
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +63,18 @@ class _Keys(Draws):
         """A symbol that stands for a fresh key."""
         make = fresh if self.outer is None else ft.partial(self.outer.draw, fresh)
         return self.stage.host(None, make, (2,), np.uint32, "key")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would look at a large graph again and again while it grows."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 class Compiled:
@@ -189,7 +203,7 @@ class Program:
         key = (state.floor < 0, dtypes.default(), *map(_kind, data))
         found = self.compiled.get(key)
         if found is None:
-            with _staging:
+            with _staging, _uncollected():
                 found = self.compiled.get(key)
                 if found is None:
                     began = time.perf_counter()
@@ -296,7 +310,7 @@ class Program:
         key = (dtypes.default(), tuple(tracked), *map(_kind, data))
         found = self.halves.get(key)
         if found is None:
-            with _staging:
+            with _staging, _uncollected():
                 found = self.halves.get(key)
                 if found is None:
                     began = time.perf_counter()
