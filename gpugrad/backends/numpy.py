@@ -13,6 +13,7 @@ from gpugrad.backends.numpy_convolution import conv, conv_input, conv_weight
 from gpugrad.backends.numpy_moves import MOVES, OVERRIDES
 from gpugrad.backends.numpy_selection import where
 from gpugrad.backends.reference import ReferenceBackend
+from gpugrad.config import config
 from gpugrad.kernels import normal_quantile, philox_numpy
 from gpugrad.primitive import Primitive
 
@@ -75,7 +76,29 @@ class NumpyBackend(ReferenceBackend):
             return _ON_NUMBERS[prim.name]
         if issubclass(array_type, HalfArray) and prim.name in _MOVES:
             return self.overrides[prim.name]  # moves data, computes nothing
-        return super().implementation(prim, array_type)
+        found = super().implementation(prim, array_type)
+        return _by_loop(prim.name, found) if prim.name in LOOPED and array_type is np.ndarray else found
+
+
+LOOPED = frozenset(["asinh", "atan", "cbrt", "erf", "erfc", "erfinv", "gammaln", "sigmoid", "sinc", "softplus", "tanh"])
+"""Functions that NumPy computes in many passes, or slowly, and never warns of."""
+LARGE = 1 << 15
+"""Elements from which on a compiled loop is worth its call."""
+
+
+def _by_loop(name: str, base: Callable[..., Any]) -> Callable[..., Any]:
+    """``base``, NumPy's way, but a compiled loop of the scalar function for large arrays, where there is one by now."""
+
+    def run(x: Any) -> Any:
+        if x.size >= LARGE and config.fused_backward and x.flags.c_contiguous:
+            from gpugrad.backends import numba_functions  # when first used, with what it imports
+
+            out = numba_functions.computed(name, x)
+            if out is not None:
+                return out
+        return base(x)
+
+    return run
 
 
 def _reduce_sum(x: Any, *, axis: tuple[int, ...]) -> Any:

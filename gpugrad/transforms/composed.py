@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
+from gpugrad.backends.background import compiler
 from gpugrad.trace import state
 from gpugrad.transforms.cells import Held
 from gpugrad.transforms.jit import Jitted
-from gpugrad.transforms.replay import compiler
 from gpugrad.transforms.tape import EAGER
 
 _KNOWN = 256

@@ -8,13 +8,13 @@ interpreted; once the plan is there it runs in their place, fused, the accumulat
 
 from __future__ import annotations
 
-import functools as ft
 import math
 import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpugrad.backends.background import compiler
 from gpugrad.config import config
 from gpugrad.graph.stage import Stage
 from gpugrad.ops import composition
@@ -25,7 +25,7 @@ from gpugrad.transforms.tape import EAGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
 
     from gpugrad.graph.ir import Graph
     from gpugrad.graph.plan import Plan
@@ -49,22 +49,8 @@ def composed(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
 composition.attach(composed)
 
 
-@ft.cache
-def compiler() -> ThreadPoolExecutor:
-    """The thread that compiles; begun, like the compiler's modules, when there is something to compile."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(1, thread_name_prefix="gpugrad-compile")
-
-
-def _forget() -> None:
-    """A child of a fork has no thread that compiles, and nothing that such a thread has promised will come."""
-    compiler.cache_clear()
-    _plans.clear()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_plans.clear)  # what another process's thread has promised will not come
 
 
 def replayed(root: Node, seed: Any, retain: bool) -> dict[Any, Any] | None:
