@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -257,7 +260,15 @@ def test_a_step_that_fails_leaves_everything() -> None:
     np.testing.assert_array_equal(state.numpy(), before[0] * 2)
 
 
-def test_an_interrupt_waits_until_all_cells_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process that was started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_until_all_cells_are_written(interruptible: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "LEAST", 1)
     t, eager = Training(), Training(compiled=False)
     now = []
@@ -282,7 +293,7 @@ def test_an_interrupt_waits_until_all_cells_are_written(monkeypatch: pytest.Monk
     same(t, eager)
 
 
-def test_calls_of_c_functions_are_not_interrupted_between() -> None:
+def test_calls_of_c_functions_are_not_interrupted_between(interruptible: None) -> None:
     done = []
     interrupt = ctypes.CDLL(None)["raise"]  # Python's own functions would look for the signal themselves
     with pytest.raises(KeyboardInterrupt):
@@ -305,6 +316,47 @@ def test_two_threads_may_call_one_step() -> None:
     for th in threads:
         th.join()
     assert total.item() == 201.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_while_a_step_runs() -> None:
+    total = gg.tensor([0.0])
+
+    @gg.jit
+    def add(x):
+        total.copy_(total + x)
+
+    one = gg.tensor([1.0])
+    add(one)
+    add(one)
+    ((step, _),) = add._quick.values()
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with step.lock:
+            held.set()
+            done.wait()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        add(one)
+        os._exit(0 if total.item() == 3.0 else 1)
+    deadline = time.monotonic() + 20.0
+    status = None
+    while status is None and time.monotonic() < deadline:
+        ended, code = os.waitpid(child, os.WNOHANG)
+        status = code if ended else None
+        time.sleep(0.01)
+    if status is None:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    done.set()
+    other.join()
+    assert status == 0
 
 
 def test_a_reading_function_sees_what_a_step_wrote() -> None:

@@ -10,6 +10,7 @@ ones then. What is written over at the end is written by all calls or none.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import weakref
@@ -35,6 +36,19 @@ _taking = threading.RLock()
 """Held while arrays pass from one step to another; taken before any step's own lock."""
 _owners: weakref.WeakValueDictionary[int, Step] = weakref.WeakValueDictionary()
 """id of an array -> the step that writes over it, and holds it."""
+_steps: weakref.WeakSet[Step] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """A child of a fork has none of the threads that may have held a lock."""
+    global _taking
+    _taking = threading.RLock()
+    for step in list(_steps):
+        step.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class Standing:
@@ -114,6 +128,7 @@ class Step(Standing):
         self.counts: list[int] = []
         """What ``counted`` gives if nobody else holds what is written over."""
         self.lock = threading.RLock()
+        _steps.add(self)
 
     def __call__(self, data: Sequence[Any]) -> list[Any] | None:
         """The results; None if the cells are not as the last call left them."""
