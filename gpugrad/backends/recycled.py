@@ -59,6 +59,15 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     return np.asarray(_Block(np.empty(n, np.uint8) if memory is None else memory, shape, dtype))
 
 
+def contiguous(x: Any) -> Any:
+    """The array, or a copy of it in C's order: loops are compiled for that alone."""
+    if x.flags.c_contiguous:
+        return x
+    out = empty(x.shape, x.dtype)
+    np.copyto(out, x)
+    return out
+
+
 def release() -> None:
     """Give all memory that is not in use back to the system."""
     global _kept

@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes, errors, trace
-from gpugrad.backends import select
-from gpugrad.graph.ir import Graph, Variable, live
+from gpugrad.backends import recycled, select
+from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Update
 from gpugrad.graph.plan import Plan
+from gpugrad.graph.split import split
 from gpugrad.graph.stage import Stage
 from gpugrad.trace import Draws, Trace, drawing, raw_of, state, value
 from gpugrad.transforms.batch import Batch
@@ -91,6 +92,7 @@ class Compiled:
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, where no cell is written over."""
+        arrays = [recycled.contiguous(x) for x in arrays]
         if not self.fresh and not self.after:
             return self.plan.run(*arrays)
         out = self.plan.run(*arrays, *[fresh() for fresh in self.fresh])
@@ -140,6 +142,8 @@ class Halves:
     forward: Compiled
     backward: Compiled
     results: int
+    reads: list[int]
+    """What the pullback reads: positions among what the forward program gives, and then among the arguments."""
     moving: list[int]
     """Which results have a derivative."""
 
@@ -243,8 +247,10 @@ class Program:
             backward, saved = None, list(lower)
         else:
             halves = self.halves_at(lower, tracked)
-            found, n = halves.forward(lower), halves.results
-            outs, saved, backward, moving = found[:n], [*found[n:], *lower], halves.backward, halves.moving
+            found = halves.forward(lower)
+            outs, backward, moving = found[: halves.results], halves.backward, halves.moving
+            pool = [*found, *lower]
+            saved = [*(pool[k] for k in halves.reads), *lower]
         like = [outs[k] for k in moving]
         n = len(saved) - len(lower)
 
@@ -324,22 +330,9 @@ class Program:
             outs, moving, pull = self._linearized(staging.arguments, tracked)
             first = len(staging.stage.graph.inputs)
             cts = pull([staging.input(outs[k], f"d_{k}") for k in moving])
-        graph = staging.finish([*outs, *cts])
-        inputs, given = graph.inputs[:first], graph.inputs[first:]
-        late = {id(v) for v in given}
-        before, after = [], []
-        for line in graph.lines:
-            if any(id(x) in late for x in line.operands):
-                late.update(id(v) for v in line.results)
-                after.append(line)
-            else:
-                before.append(line)
-        results, ends = graph.outputs[: len(outs)], graph.outputs[len(outs) :]
-        after = live(after, ends)
-        wanted = [*ends, *(x for line in after for x in line.operands)]
-        kept = list({id(x): x for x in wanted if type(x) is Variable and id(x) not in late}.values())
-        forward = Compiled(Graph(inputs, before, [*results, *kept]), staging.stage)
-        return Halves(forward, Compiled(Graph([*kept, *given], after, ends)), len(outs), moving)
+        parts = split(staging.finish([*outs, *cts]), len(outs), len(data), first)
+        forward = Compiled(parts.first, staging.stage)
+        return Halves(forward, Compiled(parts.second), len(outs), parts.reads, moving)
 
     # ---- forward mode and vmap ------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpugrad.backends import recycled
 from gpugrad.backends.background import compiler
 from gpugrad.config import config
 from gpugrad.graph.stage import Stage
@@ -76,7 +77,7 @@ def replayed(root: Node, seed: Any, retain: bool) -> dict[Any, Any] | None:
     plan = promise.result() if promise.done() else None
     if plan is None:
         return None
-    found = plan.run(*(np.ascontiguousarray(x) for x in structure.arrays), seed)
+    found = plan.run(*map(recycled.contiguous, structure.arrays), seed)
     if not retain:
         structure.release()
     return dict(zip(structure.leaves, found, strict=True))

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad.backends import recycled
 from gpugrad.trace import value
 from gpugrad.transforms.cells import Held
 from gpugrad.transforms.node import Leaf
@@ -143,7 +144,7 @@ class Step(Standing):
             mine = self.released()
             self.take(held)
             self.own(mine)
-            return self.run(data)
+            return self.run([recycled.contiguous(x) for x in data])
 
     def run(self, data: Sequence[Any]) -> list[Any]:
         """Compute, and then write over the cells, which nothing interrupts."""
