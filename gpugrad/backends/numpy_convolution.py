@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad.backends import recycled
 from gpugrad.ops import convolution
 from gpugrad.ops.windows import Pairs, count, inner, padded_size, taps
 from gpugrad.primitive import Shape
@@ -46,7 +47,7 @@ class _Windows:
         whole = math.prod(self.size)
         held = np.zeros((self.step, c, whole + behind), self.x.dtype)
         items = held[..., :whole].reshape(self.step, c, *self.size, copy=False)
-        cols = np.empty((c, self.taps, self.step, *self.across), self.x.dtype)
+        cols = recycled.empty((c, self.taps, self.step, *self.across), self.x.dtype)
         length = math.prod(self.across)
         for start in range(0, n, self.step):
             part = slice(start, min(start + self.step, n))
@@ -73,7 +74,7 @@ def conv(x: Any, w: Any, *, stride: Shape, padding: Pairs, dilation: Shape, grou
     """The primitive conv."""
     windows = _Windows(x, w.shape[2:], stride, padding, dilation)
     o = w.shape[0]
-    out = np.empty((len(x), o, *windows.windows), np.result_type(x, w))
+    out = recycled.empty((len(x), o, *windows.windows), np.result_type(x, w))
     rows = np.ascontiguousarray(w).reshape(groups, o // groups, -1)
     for part, cols in windows.chunks():
         y = np.matmul(rows, cols.reshape(groups, windows.height // groups, -1))
