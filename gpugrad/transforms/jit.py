@@ -328,7 +328,7 @@ class _Variant:
         if compiled is None or self.differentiable:
             return None
         if held.cells.none:
-            return compiled
+            return compiled.run
         if not effects.values and not effects.freed:
             reading = Reading(compiled)
             reading.take(held)

@@ -92,7 +92,10 @@ class Compiled:
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, where no cell is written over."""
-        arrays = [recycled.contiguous(x) for x in arrays]
+        return self.run([recycled.contiguous(x) for x in arrays])
+
+    def run(self, arrays: Sequence[Any]) -> list[Any]:
+        """The same for arrays that are in C's order."""
         if not self.fresh and not self.after:
             return self.plan.run(*arrays)
         out = self.plan.run(*arrays, *[fresh() for fresh in self.fresh])
