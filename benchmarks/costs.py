@@ -112,6 +112,42 @@ def compiling_row() -> Row:
     return Row("tracing and compiling 10⁴ operations", by, (Target(11.0, "gpugrad jit, 10³"),), measured=True, turns=1)
 
 
+# ---- the plan's own cost ---------------------------------------------------------------------------------------------------
+
+
+def step_cost(n=400):
+    """Seconds that a plan of ``n`` small products takes for each beyond the products themselves, called with all at hand."""
+
+    def products(x):
+        for _ in range(n):
+            x = x @ x
+        return x
+
+    x = np.eye(2)
+    plan = gg.jit(products)
+    plan(x)
+    ways = ["x, x, a", *(f"{'ab'[k % 2]}, {'ab'[k % 2]}, {'ba'[k % 2]}" for k in range(n - 1))]
+    names = {}
+    exec("def direct(dot, x, a, b):\n" + "".join(f"    dot({way})\n" for way in ways), names)
+    a, b = np.empty((2, 2)), np.empty((2, 2))
+
+    def seconds(call):
+        began = time.perf_counter()
+        call()
+        return time.perf_counter() - began
+
+    def call():
+        each = [(seconds(lambda: plan(x)), seconds(lambda: names["direct"](np.dot, x, a, b))) for _ in range(300)]
+        whole, calls = (float(np.median(column)) for column in zip(*each, strict=True))
+        return max(whole - calls, 0.0) / n
+
+    return call
+
+
+def step_cost_row() -> Row:
+    return Row("a plan's own cost for each call", {"gpugrad jit": step_cost}, (Target(3e-7, None),), measured=True)
+
+
 # ---- memory --------------------------------------------------------------------------------------------------------------
 
 DEEP = 512, 12, 256
@@ -146,4 +182,4 @@ def memory_row() -> Row:
     return Row(name, by, (Target(1.0, "jax jit"),), measured=True, unit="B", turns=1)
 
 
-ROWS = [*first_call_rows(), compiling_row(), memory_row()]
+ROWS = [*first_call_rows(), compiling_row(), step_cost_row(), memory_row()]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import gpugrad as gg
 from gpugrad import cli, errors
-from gpugrad.backends import kernel_cache
+from gpugrad.backends import kernel_cache, numba_kernels
 
 PROGRAM = """
 import gpugrad as gg
@@ -73,6 +74,29 @@ def test_no_folder_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("GPUGRAD_CACHE_DIR", str(tmp_path / "file" / "kernels"))
     with pytest.warns(errors.CacheWarning, match="compiled kernels are not kept"):
         assert kernel_cache.folder() is None
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of a kernel cannot be written, then what was compiled of it: each is said once, and the kernel runs."""
+    from numba.core import caching
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("GPUGRAD_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(numba_kernels, "_compiled", {})
+    x = gg.ones(3)
+    for part, factor in (("the text", 3.0), ("what was compiled", 5.0)):
+        monkeypatch.setattr(kernel_cache, "_told", set())
+        with monkeypatch.context() as patch:
+            if part == "the text":
+                patch.setattr(kernel_cache.os, "replace", full)
+            else:
+                patch.setattr(caching.IndexDataCacheFile, "save", full)
+            with pytest.warns(errors.CacheWarning, match="is not kept: .*No space left") as said:
+                got = gg.jit(lambda x, f=factor: gg.sum(x * f + 0.25 * f * f))(x).item()
+        assert len([w for w in said if issubclass(w.category, errors.CacheWarning)]) == 1
+        assert got == 3 * (factor + 0.25 * factor * factor)
 
 
 def test_none_is_wanted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,8 +65,3 @@ def test_derivatives_and_integers() -> None:
         np.testing.assert_allclose(x.grad.numpy(), 2 / np.sqrt(np.pi) * np.exp(-(x.detach().numpy() ** 2)), rtol=1e-12)
         np.testing.assert_allclose(gg.sigmoid(gg.tensor([0, 1])).numpy(), [0.5, 1 / (1 + np.exp(-1))])
         numba_functions.wait()
-
-
-def test_text_of_a_function_with_a_quick_way() -> None:
-    assert "if top <= 1048576.0:" in numba_functions.text("sin", 32)
-    assert numba_functions.text("erf", 64).endswith("out[i] = erf_f64(x[i])\n")

@@ -318,6 +318,41 @@ def test_two_threads_may_call_one_step() -> None:
     assert total.item() == 201.0
 
 
+def test_a_shared_array_in_another_order_is_read_as_it_is_now() -> None:
+    def run(compiled: bool):
+        base = np.arange(6.0).reshape(2, 3)
+        table, total = gg.asarray(base.T), gg.tensor(np.zeros((3, 2)))
+
+        def add(x):
+            total.copy_(total + table * x)
+
+        step = gg.jit(add) if compiled else add
+        for _ in range(4):
+            step(gg.tensor(1.0))
+            base += 1.0
+        return total.numpy()
+
+    np.testing.assert_array_equal(run(True), run(False))
+
+
+def test_the_garbage_collector_may_free_a_large_result_while_another_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory comes back in the thread that holds the lock."""
+    held = [recycled.empty((recycled.LEAST,), np.dtype("u1"))]
+
+    class Collecting(dict):
+        def get(self, key, default=None):
+            held.clear()
+            return super().get(key, default)
+
+    monkeypatch.setattr(recycled, "_free", Collecting())
+    done = threading.Event()
+    other = threading.Thread(
+        target=lambda: (recycled.empty((recycled.LEAST,), np.dtype("u1")), done.set()), daemon=True
+    )
+    other.start()
+    assert done.wait(20.0)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_fork_while_a_step_runs() -> None:

@@ -94,15 +94,20 @@ def source_file(text: str) -> Path | None:
             os.unlink(temporary)
             raise
     except OSError as error:
-        if "write" not in _told:
-            _told.add("write")
-            warnings.warn(
-                f"a compiled kernel is not kept: {path.parent}: {error.strerror or error}",
-                errors.CacheWarning,
-                stacklevel=2,
-            )
+        unkept(path, error)
         return None
     return path
+
+
+def unkept(path: Path, error: OSError) -> None:
+    """Warn, once, that a kernel cannot be written: the disk is full, say. It is used all the same."""
+    if "write" not in _told:
+        _told.add("write")
+        warnings.warn(
+            f"a compiled kernel is not kept: {path.parent}: {error.strerror or error}",
+            errors.CacheWarning,
+            stacklevel=3,
+        )
 
 
 def discard(path: Path) -> None:

@@ -1,6 +1,6 @@
 """Functions of one number over large arrays on NumPy: loops of the scalar functions, once Numba has compiled them.
 
-Until then, and for small arrays, NumPy computes them: for what it has no loop of its own (erf, digamma …) in many passes.
+Until then, and for small arrays, NumPy computes them: for what it has no loop of its own (erf, sigmoid …) in many passes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 
 from gpugrad.backends import numba_kernels, parallel, recycled
 from gpugrad.backends.background import compiler
-from gpugrad.kernels import scalar_math
 
 _loops: dict[tuple[str, str], Future[Callable[..., Any]]] = {}
 
@@ -23,23 +22,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def text(name: str, width: int) -> str:
-    """The loop; circular functions look at a block of arguments first, and are quicker where all of them are near 0."""
-    if name not in scalar_math.NEAR:
-        return f"def kernel(x, out):\n    for i in range(x.shape[0]):\n        out[i] = {name}_f{width}(x[i])\n"
-    return f"""\
-def kernel(x, out):
-    for b in range(0, x.shape[0], 4096):
-        part, into = x[b:b + 4096], out[b:b + 4096]
-        top = np.float{width}(0)
-        for i in range(part.shape[0]):
-            top = maximum(abs(part[i]), top)
-        if top <= {scalar_math.NEAR[name]}:
-            for i in range(part.shape[0]):
-                into[i] = {name}_near_f{width}(part[i])
-        else:
-            for i in range(part.shape[0]):
-                into[i] = {name}_f{width}(part[i])
-"""
+    """The loop."""
+    return f"def kernel(x, out):\n    for i in range(x.shape[0]):\n        out[i] = {name}_f{width}(x[i])\n"
 
 
 def computed(name: str, x: Any) -> Any:

@@ -68,7 +68,7 @@ def _made(text: str) -> Callable[..., Any]:
 
 
 class _Kept:
-    """A kernel from the cache; where what lies there cannot be read, it is compiled again, and replaced."""
+    """A kernel from the cache; where what lies there cannot be read, or nothing written, it is compiled without."""
 
     def __init__(self, text: str, file: Any) -> None:
         self.text = text
@@ -79,8 +79,10 @@ class _Kept:
         """Load or compile for a signature."""
         try:
             self.dispatcher.compile(signature)
-        except Exception:  # whatever a pickle that is truncated or another's may raise
+        except Exception as error:  # whatever a pickle that is truncated or another's, or a full disk, may raise
             kernel_cache.discard(self.file)
+            if isinstance(error, OSError):
+                kernel_cache.unkept(self.file, error)
             self.dispatcher = _dispatcher(self.text, str(self.file), False)
             self.dispatcher.compile(signature)
 

@@ -7,6 +7,7 @@ than the loop that writes it.
 from __future__ import annotations
 
 import math
+import os
 import threading
 from typing import Any
 
@@ -19,7 +20,18 @@ MOST = 1 << 30
 
 _free: dict[int, list[Any]] = {}
 _kept = 0
-_lock = threading.Lock()
+_lock = threading.RLock()
+"""Taken again by its own thread where the garbage collector, which may come at any allocation, lets go of a block."""
+
+
+def _unlock() -> None:
+    """A child of a fork has none of the threads that may have held the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class _Block:

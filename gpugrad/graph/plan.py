@@ -82,7 +82,6 @@ class Plan:
         tail = self.memory.calls[self.memory.tail :]
         self.steady = all(shares(c) is None for c in tail)
         """Whether the calls that replace cells are all of C functions."""
-        self.kernels = [c.kernel for c in self.memory.calls if isinstance(c, KernelCall)]
         self._free: list[Frame] = []
 
     def run(self, *arrays: Any) -> list[Any]:

@@ -21,7 +21,7 @@ from gpugrad.transforms.cells import Cells, Effects, Held
 from gpugrad.transforms.functional import argument_names, argument_positions, function_name
 from gpugrad.transforms.lift import as_value, stopped
 from gpugrad.transforms.numbers import alike
-from gpugrad.transforms.program import Compiled, Made, Program, Values
+from gpugrad.transforms.program import Compiled, Program, Values, made
 from gpugrad.transforms.retraces import Retraces
 from gpugrad.transforms.step import Reading, Step
 from gpugrad.transforms.tape import EAGER
@@ -65,7 +65,7 @@ class Jitted:
                     outs = run(data)
                     if outs is not None:
                         return variant.result([value(o, EAGER, None) for o in outs])
-        before = Made.count
+        before = made.count
         call, values, held, variant = self._prepared(args, kwargs)
         try:
             out = variant(values, held)
@@ -73,7 +73,7 @@ class Jitted:
             held.end()
             raise
         held.end(used=variant.effects.entries)
-        if Made.count != before:
+        if made.count != before:
             self._note(call, args, kwargs)
         if len(data) == len(args) and not kwargs and floats == len(call.weak):
             quick = variant.quick(held)

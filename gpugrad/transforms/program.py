@@ -47,10 +47,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_staging.acquire, after_in_parent=_staging.release, after_in_child=_staging.release)
 
 
-class Made:
-    """How many programs have been made, in this process: whoever wonders whether a call made one looks before and after."""
+class _Made(threading.local):
+    """How many programs this thread has made: whoever wonders whether a call made one looks before and after."""
 
     count = 0
+
+
+made = _Made()
 
 
 class _Keys(Draws):
@@ -84,7 +87,7 @@ class Compiled:
     def __init__(
         self, graph: Graph, stage: Stage | None = None, updates: Sequence[Update] = (), cells: Sequence[int] = ()
     ) -> None:
-        Made.count += 1
+        made.count += 1
         self.fresh = stage.fresh if stage is not None else []
         self.after = stage.after if stage is not None else []
         self.updates = updates

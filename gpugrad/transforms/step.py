@@ -121,20 +121,22 @@ class Step(Standing):
         self.written = [plan.cells.index(u.input) for u in compiled.updates]
         """The positions of the cells that it writes over."""
         self.bound: list[Any] = []
-        """The arrays that the plan works on."""
+        """The arrays that the cells held when they were bound."""
         self.mine: list[Any] = []
         """Those of them that are written over."""
         self.present: list[Any] = []
         """The gradients that are there."""
         self.counts: list[int] = []
         """What ``counted`` gives if nobody else holds what is written over."""
+        self.ordered = False
+        """Whether all arrays are in C's order, so that the plan works on them, and on no copy that grows old."""
         self.lock = threading.RLock()
         _steps.add(self)
 
     def __call__(self, data: Sequence[Any]) -> list[Any] | None:
         """The results; None if the cells are not as the last call left them."""
         with self.lock:
-            if not self.same or not self.alone():
+            if not (self.ordered and self.same and self.alone()):
                 return None
             return self.run(data)
 
@@ -185,7 +187,8 @@ class Step(Standing):
         self.bound = self.arrays()
         self.mine = [self.bound[k] for k in self.written]
         plan = self.compiled.plan
-        self.frame.bind(dict(zip(plan.cells, self.bound, strict=True)))
+        self.ordered = all(x.flags.c_contiguous for x in self.bound)
+        self.frame.bind(dict(zip(plan.cells, map(recycled.contiguous, self.bound), strict=True)))
         for x in self.mine:
             _owners[id(x)] = self
         del x
