@@ -12,7 +12,7 @@ import numpy as np
 
 from gpugrad.backends import select
 from gpugrad.codegen.loops import ELEMENT, LoopKernel, Step
-from gpugrad.graph.fuse import Call, KernelCall
+from gpugrad.graph.calls import Call, KernelCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.ops.linear import cast
 from gpugrad.primitive import registry

@@ -18,7 +18,7 @@ from gpugrad.codegen.gpu_launch import spans
 from gpugrad.codegen.loops import Array, LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.dtypes import is_half
-from gpugrad.graph.fuse import KernelCall
+from gpugrad.graph.calls import KernelCall
 from gpugrad.graph.plan import neutral
 from gpugrad.transforms.program import Compiled
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad.graph.fuse import KernelCall, fused
+from gpugrad.graph.calls import KernelCall
+from gpugrad.graph.fuse import fused
 from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Memory, Update, planned
 from gpugrad.graph.packing import Span, packed

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gpugrad import dtypes
 from gpugrad.backends.parallel import LEAST
-from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
+from gpugrad.codegen.loops import ELEMENT, ONCE, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import SCALARS
+from gpugrad.graph.calls import Call, KernelCall, LibraryCall
+from gpugrad.graph.clusters import Axes, Cluster, Read
 from gpugrad.graph.halves import widened
 from gpugrad.graph.holds import DTYPES, FLOATS, HALVES, OF_TRUTHS, REDUCED, WIDE, computed_in, in_floats, is_map, takes
 from gpugrad.graph.ir import Graph, Line, Variable
@@ -34,114 +35,6 @@ LIMIT = 1200
 
 RUN = 8
 """Elements that must follow each other in memory where the loops have another order than the axes."""
-
-Axes = tuple[int, ...]
-
-
-@dataclass(eq=False)
-class Read:
-    """A value as a kernel's index space sees it: which of its axes each axis of ``base`` runs along (sizes of 1 left out)."""
-
-    base: Any
-    """A variable, or a constant array."""
-    axes: Axes
-
-
-@dataclass(eq=False)
-class Cluster:
-    """Lines that become one kernel."""
-
-    space: tuple[int, ...]
-    loops: Axes | None = None
-    """The axes that are not of size 1 in the order of the loops, rows first; None as long as nothing is reduced."""
-    rows: int | None = None
-    """How many of the loops are those of rows."""
-    steps: dict[int, Step] = field(default_factory=dict)
-    """id of a variable -> the step that computes it."""
-    places: dict[int, Axes] = field(default_factory=dict)
-    """id of a variable -> the axes of the index space along which it runs."""
-    order: list[Step] = field(default_factory=list)
-    reads: dict[tuple[int, Axes], tuple[Step, Read]] = field(default_factory=dict)
-    sums: list[tuple[Variable, Step]] = field(default_factory=list)
-    """Sums over rows: what they are, and the elements that are added up."""
-    variables: dict[int, Variable] = field(default_factory=dict)
-
-    def ordered(self, loops: Axes, rows: int) -> bool:
-        """Whether these may be its loops."""
-        return self.loops is None or (self.loops, self.rows) == (loops, rows)
-
-
-@dataclass(eq=False)
-class KernelCall:
-    """A kernel, and for each of its arrays the variable or constant, and the shape in which it is passed."""
-
-    kernel: LoopKernel
-    arguments: list[tuple[Array, Any, tuple[int, ...]]]
-    sizes: list[int]
-    """Of the axes that no array has; then, if the kernel is turned, 0 and the size of the first axis."""
-    length: int
-    """The size of the first axis."""
-    elements: int
-    """The size of the index space."""
-    replaced: dict[int, Variable] = field(default_factory=dict)
-    """id of an array that is read and written -> the variable that is there afterwards."""
-
-    @property
-    def shares(self) -> list[str] | None:
-        """What each argument is to a thread that runs a part of the first axis; None if that cannot be."""
-        kernel = self.kernel
-        if not kernel.axes or kernel.given or (not kernel.rows and kernel.passes > 1):
-            return None
-        if not kernel.rows and any(s.op == "position_in_row" for s in kernel.steps):
-            return None  # a part of a row does not know where it begins
-        if kernel.turned:
-            return [*("own" if a.scratch else "whole" for a, _, _ in self.arguments), "start", "stop"]
-        reduced = {id(a): REDUCTIONS[s.op] for s, a in kernel.writes if s.op in REDUCTIONS and not kernel.rows}
-        out = []
-        for a, _, _ in self.arguments:
-            if a.axes[:1] == (0,):
-                out.append("own" if a.scratch else "part")
-            elif not a.written:
-                out.append("whole")
-            elif a.scratch:
-                out.append("own")
-            elif id(a) in reduced and not dtypes.is_half(a.dtype):
-                out.append(reduced[id(a)])
-            elif any(w is a and kernel.sums_rows(s, a) for s, w in kernel.writes):
-                out.append("sum")
-            else:
-                return None
-        return out
-
-    @property
-    def results(self) -> list[Variable]:
-        """The variables that it computes."""
-        return [self.replaced.get(id(a), x) for a, x, _ in self.arguments if a.written and not a.scratch]
-
-    @property
-    def operands(self) -> list[Any]:
-        """What it reads."""
-        return [x for a, x, _ in self.arguments if not a.written or id(a) in self.replaced]
-
-
-@dataclass(eq=False)
-class LibraryCall:
-    """A line that the backend computes."""
-
-    line: Line
-
-    @property
-    def results(self) -> list[Variable]:
-        """The variables that it computes."""
-        return list(self.line.results)
-
-    @property
-    def operands(self) -> list[Any]:
-        """What it reads."""
-        return list(self.line.operands)
-
-
-Call = KernelCall | LibraryCall
 
 
 def fused(graph: Graph) -> list[Call]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gpugrad.codegen.loops import ELEMENT, Array, LoopKernel, Step
-from gpugrad.graph.fuse import Call, KernelCall, LibraryCall
+from gpugrad.graph.calls import Call, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.packing import Span, packed
 
@@ -23,62 +23,16 @@ ALIGNMENT = 64
 
 VIEWS = frozenset({"reshape", "permute", "expand", "slice_", "flip", "real", "imag", "again"})
 """Primitives whose result is a view of the operand, as a rule."""
-NEW = frozenset(
-    [
-        "argmax",
-        "argmin",
-        "argsort",
-        "avg_pool",
-        "avg_unpool",
-        "cholesky",
-        "class_index",
-        "concat",
-        "conv",
-        "conv_input",
-        "conv_weight",
-        "cumprod",
-        "cumsum",
-        "dft",
-        "eigh",
-        "gather",
-        "inv",
-        "irdft",
-        "matmul",
-        "max_picked",
-        "max_pool",
-        "max_spread",
-        "pick",
-        "place",
-        "position",
-        "put",
-        "qr",
-        "random_below",
-        "random_bits",
-        "rdft",
-        "reduce_logsumexp",
-        "reduce_max",
-        "reduce_min",
-        "reduce_sum",
-        "scatter",
-        "searchsorted",
-        "slice_update",
-        "solve",
-        "svd",
-        "unslice",
-    ]
-)
+NEW = frozenset({
+    "argmax", "argmin", "argsort", "avg_pool", "avg_unpool", "cholesky", "class_index", "concat", "conv", "conv_input",
+    "conv_weight", "cumprod", "cumsum", "dft", "eigh", "gather", "inv", "irdft", "matmul", "max_picked", "max_pool",
+    "max_spread", "pick", "place", "position", "put", "qr", "random_below", "random_bits", "rdft", "reduce_logsumexp",
+    "reduce_max", "reduce_min", "reduce_sum", "scatter", "searchsorted", "slice_update", "solve", "svd", "unslice",
+})  # fmt: skip
 """Primitives whose results in the library are arrays of their own. Any other may give back an operand, or a view of it."""
 
-QUIET = (NEW | VIEWS | {"cast", "conj", "split", "stop", "positive"}) - {
-    "cholesky",
-    "class_index",
-    "eigh",
-    "inv",
-    "position",
-    "qr",
-    "solve",
-    "svd",
-}
+_LOUD = frozenset({"cholesky", "class_index", "eigh", "inv", "position", "qr", "solve", "svd"})
+QUIET = (NEW | VIEWS | {"cast", "conj", "split", "stop", "positive"}) - _LOUD
 """Primitives that do not fail, whatever numbers they are given."""
 
 

@@ -21,7 +21,8 @@ from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.config import config
 from gpugrad.errors import beside
-from gpugrad.graph.fuse import Call, KernelCall, fused
+from gpugrad.graph.calls import Call, KernelCall
+from gpugrad.graph.fuse import fused
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_out
 from gpugrad.graph.simplify import simplified

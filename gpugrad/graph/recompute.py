@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gpugrad import dtypes
 from gpugrad.codegen.loops import DEAR, ELEMENT, REDUCTIONS, Step
-
-if TYPE_CHECKING:
-    from gpugrad.graph.fuse import Axes, Cluster, Read
+from gpugrad.graph.clusters import Axes, Cluster, Read
 
 DEPTH = 4
 """Steps, one on another, that are computed again at most."""
@@ -31,18 +29,17 @@ def recompute(clusters: Sequence[Cluster], needed: set[int], limit: int) -> None
             if maker is None or id(read.base) in needed:
                 continue
             if maker.space == cluster.space and maker.places.get(id(read.base)) == read.axes:
-                _Copy(maker, cluster, key, read, needed).replace(maker.steps[id(read.base)], step, limit)
+                _Copy(maker, cluster, key, needed).replace(maker.steps[id(read.base)], step, limit)
         makers.update((k, cluster) for k, s in cluster.steps.items() if s.op not in REDUCTIONS)
 
 
 class _Copy:
     """Steps of one cluster, copied into another that then has no need to read their result."""
 
-    def __init__(self, maker: Cluster, cluster: Cluster, key: tuple[int, Axes], old: Read, needed: set[int]) -> None:
+    def __init__(self, maker: Cluster, cluster: Cluster, key: tuple[int, Axes], needed: set[int]) -> None:
         self.maker = maker
         self.cluster = cluster
         self.key = key
-        self.old = old
         self.needed = needed
         self.reads = {id(s): read for s, read in maker.reads.values()}
         self.variables = {id(s): maker.variables[k] for k, s in maker.steps.items() if k in maker.variables}
@@ -56,7 +53,7 @@ class _Copy:
         cluster = self.cluster
         if new is None or len(self.added) > 1 or len(cluster.order) + len(self.made) > limit:
             return
-        dtype = self.old.base.dtype
+        dtype = cluster.reads[self.key][1].base.dtype
         if dtypes.is_half(dtype) and new.op != "read":  # what was read had been rounded
             new = Step(new.name, f"round_{dtype}", (new,), new.dtype, new.level)
             self.made.append(new)
@@ -99,5 +96,5 @@ class _Copy:
             if key in there:
                 return there[key][0]
         made = Step(step.name, "read", (), step.dtype, ELEMENT)
-        self.added[key] = made, replace(self.old, base=base, axes=axes)
+        self.added[key] = made, Read(base, axes)
         return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from gpugrad.errors import beside
-from gpugrad.graph.fuse import Call, KernelCall
+from gpugrad.graph.calls import Call, KernelCall
 from gpugrad.graph.ir import Graph, Variable
 from gpugrad.graph.memory import NEW, Memory, last_uses, nbytes, owned
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, LoopKernel, Step
-from gpugrad.graph.fuse import LIMIT, Call, KernelCall, LibraryCall
+from gpugrad.graph.calls import Call, KernelCall, LibraryCall
+from gpugrad.graph.fuse import LIMIT
 from gpugrad.graph.ir import Graph, Line, Variable, live
 from gpugrad.graph.memory import NEW, Memory, nbytes, owned
 from gpugrad.graph.stage import result_types
