@@ -13,7 +13,7 @@ from interpreted import interpreted
 import gpugrad as gg
 from gpugrad.backends import numba_kernels
 from gpugrad.transforms.cells import Cells
-from gpugrad.transforms.program import Made
+from gpugrad.transforms import program
 
 
 @pytest.fixture(autouse=True)
@@ -55,13 +55,13 @@ def test_two_programs_for_all_numbers(name: str, dtype: str) -> None:
         return  # there is no such formula
     compiled = gg.jit(f)
     for k, n in enumerate(NUMBERS):
-        before = Made.count
+        before = program.made.count
         got, wanted = compiled(x, n), f(x, n)
         assert got.dtype == wanted.dtype
         np.testing.assert_allclose(
             got.numpy(), wanted.numpy(), rtol=1e-5 if x.dtype.itemsize < 8 or dtype == "complex64" else 1e-12
         )
-        assert Made.count - before == (1 if k < 2 else 0)  # the first as a constant, in case it never changes
+        assert program.made.count - before == (1 if k < 2 else 0)  # the first as a constant, in case it never changes
 
 
 def test_dtypes_are_those_of_a_number() -> None:
@@ -139,9 +139,9 @@ def test_a_training_step_with_a_rate_that_changes() -> None:
     x = gg.asarray(np.float32([0.5, 0.25]))
     made = []
     for k in range(6):
-        before, rate = Made.count, 0.1 / (k + 1)
+        before, rate = program.made.count, 0.1 / (k + 1)
         step(x, rate)
-        made.append(Made.count - before)
+        made.append(program.made.count - before)
         eager.grad = None
         gg.sum((eager * x) ** 2).backward()
         with gg.no_grad():
@@ -166,10 +166,10 @@ def test_a_float_that_is_declared_static_stays_so() -> None:
     for n in NUMBERS:
         for m in (0.5, 2.0, 0.5):
             assert f(x, n, m).tolist() == ([n] * 3 if m > 1.0 else [1.0 - n] * 3)
-    before = Made.count
+    before = program.made.count
     f(x, 12.0, 2.0)
     f(x, 13.0, 0.5)
-    assert Made.count == before
+    assert program.made.count == before
 
 
 class Settings:
