@@ -12,8 +12,8 @@ from interpreted import interpreted
 
 import gpugrad as gg
 from gpugrad.backends import numba_kernels
-from gpugrad.transforms.cells import Cells
 from gpugrad.transforms import program
+from gpugrad.transforms.cells import Cells
 
 
 @pytest.fixture(autouse=True)
