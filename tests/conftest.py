@@ -97,6 +97,5 @@ def rng() -> Any:
 @pytest.fixture
 def by_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Kernels that Python runs, since compiling each of thousands would take hours."""
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    monkeypatch.setattr(numba_kernels, "compiled", interpreted)
     yield

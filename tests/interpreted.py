@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 import math
 import re
 from collections.abc import Callable
@@ -34,8 +35,13 @@ HELPERS |= {"complex_multiply": np.multiply, "complex_divide": np.divide}
 """What expressions are made of, in NumPy's words."""
 
 
-def interpreted(text: str) -> Callable[..., Any]:
-    """The function ``kernel`` of a printed text, not compiled."""
+def interpreted(text: str, _kinds: Any = None) -> Callable[..., Any]:
+    """The function ``kernel`` of a printed text, in place of the compiled one that ``numba_kernels.compiled`` gives."""
+    return _interpreted(text)
+
+
+@ft.cache
+def _interpreted(text: str) -> Callable[..., Any]:
     namespace: dict[str, Any] = {"np": np, "math": math, "select": lambda condition, x, y: x if condition else y}
     namespace |= HELPERS
     for name, width in set(re.findall(r"\b(\w+)_f(32|64)\(", text)):

@@ -36,8 +36,7 @@ def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(composition, "LARGE", 1)
     monkeypatch.setattr(composed, "_calls", {})
     monkeypatch.setattr(composed, "_functions", {})
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    monkeypatch.setattr(numba_kernels, "compiled", interpreted)
     yield
     composed.wait()
 

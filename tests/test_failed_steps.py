@@ -24,8 +24,7 @@ class Failure(Exception):
 @pytest.fixture(autouse=True)
 def by_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels that Python runs."""
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    monkeypatch.setattr(numba_kernels, "compiled", interpreted)
 
 
 class Training:
@@ -119,7 +118,7 @@ def test_a_compiled_step_that_is_broken_off_in_each_of_its_calls(
     calls = 0
     fails = 0
 
-    def made(text: str) -> Any:
+    def made(text: str, _kinds: Any) -> Any:
         run = interpreted(text)
 
         def kernel(*arguments: Any) -> None:
@@ -133,7 +132,7 @@ def test_a_compiled_step_that_is_broken_off_in_each_of_its_calls(
 
         return kernel
 
-    monkeypatch.setattr(numba_kernels, "_made", made)
+    monkeypatch.setattr(numba_kernels, "compiled", made)
     training = Training(OPTIMIZERS[optimizer])
     step = gg.jit(training.step)
     for _ in range(2):

@@ -84,7 +84,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setenv("GPUGRAD_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
+    monkeypatch.setattr(numba_kernels, "_made", {})
     x = gg.ones(3)
     for part, factor in (("the text", 3.0), ("what was compiled", 5.0)):
         monkeypatch.setattr(kernel_cache, "_told", set())

@@ -38,8 +38,7 @@ GROUPS = range(0, 1000, EACH)
 @pytest.fixture
 def by_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Kernels that Python runs."""
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    monkeypatch.setattr(numba_kernels, "compiled", interpreted)
     yield
 
 

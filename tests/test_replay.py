@@ -20,8 +20,7 @@ def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(composition, "LARGE", 1)
     monkeypatch.setattr(composition, "_compiled", None)
     monkeypatch.setattr(replay, "_plans", {})
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    monkeypatch.setattr(numba_kernels, "compiled", interpreted)
     yield
     replay.wait()
 

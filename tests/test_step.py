@@ -21,8 +21,7 @@ from gpugrad.transforms.step import at_once
 
 @pytest.fixture(autouse=True)
 def by_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    monkeypatch.setattr(numba_kernels, "compiled", interpreted)
 
 
 class Training:
@@ -273,7 +272,7 @@ def test_an_interrupt_waits_until_all_cells_are_written(interruptible: None, mon
     t, eager = Training(), Training(compiled=False)
     now = []
 
-    def interrupting(text):
+    def interrupting(text, _kinds):
         run = interpreted(text)
 
         def kernel(*arguments):
@@ -283,7 +282,7 @@ def test_an_interrupt_waits_until_all_cells_are_written(interruptible: None, mon
 
         return kernel
 
-    monkeypatch.setattr(numba_kernels, "_made", interrupting)
+    monkeypatch.setattr(numba_kernels, "compiled", interrupting)
     t.steps(2)
     now.append(True)
     with pytest.raises(KeyboardInterrupt):

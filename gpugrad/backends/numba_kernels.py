@@ -22,22 +22,22 @@ FLAGS = frozenset({"reassoc", "contract", "nsz"})
 Kinds = Sequence[tuple[Any, int] | None]
 """Of each argument the dtype and the number of axes; None for an integer."""
 
-_compiled: dict[str, Callable[..., Any]] = {}
+_made: dict[str, _Kernel] = {}
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a fork waits for the compiler: a child has no thread that would release its locks
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def compiled(text: str, kinds: Kinds) -> Callable[..., Any]:
-    """The function ``kernel`` of a text, compiled for such arguments; texts that are alike share one."""
+    """The function ``kernel`` of a text, compiled for such arguments; texts that are alike share one.
+
+    It takes arrays of these dtypes and numbers of axes, in C's order, and looks at none of that: what Numba's dispatcher
+    finds out at each call about its arguments takes longer than a small kernel runs.
+    """
     with _lock:
-        found = _compiled.get(text)
-        if found is None:
-            found = _compiled[text] = _made(text)
-        if hasattr(found, "compile"):
-            found.compile(_signature(kinds))
-        run: Callable[..., Any] = found
-        return run
+        if text not in _made:
+            _made[text] = _Kernel(text)
+        return _made[text].compiled(_signature(kinds))
 
 
 def _signature(kinds: Kinds) -> tuple[Any, ...]:
@@ -57,37 +57,35 @@ def bits(x: Any) -> Any:
     return x.view(np.uint16, np.ndarray) if dtypes.is_half(x.dtype) else x
 
 
-def _made(text: str) -> Callable[..., Any]:
-    kept = kernel_cache.source_file(text)
-    if kept is None:
-        file = f"<kernel {len(_compiled)}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-        made: Callable[..., Any] = _dispatcher(text, file, False)
-        return made
-    return _Kept(text, kept)
+class _Kernel:
+    """A kernel, from the cache if it can be; where what lies there cannot be read, or nothing written, without."""
 
-
-class _Kept:
-    """A kernel from the cache; where what lies there cannot be read, or nothing written, it is compiled without."""
-
-    def __init__(self, text: str, file: Any) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.file = file
-        self.dispatcher = _dispatcher(text, str(file), True)
+        self.file = kernel_cache.source_file(text)
+        self.dispatcher = self.uncached() if self.file is None else _dispatcher(text, str(self.file), True)
 
-    def compile(self, signature: Any) -> None:
-        """Load or compile for a signature."""
+    def compiled(self, signature: Any) -> Callable[..., Any]:
+        """What is loaded or compiled for a signature."""
         try:
             self.dispatcher.compile(signature)
         except Exception as error:  # whatever a pickle that is truncated or another's, or a full disk, may raise
+            if self.file is None:
+                raise
             kernel_cache.discard(self.file)
             if isinstance(error, OSError):
                 kernel_cache.unkept(self.file, error)
-            self.dispatcher = _dispatcher(self.text, str(self.file), False)
+            self.file = None
+            self.dispatcher = self.uncached()
             self.dispatcher.compile(signature)
+        run: Callable[..., Any] = self.dispatcher.get_overload(signature)
+        return run
 
-    def __call__(self, *arguments: Any) -> Any:
-        return self.dispatcher(*arguments)
+    def uncached(self) -> Any:
+        """A dispatcher whose text is in no file; a traceback finds it all the same."""
+        file = f"<kernel {len(_made)}>"
+        linecache.cache[file] = (len(self.text), None, self.text.splitlines(True), file)
+        return _dispatcher(self.text, file, False)
 
 
 def _dispatcher(text: str, file: str, cache: bool) -> Any:

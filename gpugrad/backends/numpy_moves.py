@@ -14,6 +14,7 @@ import numpy as np
 
 from gpugrad.ops.gathering import out_of_bounds
 from gpugrad.ops.linear import Spec, along, key_of
+from gpugrad.ops.neural import not_a_class
 from gpugrad.ops.sequences import convolved
 from gpugrad.ops.windows import Pairs, folded, padded_size
 
@@ -65,6 +66,13 @@ def _position(index: Any, *, size: int, axis: int, name: str) -> Any:
         if low < -size or high >= size:
             raise out_of_bounds(low, high, size, axis, name)
         out[out < 0] += size
+    return out
+
+
+def _class_index(index: Any, *, size: int, name: str, way_out: str) -> Any:
+    out = np.array(index, np.int64)
+    if out.size and np.maximum.reduce(out.view(np.uint64), None) >= size:  # as in _position
+        raise not_a_class(int(index.min()), int(index.max()), size, name, way_out)
     return out
 
 
@@ -130,6 +138,7 @@ def _convolve(x: Any, y: Any) -> Any:
 
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
+    "class_index": _class_index,
     "concat": _concat,
     "convolve": _convolve,
     "cumsum": _cumsum,

@@ -19,6 +19,10 @@ from gpugrad.config import config
 
 LEAST = 1 << 17
 """Elements from which on a second thread is worth its start, some 20 µs."""
+BESIDE_BLAS = 8
+"""How many times as many there must be beside matrix products: BLAS's threads hold the cores for a while after each, and
+what they wrote lies in the caches of other cores than the one that reads it.
+"""
 
 _COMBINED: dict[str, Callable[..., Any]] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 

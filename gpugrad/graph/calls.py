@@ -1,4 +1,4 @@
-"""Calls: what a program is made of when its lines are fused, kernels and calls of the library."""
+"""Calls: what a program is made of when its lines are fused, kernels, calls of the library, and copies."""
 
 from __future__ import annotations
 
@@ -80,4 +80,23 @@ class LibraryCall:
         return list(self.line.operands)
 
 
-Call = KernelCall | LibraryCall
+@dataclass(eq=False)
+class CopyCall:
+    """A copy in C's order of what lies in another."""
+
+    source: Variable
+    copy: Variable
+    site: str
+
+    @property
+    def results(self) -> list[Variable]:
+        """The copy."""
+        return [self.copy]
+
+    @property
+    def operands(self) -> list[Any]:
+        """What is copied."""
+        return [self.source]
+
+
+Call = KernelCall | LibraryCall | CopyCall

@@ -21,15 +21,19 @@ from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.config import config
 from gpugrad.errors import beside
-from gpugrad.graph.calls import Call, KernelCall
+from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.fuse import fused
 from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.layout import ordered
 from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_out
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, shown, used
 from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
+
+BLAS = frozenset({"matmul", "conv", "conv_input", "conv_weight"})
+"""Primitives that the library computes on several threads."""
 
 _number = count(1).__next__
 
@@ -75,13 +79,16 @@ class Plan:
             verify_graph(graph)
             verify_graph(self.graph, lean=True)
             verify_calls(self.graph, calls)
-        self.memory = planned(self.graph, calls, updates)
+        self.memory = planned(self.graph, ordered(self.graph, calls), updates)
         if config.verify_graphs:
             verify_memory(self.graph, self.memory)
         self.kept = [k for k in range(len(graph.outputs)) if k not in {u.output for u in updates}]
         """The positions of the results that replace no cell."""
+        blas = any(isinstance(c, LibraryCall) and c.line.prim.name in BLAS for c in calls)
+        self.least = parallel.LEAST * (parallel.BESIDE_BLAS if blas else 1)
+        """Elements from which on a kernel runs on several threads."""
         tail = self.memory.calls[self.memory.tail :]
-        self.steady = all(shares(c) is None for c in tail)
+        self.steady = all(self.shares(c) is None for c in tail)
         """Whether the calls that replace cells are all of C functions."""
         self._free: list[Frame] = []
 
@@ -99,6 +106,10 @@ class Plan:
         """The plan itself, with its memory there and its kernels compiled."""
         self._free.append(self.frame())
         return self
+
+    def shares(self, call: Call) -> list[str] | None:
+        """What each thread gets of the arguments of a call; None for what one thread does alone."""
+        return call.shares if isinstance(call, KernelCall) and call.elements >= self.least else None
 
     def frame(self) -> Frame:
         """A new frame, or one that is not in use."""
@@ -128,6 +139,7 @@ class _Writer:
         self.graph = plan.graph
         self.memory = plan.memory
         self.kept = plan.kept
+        self.shares = plan.shares
         self.kernels = 0
         self.arena = _aligned_bytes(plan.memory.size)
         self.globals: dict[str, Any] = {
@@ -159,6 +171,8 @@ class _Writer:
         for call in calls[:tail]:
             if isinstance(call, KernelCall):
                 body.append(self.beside(self.kernel(call, body), moved(call)))
+            elif isinstance(call, CopyCall):
+                body.append(self.beside(self.copied(call, body), moved(call)))
             else:
                 self.library(call.line, body)
         last = [self.kernel(call, body) for call in calls[tail:] if isinstance(call, KernelCall)]
@@ -189,7 +203,7 @@ class _Writer:
         self.kernels += 1
         kinds = [(a.dtype, len(shape)) for a, _, shape in call.arguments]
         run = numba_kernels.compiled(neutral(call.kernel), [*kinds, *[None] * len(call.sizes)])
-        parts = shares(call)
+        parts = self.shares(call)
         self.globals[name] = run if parts is None else parallel.split(run, parts, call.length)
         arguments = []
         for array, x, shape in call.arguments:
@@ -286,6 +300,11 @@ class _Writer:
             self.views[id(out)] = position, lambda cell: make(before(cell))
         return True
 
+    def copied(self, call: CopyCall, body: list[str]) -> str:
+        """A copy into memory that is there already."""
+        self.place(call.copy, body)
+        return f"{self.held(np.copyto, 'copyto')}({self.operand(call.copy)}, {self.operand(call.source)})"
+
     def product(self, line: Line, body: list[str]) -> None:
         """A matrix product into memory that is there already."""
         out = line.results[0]
@@ -354,8 +373,3 @@ def _aligned_bytes(n: int) -> Any:
     memory = np.empty(n + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + n]
-
-
-def shares(call: Call) -> list[str] | None:
-    """What each thread gets of the arguments; None for what one thread does alone."""
-    return call.shares if isinstance(call, KernelCall) and call.elements >= parallel.LEAST else None

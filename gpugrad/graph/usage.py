@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from gpugrad.errors import beside
-from gpugrad.graph.calls import Call, KernelCall
+from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Variable
 from gpugrad.graph.memory import NEW, Memory, last_uses, nbytes, owned
 
@@ -94,7 +94,7 @@ def _sizes(spans: Sequence[tuple[int, Variable, int]], calls: int) -> list[int]:
 
 
 def _is_view(call: Call) -> bool:
-    return not isinstance(call, KernelCall) and call.line.prim.name not in NEW
+    return isinstance(call, LibraryCall) and call.line.prim.name not in NEW
 
 
 def _name(calls: list[Call], k: int) -> str:
@@ -104,11 +104,11 @@ def _name(calls: list[Call], k: int) -> str:
     call = calls[k]
     if isinstance(call, KernelCall):
         return f"kernel_{sum(isinstance(c, KernelCall) for c in calls[:k])}"
-    return call.line.prim.name
+    return "copyto" if isinstance(call, CopyCall) else call.line.prim.name
 
 
-def moved(call: KernelCall) -> str:
-    """What a kernel moves between memory and processor."""
+def moved(call: Call) -> str:
+    """What a kernel or a copy moves between memory and processor."""
     read = sum(map(nbytes, call.operands))
     written = sum(map(nbytes, call.results))
     return f"reads {shown(read)}, writes {shown(written)}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, LoopKernel, Step
-from gpugrad.graph.calls import Call, KernelCall, LibraryCall
+from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.fuse import LIMIT
 from gpugrad.graph.ir import Graph, Line, Variable, live
 from gpugrad.graph.memory import NEW, Memory, nbytes, owned
@@ -45,16 +45,22 @@ def verify_calls(graph: Graph, calls: Sequence[Call]) -> None:
     for v in graph.inputs:
         _define(known, v, "an input")
     for call in calls:
-        what = f"kernel {call.kernel.name}" if isinstance(call, KernelCall) else f"{call.line.prim.name}, a call"
+        what = _called(call)
         for x in call.operands:
             _defined(known, x, what)
         if isinstance(call, KernelCall):
             _kernel_call(call)
-        else:
+        elif isinstance(call, LibraryCall):
             _line(call.line, known)
         for v in call.results:
             _define(known, v, what)
     _outputs(graph, known)
+
+
+def _called(call: Call) -> str:
+    if isinstance(call, KernelCall):
+        return f"kernel {call.kernel.name}"
+    return "a copy" if isinstance(call, CopyCall) else f"{call.line.prim.name}, a call"
 
 
 # ---- lines -----------------------------------------------------------------------------------------------------------
@@ -205,7 +211,7 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
                     held(o, "the end")
         if call is None:
             break
-        what = f"call {k}, {call.kernel.name if isinstance(call, KernelCall) else call.line.prim.name},"
+        what = f"call {k}, {_called(call)},"
         read = [y for x in call.operands for y in held(x, what)]
         written: list[tuple[Any, Any]] = []
         mine = {id(v) for v in owned(call)}

@@ -407,14 +407,19 @@ def linear(x: Array, weight: Array, bias: Array = None) -> Array:
     return out if bias is None else out + bias
 
 
+def not_a_class(low: int, high: int, size: int, name: str, way_out: str) -> errors.AxisError:
+    """The error for classes from ``low`` to ``high``, not all of which are among ``size``."""
+    expected = f"0 to {size - 1}" if size else "none"
+    return errors.AxisError(
+        f"{name}: class {low if low < 0 else high} of {size} classes; expected {expected}. {way_out}"
+    )
+
+
 def _class_index(xp: Any, index: Any, *, size: int, name: str, way_out: str) -> Any:
     if math.prod(index.shape):
         low, high = int(xp.min(index)), int(xp.max(index))
         if low < 0 or high >= size:
-            expected = f"0 to {size - 1}" if size else "none"
-            raise errors.AxisError(
-                f"{name}: class {low if low < 0 else high} of {size} classes; expected {expected}. {way_out}"
-            )
+            raise not_a_class(low, high, size, name, way_out)
     return xp.astype(index, xp.int64)
 
 

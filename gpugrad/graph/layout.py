@@ -1,0 +1,80 @@
+"""What lies in another order than C's, where C's is needed, is put in order once, into memory that is the plan's own.
+
+A kernel runs along its arrays as if they were one line of memory, and a reshape that crosses transposed axes has no view
+to give. Left to the library each would make an array for it, new in every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
+from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.memory import owned
+
+_MOVES = frozenset({"reshape", "permute", "slice_", "flip"})
+"""Views whose strides follow from those of the operand."""
+
+
+def ordered(graph: Graph, calls: Sequence[Call]) -> list[Call]:
+    """The calls, with copies where it is known that what is to be in C's order is not."""
+    return _Ordering(graph).calls(calls)
+
+
+class _Ordering:
+    def __init__(self, graph: Graph) -> None:
+        self.layouts = {id(v): _laid_out(v) for v in graph.inputs}
+        """id of a variable, if it is known how it lies -> an array that lies so, without its memory."""
+        self.copies: dict[int, Variable] = {}
+        """id of a variable -> the same numbers, in order."""
+        self.out: list[Call] = []
+
+    def calls(self, calls: Sequence[Call]) -> list[Call]:
+        for call in calls:
+            if isinstance(call, KernelCall):
+                call.arguments = [(a, self.straight(x), shape) for a, x, shape in call.arguments]
+            elif isinstance(call, LibraryCall) and call.line.prim.name in _MOVES:
+                call = LibraryCall(self.move(call.line))
+            self.out.append(call)
+            self.layouts.update((id(v), _laid_out(v)) for v in owned(call))
+        return self.out
+
+    def straight(self, x: Any, site: str = "") -> Any:
+        """``x``, or a copy of it if it is known to lie in another order."""
+        layout = self.layouts.get(id(x))
+        if layout is None or layout.flags.c_contiguous:
+            return x
+        if id(x) not in self.copies:
+            self.copies[id(x)] = copy = Variable(x.name, x.shape, x.dtype)
+            self.layouts[id(copy)] = _laid_out(copy)
+            self.out.append(CopyCall(x, copy, site))
+        return self.copies[id(x)]
+
+    def move(self, line: Line) -> Line:
+        """The line, from a copy of what it reads if it would make one."""
+        x, out = line.operands[0], line.results[0]
+        layout = self.layouts.get(id(x))
+        if layout is None:
+            return line
+        if line.prim.name == "reshape":
+            try:
+                self.layouts[id(out)] = np.reshape(layout, out.shape, copy=False)
+            except ValueError:
+                line = Line(line.prim, (self.straight(x, line.site),), line.params, line.results, line.site)
+                self.layouts[id(out)] = _laid_out(out)
+        else:
+            self.layouts[id(out)] = line.prim.impl[np.ndarray](layout, *line.operands[1:], **line.params)
+        return line
+
+
+def _laid_out(v: Variable) -> Any:
+    """An array in C's order that has one element of memory, and is only looked at."""
+    strides, step = [], v.dtype.itemsize
+    for n in reversed(v.shape):
+        strides.append(step)
+        step *= max(n, 1)
+    one = np.empty(1, np.dtype((np.void, v.dtype.itemsize)))
+    return np.lib.stride_tricks.as_strided(one, v.shape, strides[::-1])
