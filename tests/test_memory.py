@@ -115,3 +115,39 @@ def test_packing_keeps_apart_what_is_needed_at_one_time() -> None:
                 assert apart or not together or not a.size or not b.size
         most = max(sum(s.size for s in spans if s.start <= k <= s.until) for k in range(n))
         assert most <= size <= 1.5 * most
+
+
+def test_what_several_values_are_computed_from_is_kept_in_their_place() -> None:
+    """The derivative of GELU takes five values of the forward pass; all follow from its input and the tanh in it."""
+    x, w = gg.ones((64, 32)), gg.ones((32, 32))
+    f = gg.jit(gg.grad(lambda w: gg.sum(gg.gelu(x @ w, "tanh") @ w)))
+    first = f.sources(w)["kernel_0"]
+    assert first.count("out_") - first.splitlines()[0].count("out_") == 2, first
+    np.testing.assert_allclose(
+        f(w).numpy(), gg.grad(lambda w: gg.sum(gg.gelu(x @ w, "tanh") @ w))(w).numpy(), rtol=1e-6
+    )
+
+
+def test_what_lies_in_another_order_is_copied_once_into_the_arena() -> None:
+    def f(x):
+        y = gg.permute_dims(x * 2.0, (1, 0, 2))
+        return y.reshape(6, 4) @ gg.ones((4, 4)), y.reshape(3, 8) @ gg.ones((8, 8)), gg.sum(y, axis=-1)
+
+    x = gg.tensor(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    run = gg.jit(f)
+    for got, want in zip(run(x), f(x), strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-14)
+    assert run.plan(x).count("copyto") == 1
+    assert run.memory(x).library == 0
+
+
+def test_each_way_to_move_axes_is_known_to_lie_in_order_or_not() -> None:
+    def f(x):
+        a = gg.flip(x + 1.0, axis=0).reshape(-1)
+        b = gg.permute_dims(x * 3.0, (2, 0, 1))[:, ::-1, 1:].reshape(4, -1)
+        c = (x * 2.0)[:, 1:2].reshape(-1)
+        return gg.sum(gg.sin(a)), gg.cos(b), c * 2.0, gg.permute_dims(x, (2, 1, 0)).reshape(-1)
+
+    x = gg.tensor(np.random.default_rng(1).normal(size=(3, 5, 4)))
+    for got, want in zip(gg.jit(f)(x), f(x), strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-14)

@@ -1,11 +1,13 @@
 """What is cheap is computed again where it is read, instead of lying in memory from one kernel to another.
 
 The derivative of tanh, 1 - y·y, is known as soon as y is; but y has to be kept anyway, and reading it where the derivative
-is needed costs no more than reading the derivative would.
+is needed costs no more than reading the derivative would. What several such values are computed from may be less than they
+are together: then all are computed again, and what is dear among it is read in their place.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +15,9 @@ from typing import Any
 from gpugrad import dtypes
 from gpugrad.codegen.loops import DEAR, ELEMENT, REDUCTIONS, Step
 from gpugrad.graph.clusters import Axes, Cluster, Read
+from gpugrad.graph.memory import nbytes
+
+Key = tuple[int, Axes]
 
 DEPTH = 4
 """Steps, one on another, that are computed again at most."""
@@ -22,47 +27,74 @@ _FIXED = DEAR | REDUCTIONS.keys() | {"position_in_row"}
 
 def recompute(clusters: Sequence[Cluster], needed: set[int], limit: int) -> None:
     """Change the clusters, given in order, where that saves memory; ``needed`` are variables that lie in memory anyway."""
+    readers = Counter(id(read.base) for cluster in clusters for _, read in cluster.reads.values())
     makers: dict[int, Cluster] = {}
     for cluster in clusters:
-        for key, (step, read) in list(cluster.reads.items()):
+        by_maker: dict[int, list[Key]] = {}
+        for key, (_, read) in list(cluster.reads.items()):
             maker = makers.get(id(read.base))
             if maker is None or id(read.base) in needed:
                 continue
             if maker.space == cluster.space and maker.places.get(id(read.base)) == read.axes:
-                _Copy(maker, cluster, key, needed).replace(maker.steps[id(read.base)], step, limit)
+                by_maker.setdefault(id(maker), []).append(key)
+        for keys in by_maker.values():
+            maker = makers[keys[0][0]]
+            left = [key for key in keys if not _Copy(maker, cluster, [key], needed, readers).replace(limit)]
+            trial = _Copy(maker, cluster, left, needed, readers)
+            left = [key for key in left if trial.computed(maker.steps[key[0]], DEPTH) is not None]
+            if len(left) > 1:
+                _Copy(maker, cluster, left, needed, readers).replace(limit)
         makers.update((k, cluster) for k, s in cluster.steps.items() if s.op not in REDUCTIONS)
 
 
 class _Copy:
-    """Steps of one cluster, copied into another that then has no need to read their result."""
+    """Steps of one cluster, copied into another that then has no need to read some of its results."""
 
-    def __init__(self, maker: Cluster, cluster: Cluster, key: tuple[int, Axes], needed: set[int]) -> None:
+    def __init__(
+        self, maker: Cluster, cluster: Cluster, keys: Sequence[Key], needed: set[int], readers: Counter[int]
+    ) -> None:
         self.maker = maker
         self.cluster = cluster
-        self.key = key
+        self.keys = keys
         self.needed = needed
+        self.readers = readers
         self.reads = {id(s): read for s, read in maker.reads.values()}
         self.variables = {id(s): maker.variables[k] for k, s in maker.steps.items() if k in maker.variables}
         self.made: list[Step] = []
         self.done: dict[int, Any] = {}
-        self.added: dict[tuple[int, Axes], tuple[Step, Read]] = {}
+        self.added: dict[Key, tuple[Step, Read]] = {}
 
-    def replace(self, wanted: Step, old: Step, limit: int) -> None:
-        """Compute ``wanted`` in place of reading it, if that takes no more reads than it saves."""
-        new = self.computed(wanted, DEPTH)
+    def replace(self, limit: int) -> bool:
+        """Compute what the keys stand for in place of reading it, if that moves less; whether it does."""
         cluster = self.cluster
-        if new is None or len(self.added) > 1 or len(cluster.order) + len(self.made) > limit:
-            return
-        dtype = cluster.reads[self.key][1].base.dtype
-        if dtypes.is_half(dtype) and new.op != "read":  # what was read had been rounded
-            new = Step(new.name, f"round_{dtype}", (new,), new.dtype, new.level)
-            self.made.append(new)
-        del cluster.reads[self.key]
+        new = {key: self.computed(self.maker.steps[key[0]], DEPTH) for key in self.keys}
+        if None in new.values() or len(cluster.order) + len(self.made) > limit or not self.saves():
+            return False
+        for key, step in new.items():
+            old, read = cluster.reads.pop(key)
+            self.readers[key[0]] -= 1
+            if dtypes.is_half(read.base.dtype) and step.op != "read":  # what was read had been rounded
+                step = Step(step.name, f"round_{read.base.dtype}", (step,), step.dtype, step.level)
+                self.made.append(step)
+            for other in cluster.order:
+                other.operands = tuple(step if x is old else x for x in other.operands)
+            cluster.sums = [(v, step if s is old else s) for v, s in cluster.sums]
         cluster.reads.update(self.added)
-        for step in cluster.order:
-            step.operands = tuple(new if x is old else x for x in step.operands)
-        cluster.sums = [(v, new if s is old else s) for v, s in cluster.sums]
+        self.readers.update(key[0] for key in self.added)
         cluster.order[:0] = self.made
+        return True
+
+    def saves(self) -> bool:
+        """Whether what is not read, and not written for it, is more than what is; or one read takes the place of another."""
+        if len(self.keys) == 1:
+            return len(self.added) <= 1
+        more = sum(self.moved(read.base, 0) for _, read in self.added.values())
+        return more < sum(self.moved(self.cluster.reads[key][1].base, 1) for key in self.keys)
+
+    def moved(self, base: Any, readers: int) -> int:
+        """The bytes of a value that this cluster reads, twice if it is written for it alone, beside so many readers."""
+        alone = id(base) in self.maker.steps and id(base) not in self.needed and self.readers[id(base)] <= readers
+        return nbytes(base) * (1 + alone)
 
     def computed(self, step: Any, depth: int) -> Any:
         """A step of ours for a step of the maker: what it reads is read, the rest is computed."""
@@ -79,7 +111,8 @@ class _Copy:
         v = self.variables.get(id(step))
         if v is not None:
             axes = self.maker.places[id(v)]
-            if id(v) in self.needed or ((id(v), axes) in self.cluster.reads and (id(v), axes) != self.key):
+            there = (id(v), axes) in self.cluster.reads or (step.op in DEAR and len(self.keys) > 1)
+            if id(v) in self.needed or (there and (id(v), axes) not in self.keys):
                 return self.read(v, axes, step)
         if depth == 0 or step.op in _FIXED or step.level != ELEMENT:
             return None
