@@ -1,0 +1,46 @@
+"""What a plan needs of a CUDA device. There are two: the real one, and the host, which runs the same kernels without it.
+
+Nothing here waits for the device but ``synchronize``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from gpugrad.codegen import gpu_launch
+from gpugrad.codegen.gpu_launch import Launch
+
+ALIGNMENT = 256
+"""Bytes; where memory begins."""
+
+
+class Device(Protocol):
+    """A device. Arrays are those of its backend; memory is a flat array of bytes on it."""
+
+    limits: gpu_launch.Device
+    """What decides how kernels are launched on it."""
+
+    def memory(self, nbytes: int) -> Any:
+        """Memory that begins at a multiple of ``ALIGNMENT``, for as long as it is held."""
+
+    def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A part of memory as an array in C's order."""
+
+    def address(self, array: Any) -> int:
+        """Where an array's first element is."""
+
+    def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Compile texts of CUDA C++, unless that was done before: of each, its functions by name."""
+
+    def launch(self, function: Any, launch: Launch, parameters: Any) -> None:
+        """Begin to run a function; ``parameters`` point to its arguments, one after another, as a driver takes them."""
+
+    def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
+        """What computes ``out[...] = x @ y`` each time it is called, on the memory where these arrays are now."""
+
+    def fetch(self, target: Any, source: Any) -> None:
+        """Copy the numbers of an array of the host, or of the device, over an array of the device in C's order."""
+
+    def synchronize(self) -> None:
+        """Wait until all that was begun is done."""
