@@ -1,23 +1,17 @@
-"""Printed CUDA C++ compiled by a C++ compiler and run by the CPU: see cuda_on_host.h."""
+"""Printed CUDA C++ compiled by a C++ compiler and run by the CPU: see kernels/cuda/host.h."""
 
 from __future__ import annotations
 
 import ctypes
-import re
-import shutil
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gpugrad.codegen.gpu_launch import Schedule
 from gpugrad.codegen.loops import LoopKernel
+from gpugrad.cuda.host import library
 
-COMPILER = next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
-HERE = Path(__file__).parent
-KERNELS = HERE.parent / "kernels" / "cuda"
 GUARD = 64
 """Elements before and after each array that nothing may write to."""
 
@@ -25,21 +19,8 @@ GUARD = 64
 class Library:
     """Texts in one shared library; each is known by its number in the list."""
 
-    def __init__(self, texts: Sequence[str], folder: Path, *options: str) -> None:
-        includes = sorted({line for text in texts for line in text.splitlines() if line.startswith("#include")})
-        source = ['#include "cuda_on_host.h"', *includes]
-        for k, text in enumerate(texts):
-            body = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
-            source.append(_in_namespace(k, body))
-            waits = "false" if '#include "reductions.cuh"' not in text else "true"
-            source += [f"EXPORT(text_{k}_{name}, text_{k}::{name}, {waits})" for name in functions(text)]
-        file = folder / "kernels.cc"
-        file.write_text("\n".join(source))
-        made = folder / "kernels.so"
-        command = [str(COMPILER), "-std=c++17", "-O1", "-fPIC", "-shared", "-w", *options, f"-I{HERE}", f"-I{KERNELS}"]
-        done = subprocess.run([*command, "-o", str(made), str(file)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[:4000]
-        self.library = ctypes.CDLL(str(made))
+    def __init__(self, texts: Sequence[str], *options: str) -> None:
+        self.library = library(texts, *options)
 
     def run(self, k: int, kernel: LoopKernel, plan: Schedule, given: Sequence[Any], order: int = 0) -> list[Any]:
         """What the arrays of a kernel hold after its launches; scratch is left out."""
@@ -78,13 +59,3 @@ class Guarded:
         around = np.ones(self.bytes.size, bool)
         around[self.inside] = False
         return bool(np.all(self.bytes[around] == 0xA5))
-
-
-def functions(text: str) -> list[str]:
-    """The names of the kernels in a text."""
-    return re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text)
-
-
-def _in_namespace(k: int, body: str) -> str:
-    plain = body.replace('extern "C" ', "")  # all of them are called alike
-    return f"namespace text_{k} {{\n{plain}\n}}"

@@ -12,7 +12,7 @@ import cuda_simulator
 import numpy as np
 import pytest
 from cases import rows, sample
-from cuda_on_host import COMPILER, Library
+from cuda_on_host import Library
 from gpu_programs import DEVICES, PROGRAMS, numbers
 from printed_kernels import Ran, ran
 from test_table import differentiable, differentiated, directions, picked, results
@@ -25,6 +25,7 @@ from gpugrad.codegen.dialects import DIALECTS
 from gpugrad.codegen.gpu_launch import LARGEST, NARROW, WARP, Device, Schedule, schedule, shape_of, working
 from gpugrad.codegen.numba_cuda_scalars import SCALARS as NUMBA_CUDA
 from gpugrad.codegen.numba_scalars import SCALARS as NUMBA
+from gpugrad.cuda.host import COMPILER
 from gpugrad.ops.elementwise import sin
 from gpugrad.primitive import registry
 
@@ -181,25 +182,23 @@ def jobs_of(found: Sequence[Ran], devices: Sequence[Device]) -> list[Job]:
     return [(r, plan, cuda_printer.printed(r.kernel, plan.form)) for r, plan in plans]
 
 
-def compiled_and_compared(
-    jobs: Sequence[Job], folder: Path, orders: Sequence[int] = (0, 1, 2), strict: bool = False
-) -> None:
+def compiled_and_compared(jobs: Sequence[Job], orders: Sequence[int] = (0, 1, 2), strict: bool = False) -> None:
     """Compile the texts, run each with threads in several orders, and compare with the text for the CPU."""
     texts = list(dict.fromkeys(text for _, _, text in jobs))
-    library = Library(texts, folder)
+    library = Library(texts)
     for k, (r, plan, text) in enumerate(jobs):
         for order in orders if len(orders) > 1 else (k % 3,):
             r.agrees(library.run(texts.index(text), r.kernel, plan, r.before, order), f"{plan}\n{text}", strict)
 
 
 @on_host
-def test_programs_on_the_host(tmp_path: Path) -> None:
+def test_programs_on_the_host() -> None:
     found = [r for name in PROGRAMS for r in kernels(name)]
-    compiled_and_compared(jobs_of(found, list(DEVICES.values())), tmp_path)
+    compiled_and_compared(jobs_of(found, list(DEVICES.values())))
 
 
 @on_host
-def test_wide_positions_on_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wide_positions_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_launch, "NARROW", 1)
     found = [
         r
@@ -208,7 +207,7 @@ def test_wide_positions_on_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     jobs = jobs_of(found, list(DEVICES.values()))
     assert all("using Index = long long;" in text for _, _, text in jobs)
-    compiled_and_compared(jobs, tmp_path)
+    compiled_and_compared(jobs)
 
 
 PARTS = 4
@@ -216,7 +215,7 @@ PARTS = 4
 
 @on_host
 @pytest.mark.parametrize("part", range(PARTS))
-def test_rows_of_the_table_on_the_host(part: int, tmp_path: Path) -> None:
+def test_rows_of_the_table_on_the_host(part: int) -> None:
     """Each row's kernels, and those of its derivative, in the form of one device after another."""
     found: list[Ran] = []
     for given in rows("jit")[part::PARTS]:
@@ -231,7 +230,7 @@ def test_rows_of_the_table_on_the_host(part: int, tmp_path: Path) -> None:
         for job in jobs_of([r], [devices[k % len(devices)]]):
             jobs.setdefault(f"{job[1]}{job[2]}", job)
     assert len(jobs) > 50
-    compiled_and_compared(list(jobs.values()), tmp_path, (0,))
+    compiled_and_compared(list(jobs.values()), (0,))
 
 
 def results_of(case: Any, *xs: Any) -> Any:
@@ -244,7 +243,7 @@ def pulled(f: Any, *xs: Any) -> Any:
 
 
 @on_host
-def test_random_programs_on_the_host(tmp_path: Path) -> None:
+def test_random_programs_on_the_host() -> None:
     pytest.importorskip("torch", reason="PyTorch, which random programs are drawn with, is not installed")
     import random_programs
 
@@ -256,7 +255,7 @@ def test_random_programs_on_the_host(tmp_path: Path) -> None:
         )
     devices = list(DEVICES.values())
     jobs = [job for k, r in enumerate(found) for job in jobs_of([r], [devices[k % len(devices)]])]
-    compiled_and_compared(jobs, tmp_path, (0,))
+    compiled_and_compared(jobs, (0,))
 
 
 SPECIAL = np.array(
@@ -312,10 +311,10 @@ def scalars() -> list[Ran]:
 
 
 @on_host
-def test_scalars_on_the_host(tmp_path: Path) -> None:
+def test_scalars_on_the_host() -> None:
     found = list(scalars())
     assert len(found) > 100
-    compiled_and_compared(jobs_of(found, [DEVICES["usual"]]), tmp_path, (0,), strict=True)
+    compiled_and_compared(jobs_of(found, [DEVICES["usual"]]), (0,), strict=True)
 
 
 INTEGERS = [f"{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64)]
@@ -350,15 +349,15 @@ def kernels_of_integers(dtype: str) -> list[Ran]:
 
 @on_host
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64", "uint64"])
-def test_integers_on_the_host(dtype: str, tmp_path: Path) -> None:
+def test_integers_on_the_host(dtype: str) -> None:
     found = kernels_of_integers(dtype)
     assert found or dtype not in ("int32", "int64")
     if found:
-        compiled_and_compared(jobs_of(found, [DEVICES["usual"], DEVICES["small"]]), tmp_path, (0,))
+        compiled_and_compared(jobs_of(found, [DEVICES["usual"], DEVICES["small"]]), (0,))
 
 
 @on_host
-def test_complex_numbers_and_half_precision_on_the_host(tmp_path: Path) -> None:
+def test_complex_numbers_and_half_precision_on_the_host() -> None:
     """And a cast, without which there may be no kernel at all: loops may leave these dtypes to NumPy."""
     rng = np.random.default_rng(0)
     found = ran(lambda x: gg.astype(x, gg.float64) * 2.0, numbers(4, 4))
@@ -370,21 +369,21 @@ def test_complex_numbers_and_half_precision_on_the_host(tmp_path: Path) -> None:
         x = gg.astype(gg.asarray(rng.normal(size=(9, 16))), dtype)
         found += ran(lambda x: gg.softmax(gg.gelu(x), axis=-1), x)
         found += ran(lambda x: (gg.sum(x * x, axis=0), gg.layer_norm(x)), x)
-    compiled_and_compared(jobs_of(found, list(DEVICES.values())), tmp_path, (0,))
+    compiled_and_compared(jobs_of(found, list(DEVICES.values())), (0,))
 
 
 @on_host
-def test_sums_over_any_axes_on_the_host(tmp_path: Path) -> None:
+def test_sums_over_any_axes_on_the_host() -> None:
     found: list[Ran] = []
     for shape, axis in (((3, 4, 5), 1), ((3, 4, 5), (0, 2)), ((2, 3, 4, 8), (0, 2, 3)), ((2, 3, 4, 8), (1, 3))):
         x = numbers(*shape)
         found += ran(lambda x, axis=axis: (gg.sum(gg.exp(x), axis=axis), gg.exp(x)), x)
         found += ran(lambda x, axis=axis: x * gg.mean(x * x, axis=axis, keepdims=True), x)
-    compiled_and_compared(jobs_of(found, list(DEVICES.values())), tmp_path)
+    compiled_and_compared(jobs_of(found, list(DEVICES.values())))
 
 
 @on_host
-def test_special_numbers_in_reductions_on_the_host(tmp_path: Path) -> None:
+def test_special_numbers_in_reductions_on_the_host() -> None:
     x = np.random.default_rng(0).normal(size=(6, 40)).astype(np.float32)
     x[0, 3], x[1, 5], x[2, 7], x[3] = np.nan, np.inf, -np.inf, -np.inf
     x[4, 1], x[4, 2] = np.inf, np.nan
@@ -393,11 +392,11 @@ def test_special_numbers_in_reductions_on_the_host(tmp_path: Path) -> None:
         for axis in (-1, 0, None):
             found += ran(lambda x, f=f, axis=axis: f(x * 1.0, axis=axis), gg.asarray(x))
     found += ran(lambda x: gg.softmax(x, axis=-1), gg.asarray(x))
-    compiled_and_compared(jobs_of(found, list(DEVICES.values())), tmp_path)
+    compiled_and_compared(jobs_of(found, list(DEVICES.values())))
 
 
 @on_host
-def test_the_host_tells_what_is_wrong(tmp_path: Path) -> None:
+def test_the_host_tells_what_is_wrong() -> None:
     """A write beyond the end, a barrier that is missing, and one that some threads never come to."""
     (r,) = ran(lambda x: gg.sum(x * x), numbers(40, 3))
     plan = schedule(r.kernel, r.sizes, Device(threads=64))
@@ -409,7 +408,7 @@ def test_the_host_tells_what_is_wrong(tmp_path: Path) -> None:
         " for (unsigned k = 0; k < blockDim.x; ++k) s += at[k]; return s; }\n// A team",
     )
     assert text not in (beyond, no_barrier)
-    library = Library([text, beyond, no_barrier], tmp_path)
+    library = Library([text, beyond, no_barrier])
     library.run(0, r.kernel, plan, r.before)
     with pytest.raises(AssertionError, match="out_reduce_sum_1: something outside"):
         library.run(1, r.kernel, plan, r.before)

@@ -79,7 +79,7 @@ using std::cos; using std::sin; using std::hypot; using std::exp; using std::log
 
 namespace host {
 
-[[noreturn]] inline void fail(const char* why) { std::fprintf(stderr, "cuda_on_host: %s\n", why); std::abort(); }
+[[noreturn]] inline void fail(const char* why) { std::fprintf(stderr, "kernel on the host: %s\n", why); std::abort(); }
 
 constexpr int MOST = 1024;
 constexpr std::size_t STACK = 64 * 1024;
@@ -243,7 +243,7 @@ template <class T> T __shfl_xor_sync(unsigned mask, T x, int d, int width = 32)
 }
 
 #define EXPORT(name, kernel, waits)                                                                                \
-    extern "C" void name(const unsigned* shape, int order, void** arguments)                                       \
+    extern "C" __attribute__((visibility("default"))) void name(const unsigned* shape, int order, void** arguments) \
     {                                                                                                              \
         host::launch(shape, waits, order, [arguments] { host::call(&kernel, arguments); });                        \
     }

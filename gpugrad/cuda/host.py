@@ -1,0 +1,152 @@
+"""The host as a device: the very text of a CUDA kernel, compiled by a C++ compiler and run by the CPU.
+
+It is slow, and strict: memory is filled with what nobody expects before it is used, what lies between two arrays must stay
+as it is, and threads run in whatever order is asked for. See ``kernels/cuda/host.h``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gpugrad.kernels
+from gpugrad import errors
+from gpugrad.codegen import gpu_launch
+from gpugrad.codegen.gpu_launch import Launch
+from gpugrad.cuda.device import ALIGNMENT
+
+KERNELS = Path(gpugrad.kernels.__path__[0]) / "cuda"
+COMPILER = next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
+POISON = 0xA5
+"""What each byte is before anything was written to it; as a float it is a number that is no result of anything."""
+
+_running = threading.Lock()
+"""The threads of a block, and where they are, are global to a library."""
+
+
+class HostArray(np.ndarray):
+    """An array of the host as a device has it: it mixes with none of NumPy's, which are elsewhere."""
+
+    __array_priority__ = 10.0
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return NotImplemented  # nothing computes with it but by way of its backend
+
+
+class HostDevice:
+    """See the module's description; :class:`gpugrad.cuda.device.Device` says what each method does."""
+
+    limits = gpu_launch.Device(processors=2, threads=64, long=1 << 13)
+
+    def __init__(self) -> None:
+        self.order = 0
+        """In which threads and blocks run: 0 as they are numbered, 1 backwards, 2 mixed."""
+        self._loaded: dict[str, Mapping[str, Any]] = {}
+
+    def memory(self, nbytes: int) -> Any:
+        memory = np.full(nbytes + 2 * ALIGNMENT, POISON, np.uint8)
+        start = -memory.ctypes.data % ALIGNMENT
+        return memory[start : start + nbytes].view(HostArray)
+
+    def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        return np.ndarray.__new__(HostArray, shape, dtype, memory, offset)
+
+    def address(self, array: Any) -> int:
+        return int(array.ctypes.data)
+
+    def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._loaded]
+        if new:
+            built = library(new)
+            for k, text in enumerate(new):
+                self._loaded[text] = {name: getattr(built, f"text_{k}_{name}") for name in functions(text)}
+        return [self._loaded[text] for text in texts]
+
+    def launch(self, function: Any, launch: Launch, parameters: Any) -> None:
+        shape = (ctypes.c_uint * 4)(*launch.grid, *launch.block)
+        with _running:
+            function(shape, self.order, parameters)
+
+    def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
+        x, y, out = (a.view(np.ndarray) for a in (x, y, out))
+        if out.dtype.kind in "fc" and out.dtype.itemsize > 2:
+            return lambda: np.matmul(x, y, out=out)
+
+        def widened() -> None:
+            np.copyto(out, np.matmul(x.astype(np.float32), y.astype(np.float32)), casting="unsafe")
+
+        return widened
+
+    def fetch(self, target: Any, source: Any) -> None:
+        np.copyto(target.view(np.ndarray), np.asarray(source).view(np.ndarray))
+
+    def synchronize(self) -> None:
+        pass
+
+
+def functions(text: str) -> list[str]:
+    """The names of the kernels in a text."""
+    return re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text)
+
+
+def library(texts: Sequence[str], *options: str) -> ctypes.CDLL:
+    """The texts in one shared library: ``text_{k}_{name}(shape, order, arguments)`` runs a kernel of the k-th."""
+    if COMPILER is None:
+        raise errors.DeviceError("running CUDA's kernels on the host takes a C++ compiler; found none. Install g++")
+    includes = sorted({line for text in texts for line in text.splitlines() if line.startswith("#include")})
+    source = ['#include "host.h"', *includes]
+    for k, text in enumerate(texts):
+        body = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
+        waits = "true" if '#include "reductions.cuh"' in text else "false"
+        plain = body.replace('extern "C" ', "")  # all of them are called alike
+        source.append(f"namespace text_{k} {{\n{plain}\n}}")
+        source += [f"EXPORT(text_{k}_{name}, text_{k}::{name}, {waits})" for name in functions(text)]
+    return ctypes.CDLL(str(_built("\n".join(source), options)))
+
+
+def _built(source: str, options: Sequence[str]) -> Path:
+    headers = "".join(file.read_text() for file in sorted(KERNELS.iterdir()))
+    name = hashlib.sha256("\0".join([source, headers, *options]).encode()).hexdigest()[:32]
+    made = _folder() / f"{name}.so"
+    if not made.exists():
+        with tempfile.TemporaryDirectory(dir=_folder()) as folder:
+            file, out = Path(folder) / "kernels.cc", Path(folder) / "kernels.so"
+            file.write_text(source)
+            command = [
+                str(COMPILER),
+                "-std=c++17",
+                "-O1",
+                "-fPIC",
+                "-fvisibility=hidden",
+                "-shared",
+                "-w",
+                *options,
+                f"-I{KERNELS}",
+            ]
+            done = subprocess.run([*command, "-o", str(out), str(file)], capture_output=True, text=True)
+            if done.returncode:
+                raise errors.GraphError(f"the C++ compiler does not take a kernel:\n{done.stderr[:4000]}")
+            out.replace(made)
+    return made
+
+
+@cache
+def _folder() -> Path:
+    """A folder for as long as the process lasts."""
+    folder = tempfile.TemporaryDirectory(prefix="gpugrad-host-")
+    _folders.append(folder)
+    return Path(folder.name)
+
+
+_folders: list[Any] = []
