@@ -8,9 +8,10 @@ To add one: subclass :class:`Backend`, fill in the attributes, and name the clas
 from __future__ import annotations
 
 import functools as ft
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpugrad.errors import UnsupportedError
 from gpugrad.primitive import Primitive
 
 
@@ -24,6 +25,8 @@ class Backend:
     """The types of its arrays; they choose the backend of an operation."""
     xp: Any = None
     """Its array namespace, by the array API standard."""
+    compiles = False
+    """Whether it has plans for ``gg.jit``: see ``plan``."""
     absorbs = False
     """Whether an operation that has one of its arrays among arrays of others is its own."""
     overrides: dict[str, Callable[..., Any]]
@@ -50,6 +53,10 @@ class Backend:
         """An array of this backend from anything array-like; ``copy`` as in NumPy."""
         raise NotImplementedError
 
+    def copied(self, array: Any) -> Any:
+        """A copy in C's order, on the same device."""
+        return self.asarray(array, copy=True)
+
     def full(self, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
         """An array filled with one number."""
         return self.xp.full(shape, fill, dtype=dtype)
@@ -65,6 +72,10 @@ class Backend:
     def devices(self) -> list[str]:
         """The devices of this backend that are present."""
         return []
+
+    def plan(self, graph: Any, updates: Sequence[Any], cells: Sequence[int]) -> Any:
+        """What runs a compiled program on this backend's arrays: see :class:`gpugrad.graph.plan.Plan`."""
+        raise UnsupportedError(f"gg.jit has no plans for the backend {self.name!r}; call the function without it")
 
     def synchronize(self) -> None:
         """Wait until all work is done; nothing to do where calls return finished."""

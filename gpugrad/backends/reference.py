@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ class ReferenceBackend(Backend):
     device_kind = "cpu"
     array_types = (np.ndarray, np.generic)
     xp = np
+    compiles = True
 
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
         call = super().implementation(prim, array_type)
@@ -50,6 +51,14 @@ class ReferenceBackend(Backend):
 
     def device_of(self, array: Any) -> str:
         return "cpu"
+
+    def copied(self, array: Any) -> Any:
+        return np.array(array, order="C")
+
+    def plan(self, graph: Any, updates: Sequence[Any], cells: Sequence[int]) -> Any:
+        from gpugrad.graph.plan import Plan  # when first used, with what it imports
+
+        return Plan(graph, updates, cells)
 
     def devices(self) -> list[str]:
         return ["cpu"]

@@ -20,6 +20,8 @@ _made: dict[str, Backend] = {}
 _in_use: dict[str, Backend] = {}
 """Device kind -> the backend chosen for it."""
 _by_type: dict[type, Backend] = {}
+compiled_types: set[type] = set()
+"""Types of arrays that ``gg.jit`` has plans for, beside NumPy's."""
 
 
 def register(name: str, make: Callable[[], Backend]) -> None:
@@ -67,6 +69,8 @@ def activate(backend: Backend) -> None:
     _in_use[backend.device_kind] = backend
     for array_type in backend.array_types:
         _by_type[array_type] = backend
+    if backend.compiles and backend.device_kind != "cpu":
+        compiled_types.update(backend.array_types)
     for prim in registry.values():
         prim.impl.clear()
 
@@ -297,11 +301,13 @@ def _together(prim: Primitive, args: Sequence[Any]) -> None:
     for v in args:
         a = raw_of(v)
         found = _by_type.get(type(a))
-        if found is None or found is first:
+        if found is None:
             continue
-        if first is not None and found.device_kind != first.device_kind:
+        if found.absorbs:
+            return  # what is constant while a program is made goes where the program runs
+        if first is not None and found.device_of(a) != first:
             raise explained(prim, [raw_of(v) for v in args], {}, TypeError())
-        first = found
+        first = found.device_of(a)
 
 
 def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:

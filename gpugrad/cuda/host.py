@@ -22,9 +22,11 @@ import numpy as np
 
 import gpugrad.kernels
 from gpugrad import errors
+from gpugrad.backends import half
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import ALIGNMENT
+from gpugrad.trace import Value
 
 KERNELS = Path(gpugrad.kernels.__path__[0]) / "cuda"
 COMPILER = next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
@@ -38,10 +40,36 @@ _running = threading.Lock()
 class HostArray(np.ndarray):
     """An array of the host as a device has it: it mixes with none of NumPy's, which are elsewhere."""
 
-    __array_priority__ = 10.0
-
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return NotImplemented  # nothing computes with it but by way of its backend
+        if any(isinstance(x, Value) for x in inputs):
+            return NotImplemented
+        for x in inputs:
+            if isinstance(x, np.ndarray) and not isinstance(x, HostArray):
+                raise TypeError(
+                    f"{ufunc.__name__}: an array of the device and one of NumPy's, {x.dtype}{list(x.shape)}"
+                )
+        if "out" in kwargs:
+            kwargs["out"] = tuple(map(inside, kwargs["out"]))
+        return outside(getattr(ufunc, method)(*map(inside, inputs), **kwargs))
+
+
+def inside(x: Any) -> Any:
+    """An operand as NumPy computes with it."""
+    return half.typed(x.view(np.ndarray)) if isinstance(x, HostArray) else x
+
+
+def outside(x: Any) -> Any:
+    """A result as an array of the device, also of one number."""
+    if type(x) in (tuple, list):
+        return tuple(map(outside, x))
+    return np.asarray(x).view(HostArray) if isinstance(x, np.ndarray | np.generic) else x
+
+
+class _Function:
+    """A function of a text."""
+
+    run: Any = None
+    """What runs it; None as long as it is not compiled."""
 
 
 class HostDevice:
@@ -52,7 +80,9 @@ class HostDevice:
     def __init__(self) -> None:
         self.order = 0
         """In which threads and blocks run: 0 as they are numbered, 1 backwards, 2 mixed."""
-        self._loaded: dict[str, Mapping[str, Any]] = {}
+        self._loaded: dict[str, dict[str, _Function]] = {}
+        self._waiting: list[str] = []
+        """Texts that are compiled together when the first of them is to run: the compiler takes longest to start."""
 
     def memory(self, nbytes: int) -> Any:
         memory = np.full(nbytes + 2 * ALIGNMENT, POISON, np.uint8)
@@ -66,17 +96,26 @@ class HostDevice:
         return int(array.ctypes.data)
 
     def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
-        new = [text for text in dict.fromkeys(texts) if text not in self._loaded]
-        if new:
-            built = library(new)
-            for k, text in enumerate(new):
-                self._loaded[text] = {name: getattr(built, f"text_{k}_{name}") for name in functions(text)}
+        for text in texts:
+            if text not in self._loaded:
+                self._loaded[text] = {name: _Function() for name in functions(text)}
+                self._waiting.append(text)
         return [self._loaded[text] for text in texts]
+
+    def compile(self) -> None:
+        """Compile what was loaded and did not run yet."""
+        waiting, self._waiting = self._waiting, []
+        built = library(waiting)
+        for k, text in enumerate(waiting):
+            for name, function in self._loaded[text].items():
+                function.run = getattr(built, f"text_{k}_{name}")
 
     def launch(self, function: Any, launch: Launch, parameters: Any) -> None:
         shape = (ctypes.c_uint * 4)(*launch.grid, *launch.block)
         with _running:
-            function(shape, self.order, parameters)
+            if function.run is None:
+                self.compile()
+            function.run(shape, self.order, parameters)
 
     def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
         x, y, out = (a.view(np.ndarray) for a in (x, y, out))

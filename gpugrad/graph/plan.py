@@ -90,7 +90,7 @@ class Plan:
         tail = self.memory.calls[self.memory.tail :]
         self.steady = all(self.shares(c) is None for c in tail)
         """Whether the calls that replace cells are all of C functions."""
-        self._free: list[Frame] = []
+        self._free: list[Any] = []
 
     def run(self, *arrays: Any) -> list[Any]:
         """The results; several threads may run a plan at once, each in memory of its own."""
@@ -102,6 +102,10 @@ class Plan:
         self._free.append(frame)
         return out
 
+    def contiguous(self, x: Any) -> Any:
+        """The array, or a copy of it in C's order, which is what kernels take."""
+        return recycled.contiguous(x)
+
     def ready(self) -> Plan:
         """The plan itself, with its memory there and its kernels compiled."""
         self._free.append(self.frame())
@@ -111,9 +115,13 @@ class Plan:
         """What each thread gets of the arguments of a call; None for what one thread does alone."""
         return call.shares if isinstance(call, KernelCall) and call.elements >= self.least else None
 
-    def frame(self) -> Frame:
+    def frame(self) -> Any:
         """A new frame, or one that is not in use."""
-        return self._free.pop() if self._free else Frame(_Writer(self))
+        return self._free.pop() if self._free else self.new_frame()
+
+    def new_frame(self) -> Any:
+        """Memory of its own, and what runs there."""
+        return Frame(_Writer(self))
 
     def usage(self) -> Usage:
         """The memory that it takes."""
@@ -202,7 +210,7 @@ class _Writer:
         name = f"kernel_{self.kernels}"
         self.kernels += 1
         kinds = [(a.dtype, len(shape)) for a, _, shape in call.arguments]
-        run = numba_kernels.compiled(neutral(call.kernel), [*kinds, *[None] * len(call.sizes)])
+        run = numba_kernels.compiled(named_alike(call.kernel, printed), [*kinds, *[None] * len(call.sizes)])
         parts = self.shares(call)
         self.globals[name] = run if parts is None else parallel.split(run, parts, call.length)
         arguments = []
@@ -337,7 +345,7 @@ class _Writer:
         return name
 
 
-def neutral(kernel: LoopKernel) -> str:
+def named_alike(kernel: LoopKernel, printed: Callable[[LoopKernel], str]) -> str:
     """The text with names that say nothing: kernels that are alike are compiled once."""
     named: list[Any] = [*kernel.arrays, *kernel.steps]
     names = [x.name for x in named]

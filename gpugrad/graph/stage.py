@@ -119,9 +119,11 @@ def _logic(on_bool: Primitive, on_int: Primitive, x: Any, *more: Any) -> Any:
 class Stage:
     """A graph that is being written."""
 
-    def __init__(self, name: str = "a function") -> None:
+    def __init__(self, name: str = "a function", device: str = "cpu") -> None:
         self.name = name
         """What is being compiled, to be named in messages."""
+        self.device = device
+        """Where it is to run."""
         self.graph = Graph()
         self.open = True
         self.thread = threading.get_ident()
@@ -272,7 +274,7 @@ class StagingBackend(Backend):
         return array._refuse()
 
     def device_of(self, array: Any) -> str:
-        return "cpu"
+        return str(array.stage.device)
 
 
 def stage_of(array: Any) -> Stage | None:

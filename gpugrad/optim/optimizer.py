@@ -196,7 +196,7 @@ class Optimizer:
             for group in self.param_groups:
                 for p in group["params"]:
                     state, zero = self._state.setdefault(id(p), {}), self.zeros(group)
-                    start = ft.partial(np.zeros, state_shape(p), state_dtype(p))
+                    start = ft.partial(select.full, state_shape(p), 0, p, state_dtype(p))
                     names = [*sorted(self.buffers(group)), *([MASTER] if dtypes.is_half(p.dtype) else [])]
                     slots += [Slot(state, name, start if name in zero else None) for name in names]
             self._slots = known, slots

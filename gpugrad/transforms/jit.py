@@ -53,7 +53,11 @@ class Jitted:
                     floats += 1
                     continue
                 d = x._data if type(x) is trace.Tensor and x._mark is None and x._trace is EAGER else x
-                if type(d) is not np.ndarray or not d.flags.c_contiguous:
+                if type(d) is not np.ndarray:
+                    if type(d) not in select.compiled_types:
+                        break
+                    key.append(select.place(d))
+                if not d.flags.c_contiguous:
                     break
                 data.append(d)
                 key.append(d.shape)

@@ -16,15 +16,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpugrad import dtypes, errors, trace
-from gpugrad.backends import recycled, select
+from gpugrad.backends import select
 from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Update
-from gpugrad.graph.plan import Plan
 from gpugrad.graph.split import split
 from gpugrad.graph.stage import Stage
 from gpugrad.trace import Draws, Trace, drawing, raw_of, state, value
@@ -37,6 +36,9 @@ from gpugrad.transforms.node import Leaf, Node
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import EAGER, Tape
 from gpugrad.transforms.vectorize import vmap
+
+if TYPE_CHECKING:
+    from gpugrad.graph.plan import Plan
 
 Values = list[Any]
 Call = Callable[[Values], Values]
@@ -85,22 +87,25 @@ class Compiled:
     """A graph with its plan, and what Python does around it at each call."""
 
     def __init__(
-        self, graph: Graph, stage: Stage | None = None, updates: Sequence[Update] = (), cells: Sequence[int] = ()
+        self, graph: Graph, stage: Stage, updates: Sequence[Update] = (), cells: Sequence[int] = (), draws: bool = True
     ) -> None:
         made.count += 1
-        self.fresh = stage.fresh if stage is not None else []
-        self.after = stage.after if stage is not None else []
+        self.fresh = stage.fresh if draws else []
+        self.after = stage.after if draws else []
         self.updates = updates
-        self.plan = Plan(graph, updates, cells).ready()
+        self.backend = select.on(stage.device)
+        self.plan: Plan = self.backend.plan(graph, updates, cells).ready()
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, where no cell is written over."""
-        return self.run([recycled.contiguous(x) for x in arrays])
+        return self.run([self.plan.contiguous(x) for x in arrays])
 
     def run(self, arrays: Sequence[Any]) -> list[Any]:
         """The same for arrays that are in C's order."""
+        out: list[Any]
         if not self.fresh and not self.after:
-            return self.plan.run(*arrays)
+            out = self.plan.run(*arrays)
+            return out
         out = self.plan.run(*arrays, *[fresh() for fresh in self.fresh])
         for function, *arguments in [after() for after in self.after]:
             function(*arguments)
@@ -111,7 +116,7 @@ class _Staging:
     """A program that is being written down: its arguments, then its keys and whatever else it takes."""
 
     def __init__(self, like: Sequence[Any], names: Sequence[str], what: str, weak: frozenset[int]) -> None:
-        self.stage = Stage(what)
+        self.stage = Stage(what, _device(like, weak, what))
         self.what = what
         self.keys = _Keys(state.draws, self.stage)
         self.arguments = [self.input(x, n, k in weak) for k, (x, n) in enumerate(zip(like, names, strict=True))]
@@ -133,12 +138,21 @@ class _Staging:
 
 
 def _kind(x: Any) -> Any:
-    return x.shape, x.dtype
+    return (x.shape, x.dtype, select.place(x)) if type(x) in select.compiled_types else (x.shape, x.dtype)
 
 
 def _plain(x: Any) -> bool:
-    """Whether it is an array of the CPU, with all its elements there."""
-    return isinstance(x, np.ndarray | np.generic)
+    """Whether it is an array that there are plans for, with all its elements there."""
+    return isinstance(x, np.ndarray | np.generic) or type(x) in select.compiled_types
+
+
+def _device(like: Sequence[Any], weak: frozenset[int], what: str) -> str:
+    """Where a program runs: where its arguments are. DeviceError if they are not together; Python numbers are anywhere."""
+    found = {select.place(x): k for k, x in enumerate(like) if k not in weak}
+    if len(found) > 1:
+        where = " and ".join(f"argument {k} is on {device}" for device, k in found.items())
+        raise errors.DeviceError(f"{what}: {where}; expected one device. Move one: t.to({max(found)!r})")
+    return next(iter(found), "cpu")
 
 
 @dataclass(frozen=True)
@@ -203,7 +217,7 @@ class Program:
                 if owner.batched or (v._mark is not None and owner.level > (state.floor if owner.records else -1)):
                     return None
                 v = v._data
-            if not isinstance(v, np.ndarray | np.generic):
+            if not _plain(v):
                 return None
             data.append(v)
         return data
@@ -338,7 +352,7 @@ class Program:
             cts = pull([staging.input(outs[k], f"d_{k}") for k in moving])
         parts = split(staging.finish([*outs, *cts]), len(outs), len(data), first)
         forward = Compiled(parts.first, staging.stage)
-        return Halves(forward, Compiled(parts.second), len(outs), parts.reads, moving)
+        return Halves(forward, Compiled(parts.second, staging.stage, draws=False), len(outs), parts.reads, moving)
 
     # ---- forward mode and vmap ------------------------------------------------------------------------------------------
 

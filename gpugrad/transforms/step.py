@@ -22,9 +22,6 @@ from operator import attrgetter, call, is_
 from sys import getrefcount
 from typing import Any
 
-import numpy as np
-
-from gpugrad.backends import recycled
 from gpugrad.trace import value
 from gpugrad.transforms.cells import Held
 from gpugrad.transforms.node import Leaf
@@ -146,7 +143,7 @@ class Step(Standing):
             mine = self.released()
             self.take(held)
             self.own(mine)
-            return self.run([recycled.contiguous(x) for x in data])
+            return self.run([self.compiled.plan.contiguous(x) for x in data])
 
     def run(self, data: Sequence[Any]) -> list[Any]:
         """Compute, and then write over the cells, which nothing interrupts."""
@@ -188,7 +185,7 @@ class Step(Standing):
         self.mine = [self.bound[k] for k in self.written]
         plan = self.compiled.plan
         self.ordered = all(x.flags.c_contiguous for x in self.bound)
-        self.frame.bind(dict(zip(plan.cells, map(recycled.contiguous, self.bound), strict=True)))
+        self.frame.bind(dict(zip(plan.cells, map(plan.contiguous, self.bound), strict=True)))
         for x in self.mine:
             _owners[id(x)] = self
         del x
@@ -196,7 +193,7 @@ class Step(Standing):
 
     def replace(self, k: int) -> None:
         """Put a copy of its array into a cell, in C's order, as a plan takes it."""
-        copy = np.array(self.arrays()[k], order="C")
+        copy = self.compiled.backend.copied(self.arrays()[k])
         leaves = [m for m in self.leaves if m.grad is not None]
         if k < len(self.tensors):
             self.tensors[k]._data = copy

@@ -1,0 +1,275 @@
+"""A plan that runs on a CUDA device: launches of kernels, products and calls of the library, one after another.
+
+Its intermediates lie in one arena on the device. A step, whose cells are bound to it, has inputs of its own, too, into
+which what it is given is copied: so nothing in it moves from one run to the next.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools as ft
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad.codegen import cuda_printer
+from gpugrad.codegen.gpu_launch import Schedule, schedule, spans
+from gpugrad.cuda.device import Device
+from gpugrad.errors import beside
+from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
+from gpugrad.graph.ir import Graph, Variable
+from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes, takes_out
+from gpugrad.graph.plan import Plan, named_alike
+from gpugrad.graph.usage import moved, shown
+
+
+class CudaPlan(Plan):
+    """A plan for the device of a backend."""
+
+    dialect = "cuda"
+
+    def __init__(self, backend: Any, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
+        self.backend = backend
+        self.device: Device = backend.device
+        super().__init__(graph, updates, cells)
+        self.steady = False
+        self.kernels: dict[int, tuple[Mapping[str, Any], Schedule]] = {}
+        """id of a call -> the functions of its kernel, and how they are launched."""
+        self.load()
+
+    def load(self) -> None:
+        """Compile the kernels, all of them at once."""
+        calls = [call for call in self.memory.calls if isinstance(call, KernelCall)]
+        plans = [_schedule(call, self.device) for call in calls]
+        texts = [
+            named_alike(c.kernel, ft.partial(cuda_printer.printed, form=p.form))
+            for c, p in zip(calls, plans, strict=True)
+        ]
+        for call, plan, functions in zip(calls, plans, self.device.load(texts), strict=True):
+            self.kernels[id(call)] = functions, plan
+
+    def contiguous(self, x: Any) -> Any:
+        """The array in C's order; one of NumPy's is a number that Python made, and is copied to the device later."""
+        if x.flags.c_contiguous:
+            return x
+        out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)
+        self.device.fetch(out, x)
+        return out
+
+    def new_frame(self) -> Frame:
+        return Frame(self)
+
+    def __str__(self) -> str:
+        usage = self.usage()
+        lines = [f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates"]
+        kernels = 0
+        for k, call in enumerate(self.memory.calls):
+            if k == self.memory.tail:
+                lines.append("# what takes the place of cells:")
+            if isinstance(call, KernelCall):
+                text = f"kernel_{kernels}: " + ", ".join(
+                    f"{launch.grid[0]} x {launch.grid[1]} blocks of {launch.block[0]} x {launch.block[1]}"
+                    for launch in self.kernels[id(call)][1].launches
+                )
+                kernels += 1
+                lines.append(f"{text:72s}  # {moved(call)}")
+            elif isinstance(call, CopyCall):
+                lines.append(f"{'copy':72s}  # {moved(call)}")
+            else:
+                lines.append(f"{call.line.prim.name:72s}  # {beside(call.line.site)}")
+        return "\n".join([*lines, ""])
+
+
+def _schedule(call: KernelCall, device: Device) -> Schedule:
+    return schedule(
+        call.kernel, spans(call.kernel, [shape for _, _, shape in call.arguments], call.sizes), device.limits
+    )
+
+
+class Frame:
+    """Memory in which a plan runs, and what it does there, ready to be done again."""
+
+    def __init__(self, plan: CudaPlan) -> None:
+        self.plan = plan
+        self.device = plan.device
+        self.memory = plan.memory
+        self.arena = self.device.memory(self.memory.size)
+        self.inputs = [v for k, v in enumerate(plan.graph.inputs) if k not in set(plan.cells)]
+        self.own = {id(v): self.new(v) for v in self.inputs} if plan.cells else {}
+        """The inputs' memory, in a step."""
+        self.constants: dict[int, Any] = {}
+        self.unbind()
+        if not plan.cells:
+            self.prepare({})
+
+    def bind(self, cells: Mapping[int, Any]) -> None:
+        """Let these arrays, in C's order, be the inputs at these positions."""
+        self.unbind()
+        self.prepare({id(self.plan.graph.inputs[k]): x for k, x in cells.items()})
+
+    def unbind(self) -> None:
+        """Let go of the arrays."""
+        self.there: dict[int, Any] = {}
+        """id of a variable -> its array, while there is one."""
+        self.places: dict[int, ctypes.c_void_p] = {}
+        """id of a variable that a kernel takes -> where its array is, which the kernel's parameters point to."""
+        self.fixed: set[int] = set()
+        """ids of the variables that are where they are in every run."""
+        self.fresh: set[int] = set()
+        """ids of variables that are new arrays in each run, with nothing else a view of them."""
+        self.held: list[Any] = []
+        """What parameters of kernels point to."""
+        self.steps: list[Callable[[], None]] = []
+        self.last: list[tuple[Any, ...]] = []
+
+    def run(self, *data: Any) -> Any:
+        """The results; in a step, those that replace no cell, and the calls that are then to be made to replace them."""
+        for v, x in zip(self.inputs, data, strict=True):
+            if id(v) in self.own:
+                self.device.fetch(self.own[id(v)], x)
+            else:
+                self.put(v, self.plan.backend.asarray(x))
+        for step in self.steps:
+            step()
+        outputs = self.plan.graph.outputs
+        results = [self.result(outputs[k]) for k in self.plan.kept]
+        return (results, list(self.last)) if self.plan.cells else results
+
+    # ---- preparing -----------------------------------------------------------------------------------------------------
+
+    def prepare(self, cells: Mapping[int, Any]) -> None:
+        """Write down what a run does."""
+        for key, x in {**cells, **self.own}.items():
+            self.there[key] = x
+            self.fixed.add(key)
+        for k, call in enumerate(self.memory.calls):
+            if isinstance(call, KernelCall):
+                launches = self.launches(call)
+                if k < self.memory.tail:
+                    self.steps += [ft.partial(function, *arguments) for function, *arguments in launches]
+                else:
+                    self.last += launches
+            elif isinstance(call, CopyCall):
+                self.place(call.copy)
+                self.steps.append(ft.partial(self.copy, call))
+            elif takes_out(call.line):
+                self.place(call.line.results[0])
+                self.product(call)
+            elif not self.viewed(call):
+                if call.line.prim.name in NEW:
+                    self.fresh.update(map(id, call.results))
+                self.steps.append(ft.partial(self.library, call))
+        for v, x in self.memory.back:
+            self.last.append((self.device.fetch, self.there[id(x)], self.saved(v)))
+
+    def saved(self, v: Any) -> Any:
+        """What is to be copied over a cell at the end, when other cells may have changed."""
+        if type(v) is Variable and id(v) not in self.memory.offsets:
+            kept = self.new(v)
+            self.steps.append(lambda: self.device.fetch(kept, self.array(v)))
+            return kept
+        return self.array(v)
+
+    def launches(self, call: KernelCall) -> list[tuple[Any, ...]]:
+        functions, plan = self.plan.kernels[id(call)]
+        integer = ctypes.c_longlong if plan.form.wide else ctypes.c_int
+        pointers: dict[str, ctypes.c_void_p] = {}
+        for array, x, _ in call.arguments:
+            if not array.scratch:
+                v = call.replaced.get(id(array), x)
+                if array.written:
+                    self.place(v)
+                pointers[array.name] = self.pointer(v)
+        held: list[Any] = []
+        for m in plan.memory:
+            if m.instead:
+                pointers[m.name] = pointers[m.instead]
+            else:
+                held.append(self.device.memory(m.elements * np.dtype(m.dtype).itemsize))
+                pointers[m.name] = ctypes.c_void_p(self.device.address(held[-1]))
+        values = [*pointers.values(), *(integer(n) for n in plan.sizes)]
+        parameters = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        self.held += [values, held]
+        return [(self.device.launch, functions[launch.function], launch, parameters) for launch in plan.launches]
+
+    def place(self, v: Variable) -> None:
+        """See that the memory is there that a result is written into."""
+        home = self.memory.homes.get(id(v))
+        if home is not None:
+            self.put(v, self.there[id(home)])
+        elif id(v) in self.memory.offsets:
+            self.put(v, self.device.view(self.arena, self.memory.offsets[id(v)], v.shape, v.dtype))
+        elif self.plan.cells:
+            self.put(v, self.new(v))
+        else:
+            self.fresh.add(id(v))
+            self.steps.append(lambda: self.put(v, self.new(v)))
+            return
+        self.fixed.add(id(v))
+
+    def product(self, call: LibraryCall) -> None:
+        x, y = call.operands
+        (out,) = call.results
+        if all(type(v) is not Variable or id(v) in self.fixed for v in (x, y, out)):
+            self.steps.append(self.device.product(self.array(x), self.array(y), self.array(out)))
+        else:
+            self.steps.append(lambda: self.device.product(self.array(x), self.array(y), self.array(out))())
+
+    def viewed(self, call: LibraryCall) -> bool:
+        """Whether the result is a view of what is where it is in every run: then it is made once."""
+        x = call.operands[0] if call.operands else None
+        if call.line.prim.name not in VIEWS or id(x) not in self.fixed:
+            return False
+        self.library(call)
+        self.fixed.update(id(v) for v in call.results)
+        return True
+
+    # ---- running -------------------------------------------------------------------------------------------------------
+
+    def library(self, call: LibraryCall) -> None:
+        line = call.line
+        operands = [x if type(x) is not Variable and not hasattr(x, "shape") else self.array(x) for x in line.operands]
+        found = line.prim.impl[self.plan.backend.array_types[0]](*operands, **line.params)
+        for v, x in zip(line.results, found if line.prim.outputs else (found,), strict=True):
+            self.put(v, x)
+
+    def copy(self, call: CopyCall) -> None:
+        self.device.fetch(self.array(call.copy), self.array(call.source))
+
+    def result(self, o: Any) -> Any:
+        x = self.array(o)
+        if id(o) in self.fresh:
+            return x
+        out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)
+        self.device.fetch(out, x)
+        return out
+
+    def new(self, v: Variable) -> Any:
+        """Memory for a variable."""
+        return self.device.view(self.device.memory(nbytes(v)), 0, v.shape, v.dtype)
+
+    def array(self, x: Any) -> Any:
+        """The array of a variable or a constant."""
+        if type(x) is Variable:
+            return self.there[id(x)]
+        if id(x) not in self.constants:
+            self.constants[id(x)] = x, self.plan.contiguous(self.plan.backend.asarray(x))
+        return self.constants[id(x)][1]
+
+    def put(self, v: Variable, x: Any) -> None:
+        """Let a variable have this array."""
+        if id(v) in self.places:
+            x = self.plan.contiguous(x)
+            self.places[id(v)].value = self.device.address(x)
+        self.there[id(v)] = x
+
+    def pointer(self, x: Any) -> ctypes.c_void_p:
+        """Where the array of a variable or a constant is."""
+        if type(x) is not Variable:
+            return ctypes.c_void_p(self.device.address(self.array(x)))
+        if id(x) not in self.places:
+            self.places[id(x)] = ctypes.c_void_p()
+            if id(x) in self.there:
+                self.put(x, self.there[id(x)])
+        return self.places[id(x)]
