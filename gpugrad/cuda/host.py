@@ -40,6 +40,9 @@ _running = threading.Lock()
 class HostArray(np.ndarray):
     """An array of the host as a device has it: it mixes with none of NumPy's, which are elsewhere."""
 
+    def __dlpack_device__(self) -> Any:
+        return 2, 0  # CUDA's first, in DLPack's numbers
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Value) for x in inputs):
             return NotImplemented
