@@ -16,7 +16,9 @@ from test_table import agree, check, differentiable, differentiated, directions,
 
 import gpugrad as gg
 from gpugrad import nn, optim
+from gpugrad.backends import select
 from gpugrad.cuda.host import COMPILER
+from gpugrad.cuda.plan import WARM
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning"),
@@ -77,9 +79,11 @@ def pulled(case: Any, args: Any, *xs: Any) -> Any:
 class Training:
     """A network that learns, on a device, eager or compiled."""
 
+    dropped = 0.2
+
     def __init__(self, device: str, compiled: bool, optimizer: Callable[..., Any] = optim.Adam) -> None:
         gg.random.seed(0)
-        layers = nn.Linear(6, 16), nn.LayerNorm(16), nn.GELU(), nn.Dropout(0.2), nn.Linear(16, 3)
+        layers = nn.Linear(6, 16), nn.LayerNorm(16), nn.GELU(), nn.Dropout(self.dropped), nn.Linear(16, 3)
         self.model = nn.Sequential(*layers).to(device)
         self.optimizer = optimizer(self.model.parameters(), lr=1e-2)
         self.device = device
@@ -112,6 +116,67 @@ def test_training_is_as_on_the_cpu_step_by_step(optimizer: Callable[..., Any]) -
     for a, b, c in zip(cpu.parameters(), eager.parameters(), compiled.parameters(), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(c, a, rtol=1e-4, atol=1e-6)
+
+
+class Regression(Training):
+    """The same without classes and random numbers, which are calls of the library."""
+
+    dropped = 0.0
+
+    def step(self, x: Any, y: Any) -> Any:
+        loss = gg.mean(gg.square(self.model(x) - gg.astype(y, x.dtype)[:, None]))
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss
+
+
+def test_a_step_is_one_graph_that_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    replays = []
+    device = select.get("cuda_on_host").device
+    capture = device.capture
+
+    def counted(calls: Any) -> Any:
+        replay = capture(calls)
+        return lambda: (replays.append(1), replay())[1]
+
+    monkeypatch.setattr(device, "capture", counted)
+    cpu, cuda = Regression("cpu", False), Regression("cuda", True)
+    losses = cpu.steps(9)
+    got = []
+    gg.random.seed(1)
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(12, 6)).astype("f"), rng.integers(0, 3, 12)) for _ in range(9)]
+    for batch in batches:
+        got.append(cuda.call(*(gg.tensor(a, device="cuda") for a in batch)))
+        churn = [device.memory(n) for n in (24, 1000, 5000, 24)]  # what a replay must not depend on
+        del churn
+    np.testing.assert_allclose([x.item() for x in got], losses, rtol=1e-5)  # no later run has written over them
+    assert len(replays) == 9 - WARM
+    for a, b in zip(cpu.parameters(), cuda.parameters(), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+    x, y = (gg.tensor(a, device="cuda") for a in batches[0])
+    assert "# one CUDA graph\n" in cuda.call.plan(x, y)
+
+
+def test_a_graph_is_made_again_when_cells_have_moved() -> None:
+    cpu, cuda = Regression("cpu", False), Regression("cuda", True)
+    for _ in range(2):
+        np.testing.assert_allclose(cuda.steps(5), cpu.steps(5), rtol=1e-5)
+        for training in (cpu, cuda):
+            training.optimizer.load_state_dict(training.optimizer.state_dict())
+            p = next(iter(training.model.parameters()))
+            p.copy_(p.detach() * 0.5)
+            held = p.detach()  # somebody holds what the next step would write over
+            before = host(held).copy()
+            training.steps(1)
+            np.testing.assert_array_equal(host(held), before)
+
+
+def test_why_a_step_is_no_graph() -> None:
+    t = Training("cuda", True)
+    x, y = gg.ones((4, 6), dtype="float32", device="cuda"), gg.zeros(4, dtype="int64", device="cuda")
+    assert "# not one CUDA graph: random_bits at" in t.call.plan(x, y)
 
 
 # ---- what cannot be ---------------------------------------------------------------------------------------------------
