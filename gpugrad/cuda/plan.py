@@ -155,6 +155,7 @@ class Frame:
 
     def run(self, *data: Any) -> Any:
         """The results; in a step, those that replace no cell, and the calls that are then to be made to replace them."""
+        self.device.spoil(self.arena)
         for v, x in zip(self.inputs, data, strict=True):
             if id(v) in self.own:
                 self.device.fetch(self.own[id(v)], x)
