@@ -118,10 +118,8 @@ def plan(x: Operand, y: Operand, out: Operand, rows: bool = False) -> LayoutPlan
     sx, sy, so = (found for found in strides.values() if found is not None)
     if _overlaps(out.shape, so):
         return Misfit(("out",))
-    views = _View(m, k, *sx[-2:]), _View(k, n, *sy[-2:]), _View(m, n, *so[-2:])
     axes = _merged(map(_Axis, batch, sx, sy, so))
-    *views, axes = _folded(*views, axes)
-    return _told(*views, axes, rows)
+    return _told(*_folded(_View(m, k, *sx[-2:]), _View(k, n, *sy[-2:]), _View(m, n, *so[-2:]), axes), rows)
 
 
 def _sizes(x: Operand, y: Operand, out: Operand) -> tuple[int, int, int]:
