@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,14 @@ enum { SUCCESS = 0, INVALID = 7, NOT_SUPPORTED = 15 };
 enum { R_32F = 0, R_64F = 1, R_16F = 2, C_32F = 4, C_64F = 5, R_16BF = 14 };
 
 static std::string said;  // what was asked for, in order
+static std::mutex saying;
 static std::map<std::string, int> alive;
 static int supported = 1;
+
+static void say(const std::string& what) {
+  std::lock_guard<std::mutex> alone(saying);
+  said += what;
+}
 
 API const char* fake_said() { return said.c_str(); }
 API void fake_reset() { said.clear(); supported = 1; }
@@ -195,7 +202,7 @@ API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void* a,
   auto& p = *(Description*)description;
   auto& like = *(Preference*)preference;
   if (*(int*)handle != 29 || count < 1 || wrong(p, *(Layout*)a, *(Layout*)b, *(Layout*)c, *(Layout*)d)) return INVALID;
-  said += "heuristic ";
+  say("heuristic ");
   *found = 0;
   if (!supported) return SUCCESS;
   memset(results, 0, sizeof *results);
@@ -224,7 +231,7 @@ API int cublasLtMatmul(void* handle, void* description, const void* alpha, const
     if ((uint64_t)places[i] % algorithm->data[1 + i]) return INVALID;
   if (algorithm->data[5] > workspace_size || (workspace_size && (!workspace || (uint64_t)workspace % 256))) return INVALID;
   if (workspace) memset(workspace, 0xCC, algorithm->data[5]);
-  said += "matmul:" + std::to_string((uint64_t)stream) + (p.compute == 77 ? ":tf32 " : " ");
+  say("matmul:" + std::to_string((uint64_t)stream) + (p.compute == 77 ? ":tf32 " : " "));
 
   bool ta = p.get<int32_t>(3, 0) == 1, tb = p.get<int32_t>(4, 0) == 1;
   int64_t k = ta ? a.rows : a.columns, rows = d.rows, columns = d.columns;

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -297,6 +298,26 @@ def test_a_bias_elsewhere(lt: CublasLt, rng: Any) -> None:
     for run, b in ((first, biases[0]), (second, biases[1]), (first, biases[0])):
         run()
         np.testing.assert_array_equal(out, np.stack([b, b]))
+
+
+def test_threads_share_a_product_with_biases_of_their_own(lt: CublasLt, rng: Any) -> None:
+    x, y, biases = random(rng, (8, 16), "float32"), random(rng, (16, 8), "float32"), random(rng, (4, 8), "float32")
+    outs = np.zeros((4, 8, 8), "float32")
+    product = prepared(lt, x, y, outs[0], epilogue="bias")
+    wrong = []
+
+    def work(out: Any, bias: Any) -> None:
+        for _ in range(200):
+            product.run(*places(x, y, out), STREAM, *places(bias))
+            wrong.append(np.abs(out - (x @ y + bias)).max() > 1e-4)
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(outs, biases, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(wrong) == 800
+    assert not any(wrong)
 
 
 # ---- what goes wrong ------------------------------------------------------------------------------------------------

@@ -78,6 +78,42 @@ def test_every_way_to_lie_in_memory(sizes: Any, batches: Any, rng: np.random.Gen
         check(x, y, laid((*batch, m, n), ko, rng), beta=0.0 if ko == "rows" else 0.5)
 
 
+def anyhow(shape: tuple[int, ...], rng: Any) -> Any:
+    """Random numbers of a shape, axes in any order in memory, some with others between, backwards or broadcast in part."""
+    order = rng.permutation(len(shape))
+    steps = rng.choice([1, 1, 1, 2, -1], len(shape))
+    extra = rng.choice([0, 0, 2], len(shape))
+    full = [shape[axis] * abs(steps[axis]) + extra[axis] for axis in order]
+    view = np.full(full, POISON).transpose(np.argsort(order))
+    view = view[tuple(slice(0, n * abs(s), abs(s)) for n, s in zip(shape, steps, strict=True))]
+    view = view[tuple(slice(None, None, 1 if s > 0 else -1) for s in steps)]
+    view[...] = rng.normal(size=shape)
+    return view
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_way_to_lie_in_memory(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    fits = 0
+    for _ in range(60):
+        batch = tuple(rng.choice([1, 2, 3], rng.integers(4)))
+        m, k, n = rng.choice([1, 2, 3, 5], 3)
+        bx, by = (
+            tuple(1 if rng.random() < 0.3 else size for size in batch[rng.integers(len(batch) + 1) :]) for _ in "xy"
+        )
+        shapes = {"x": (*bx, m, k), "y": (*by, k, n), "out": (*np.broadcast_shapes(bx, by), m, n)}
+        arrays = {name: anyhow(tuple(map(int, shape)), rng) for name, shape in shapes.items()}
+        told = plan(*map(Operand.of, arrays.values()))
+        if isinstance(told, Misfit):
+            for name in told.names:
+                assert not arrays[name].flags.c_contiguous
+                arrays[name] = arrays[name].copy()
+        else:
+            fits += 1
+        check(**arrays)
+    assert fits > 5
+
+
 def test_batches_that_are_broadcast_by_strides(rng: np.random.Generator) -> None:
     x = np.broadcast_to(rng.normal(size=(4, 2, 3)).transpose(0, 1, 2), (4, 2, 3))
     y = np.lib.stride_tricks.as_strided(rng.normal(size=(3, 5)), (4, 3, 5), (0, 40, 8))
