@@ -53,6 +53,7 @@ KINDS = ("rows", "columns", "rows of more", "columns of more", "batch last", "ba
 def check(x: Any, y: Any, out: Any, beta: float = 0.0) -> LayoutPlan:
     told = plan(Operand.of(x), Operand.of(y), Operand.of(out))
     assert isinstance(told, LayoutPlan), told
+    assert all(matrix.batch_stride >= 0 for matrix in told[:3])
     expected = x @ y + beta * out
     (mx, at_x), (my, at_y), (mo, at_out) = map(flat, (x, y, out))
     before = mo.copy()
@@ -162,6 +163,8 @@ def test_what_no_flag_describes_is_named() -> None:
     assert told(x[::-1], y[:, ::-1], out) == Misfit(("x", "y"))
     assert told(np.broadcast_to(x[:1], x.shape), y, out) == Misfit(("x",))
     assert told(x, y, out[:, ::-1]) == Misfit(("out",))
+    windows = np.lib.stride_tricks.sliding_window_view(np.zeros(9), 6)  # rows overlap
+    assert told(windows, y, out) == Misfit(("x",))
     assert told(x, y, np.broadcast_to(out[:1], out.shape)) == Misfit(("out",))
     assert told(np.zeros((2, 4, 6)), y, np.broadcast_to(out, (2, 4, 8))) == Misfit(("out",))
     packed = np.zeros(4, [("flag", "i2"), ("x", "f4", 6)])["x"]  # rows are 26 bytes apart
