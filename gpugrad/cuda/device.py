@@ -5,6 +5,7 @@ Nothing here waits for the device but ``synchronize``.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +14,14 @@ from gpugrad.codegen.gpu_launch import Launch
 
 ALIGNMENT = 256
 """Bytes; where memory begins."""
+
+
+class Parameters:
+    """The arguments of a launch: ctypes values, which may be changed from launch to launch, and the pointers to them."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = values
+        self.pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
 
 
 class Device(Protocol):
@@ -33,14 +42,20 @@ class Device(Protocol):
     def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
         """Compile texts of CUDA C++, unless that was done before: of each, its functions by name."""
 
-    def launch(self, function: Any, launch: Launch, parameters: Any) -> None:
-        """Begin to run a function; ``parameters`` point to its arguments, one after another, as a driver takes them."""
+    def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
+        """Begin to run a function."""
 
     def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
         """What computes ``out[...] = x @ y`` each time it is called, on the memory where these arrays are now."""
 
     def fetch(self, target: Any, source: Any) -> None:
         """Copy the numbers of an array of the host, or of the device, over an array of the device in C's order."""
+
+    def capture(self, calls: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+        """What begins to run all calls at once: launches, products and copies, each a function and its arguments.
+
+        Where arrays are now is where they must be whenever it is called.
+        """
 
     def synchronize(self) -> None:
         """Wait until all that was begun is done."""

@@ -25,7 +25,7 @@ from gpugrad import errors
 from gpugrad.backends import half
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
-from gpugrad.cuda.device import ALIGNMENT
+from gpugrad.cuda.device import ALIGNMENT, Parameters
 from gpugrad.trace import Value
 
 KERNELS = Path(gpugrad.kernels.__path__[0]) / "cuda"
@@ -39,6 +39,9 @@ _running = threading.Lock()
 
 class HostArray(np.ndarray):
     """An array of the host as a device has it: it mixes with none of NumPy's, which are elsewhere."""
+
+    def __dlpack_device__(self) -> Any:
+        return 2, 0  # CUDA's first, in DLPack's numbers
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Value) for x in inputs):
@@ -110,12 +113,12 @@ class HostDevice:
             for name, function in self._loaded[text].items():
                 function.run = getattr(built, f"text_{k}_{name}")
 
-    def launch(self, function: Any, launch: Launch, parameters: Any) -> None:
+    def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         shape = (ctypes.c_uint * 4)(*launch.grid, *launch.block)
         with _running:
             if function.run is None:
                 self.compile()
-            function.run(shape, self.order, parameters)
+            function.run(shape, self.order, parameters.pointers)
 
     def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
         x, y, out = (a.view(np.ndarray) for a in (x, y, out))
@@ -129,6 +132,22 @@ class HostDevice:
 
     def fetch(self, target: Any, source: Any) -> None:
         np.copyto(target.view(np.ndarray), np.asarray(source).view(np.ndarray))
+
+    def capture(self, calls: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+        held = list(map(self._as_it_is, calls))
+
+        def replay() -> None:
+            for function, *arguments in held:
+                function(*arguments)
+
+        return replay
+
+    def _as_it_is(self, call: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A call that does not see when its parameters change later, as none in a CUDA graph does."""
+        if call[0] != self.launch:
+            return call
+        function, called, launch, parameters = call
+        return function, called, launch, Parameters([type(v)(v.value) for v in parameters.values])
 
     def synchronize(self) -> None:
         pass

@@ -242,6 +242,9 @@ class StagingBackend(Backend):
     xp = _Namespace()
 
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
+        if prim.name == "beside":  # a constant of the program
+            return lambda like, data: select.on(like.stage.device).asarray(data)
+
         def staged(*args: Any, **params: Any) -> Any:
             promoted = promote(prim, args) if prim.same else None
             if promoted is not None:

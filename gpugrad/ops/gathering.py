@@ -105,7 +105,17 @@ def placed(data: Any, x: Any, name: str) -> Any:
     like = unbatched(x)
     while type(like) is trace.Tensor:
         like = like._data
-    return out if isinstance(like, np.ndarray | np.generic) or not hasattr(like, "__dlpack__") else beside(like, out)
+    anywhere = hasattr(like, "__dlpack__") or hasattr(like, "variable")  # an array, or what stands for one in a program
+    return beside(like, out) if anywhere and not _of_numpy(like) else out
+
+
+def _of_numpy(x: Any) -> bool:
+    """Whether it is NumPy's, and not an array of a class of its own that is elsewhere."""
+    return isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.__dlpack_device__()[0] == _CPU)
+
+
+_CPU = 1
+"""DLPack's number for it."""
 
 
 def checked(index: Any, x: Any, size: int, axis: int, name: str) -> Any:

@@ -36,7 +36,8 @@ def words(n: int) -> Any:
 def placed(key: Any, device: str | None = None) -> Any:
     """The words of a key as a tensor."""
     target = select.resolve(device or select.default_device())
-    return value(key if target == "cpu" else select.on(target).asarray(key), EAGER, None)
+    there = target == "cpu" or select.place(key) == target  # as in a program, of which it is an input
+    return value(key if there else select.on(target).asarray(key), EAGER, None)
 
 
 def key(seed: int, *, device: str | None = None) -> Any:

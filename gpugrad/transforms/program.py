@@ -146,9 +146,16 @@ def _plain(x: Any) -> bool:
     return isinstance(x, np.ndarray | np.generic) or type(x) in select.compiled_types
 
 
+def _is_key(x: Any) -> bool:
+    """Whether it may be a key of random numbers: two words that the host makes, wherever they are used."""
+    return bool(x.shape == (2,) and x.dtype == np.uint32)
+
+
 def _device(like: Sequence[Any], weak: frozenset[int], what: str) -> str:
     """Where a program runs: where its arguments are. DeviceError if they are not together; Python numbers are anywhere."""
-    found = {select.place(x): k for k, x in enumerate(like) if k not in weak}
+    arrays = [k for k in range(len(like)) if k not in weak]
+    arrays = [k for k in arrays if not _is_key(like[k])] or arrays
+    found = {select.place(like[k]): k for k in arrays}
     if len(found) > 1:
         where = " and ".join(f"argument {k} is on {device}" for device, k in found.items())
         raise errors.DeviceError(f"{what}: {where}; expected one device. Move one: t.to({max(found)!r})")
