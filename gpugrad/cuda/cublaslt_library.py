@@ -152,8 +152,8 @@ def _places() -> Iterator[str]:
     for entry in sys.path:
         for folder in ("cu13/lib", "cu13/bin/x86_64", "cublas/lib", "cublas/bin"):
             yield from map(str, sorted(Path(entry or os.curdir, "nvidia", folder).glob(pattern), reverse=True))
-    names = ("cublasLt64_{}.dll",) if sys.platform == "win32" else ("libcublasLt.so.{}",)
-    yield from (name.format(version) for name in names for version in (13, 12))
+    name = "cublasLt64_{}.dll" if sys.platform == "win32" else "libcublasLt.so.{}"
+    yield from map(name.format, (13, 12))
     yield "libcublasLt.so"
 
 
