@@ -36,6 +36,7 @@ class CudaDevice:
         self.limits = gpu_launch.Device(
             processors=attributes["MultiProcessorCount"], shared=attributes["MaxSharedMemoryPerBlock"]
         )
+        self._products: Any = None
         self._loaded: dict[str, Mapping[str, Any]] = {}
 
     def memory(self, nbytes: int) -> Any:
@@ -71,9 +72,13 @@ class CudaDevice:
         )
 
     def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
-        from gpugrad.cuda import cublaslt
+        if self._products is None:
+            from gpugrad.cuda.cublaslt import CublasLt
+            from gpugrad.cuda.products import Products
 
-        return cublaslt.product(self, x, y, out)
+            self._products = Products(self, CublasLt(), lambda: self.cupy.cuda.get_current_stream().ptr)
+        run: Callable[[], None] = self._products.product(x, y, out)
+        return run
 
     def fetch(self, target: Any, source: Any) -> None:
         if isinstance(source, np.ndarray | np.generic):
