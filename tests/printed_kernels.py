@@ -19,7 +19,7 @@ from gpugrad.codegen.loops import Array, LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.dtypes import is_half
 from gpugrad.graph.calls import KernelCall
-from gpugrad.graph.plan import neutral
+from gpugrad.graph.plan import named_alike
 from gpugrad.transforms.program import Compiled
 
 
@@ -88,7 +88,7 @@ def watched() -> Iterator[list[Ran]]:
         original(self, *args)
         for c in self.plan.memory.calls:
             if isinstance(c, KernelCall):
-                known.setdefault(neutral(c.kernel), []).append(c.kernel)
+                known.setdefault(named_alike(c.kernel, printed), []).append(c.kernel)
 
     patch.setattr(numba_kernels, "compiled", compiled)
     patch.setattr(Compiled, "__init__", init)

@@ -122,7 +122,7 @@ def contents() -> tuple[Path | None, int, int]:
     if where is None:
         return None, 0, 0
     files = [p for p in where.rglob("*") if p.is_file()]
-    return where, sum(1 for p in files if p.suffix == ".py"), sum(p.stat().st_size for p in files)
+    return where, sum(1 for p in files if p.suffix in (".py", ".cubin")), sum(p.stat().st_size for p in files)
 
 
 def clear() -> int:
