@@ -308,6 +308,7 @@ def _argsort(a: Any, axis: int = -1, kind: Any = None) -> Any:
 
 
 def _take(a: Any, indices: Any, axis: int | None = None, out: Any = None) -> Any:
+    _refuse([a, indices])
     return _out(np.take(_in(a), _in(indices), axis=axis, mode="wrap"))
 
 
