@@ -164,6 +164,12 @@ class CupyBackend(Backend):
         except self._out_of_memory as error:
             raise self._exhausted("full", error) from None
 
+    def full_beside(self, like: Any, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
+        if self._count == 1:
+            return self.full(shape, fill, dtype)
+        with like.device:
+            return self.full(shape, fill, dtype)
+
     def current(self, device: str) -> Any:
         return self._cupy.cuda.Device(int(device.partition(":")[2] or 0))
 

@@ -5,6 +5,8 @@ Nothing here waits for the device but ``synchronize``.
 
 from __future__ import annotations
 
+import ctypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +15,14 @@ from gpugrad.codegen.gpu_launch import Launch
 
 ALIGNMENT = 256
 """Bytes; where memory begins."""
+
+
+class Parameters:
+    """The arguments of a launch: ctypes values, which may be changed from launch to launch, and the pointers to them."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = values
+        self.pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
 
 
 class Device(Protocol):
@@ -27,14 +37,17 @@ class Device(Protocol):
     def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
         """A part of memory as an array in C's order."""
 
+    def spoil(self, memory: Any) -> None:
+        """What is in memory means nothing any more, and nothing may read it."""
+
     def address(self, array: Any) -> int:
         """Where an array's first element is."""
 
     def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
         """Compile texts of CUDA C++, unless that was done before: of each, its functions by name."""
 
-    def launch(self, function: Any, launch: Launch, parameters: Any) -> None:
-        """Begin to run a function; ``parameters`` point to its arguments, one after another, as a driver takes them."""
+    def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
+        """Begin to run a function."""
 
     def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
         """What computes ``out[...] = x @ y`` each time it is called, on the memory where these arrays are now."""
@@ -42,5 +55,16 @@ class Device(Protocol):
     def fetch(self, target: Any, source: Any) -> None:
         """Copy the numbers of an array of the host, or of the device, over an array of the device in C's order."""
 
+    def capture(self, calls: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+        """What begins to run all calls at once: launches, products and copies, each a function and its arguments.
+
+        Where arrays are now is where they must be whenever it is called.
+        """
+
     def synchronize(self) -> None:
         """Wait until all that was begun is done."""
+
+
+def functions(text: str) -> list[str]:
+    """The names of the kernels in a text."""
+    return re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import re
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +24,7 @@ from gpugrad import errors
 from gpugrad.backends import half
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
-from gpugrad.cuda.device import ALIGNMENT
+from gpugrad.cuda.device import ALIGNMENT, Parameters, functions
 from gpugrad.trace import Value
 
 KERNELS = Path(gpugrad.kernels.__path__[0]) / "cuda"
@@ -39,6 +38,9 @@ _running = threading.Lock()
 
 class HostArray(np.ndarray):
     """An array of the host as a device has it: it mixes with none of NumPy's, which are elsewhere."""
+
+    def __dlpack_device__(self) -> Any:
+        return 2, 0  # CUDA's first, in DLPack's numbers
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Value) for x in inputs):
@@ -77,7 +79,9 @@ class HostDevice:
 
     limits = gpu_launch.Device(processors=2, threads=64, long=1 << 13)
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self.options = options
+        """What the compiler is told beyond what it must know, such as to look for what is wrong."""
         self.order = 0
         """In which threads and blocks run: 0 as they are numbered, 1 backwards, 2 mixed."""
         self._loaded: dict[str, dict[str, _Function]] = {}
@@ -92,6 +96,9 @@ class HostDevice:
     def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
         return np.ndarray.__new__(HostArray, shape, dtype, memory, offset)
 
+    def spoil(self, memory: Any) -> None:
+        memory.view(np.ndarray)[...] = POISON
+
     def address(self, array: Any) -> int:
         return int(array.ctypes.data)
 
@@ -105,17 +112,17 @@ class HostDevice:
     def compile(self) -> None:
         """Compile what was loaded and did not run yet."""
         waiting, self._waiting = self._waiting, []
-        built = library(waiting)
+        built = library(waiting, *self.options)
         for k, text in enumerate(waiting):
             for name, function in self._loaded[text].items():
                 function.run = getattr(built, f"text_{k}_{name}")
 
-    def launch(self, function: Any, launch: Launch, parameters: Any) -> None:
+    def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         shape = (ctypes.c_uint * 4)(*launch.grid, *launch.block)
         with _running:
             if function.run is None:
                 self.compile()
-            function.run(shape, self.order, parameters)
+            function.run(shape, self.order, parameters.pointers)
 
     def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
         x, y, out = (a.view(np.ndarray) for a in (x, y, out))
@@ -130,13 +137,24 @@ class HostDevice:
     def fetch(self, target: Any, source: Any) -> None:
         np.copyto(target.view(np.ndarray), np.asarray(source).view(np.ndarray))
 
+    def capture(self, calls: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+        held = list(map(self._as_it_is, calls))
+
+        def replay() -> None:
+            for function, *arguments in held:
+                function(*arguments)
+
+        return replay
+
+    def _as_it_is(self, call: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A call that does not see when its parameters change later, as none in a CUDA graph does."""
+        if call[0] != self.launch:
+            return call
+        function, called, launch, parameters = call
+        return function, called, launch, Parameters([type(v)(v.value) for v in parameters.values])
+
     def synchronize(self) -> None:
         pass
-
-
-def functions(text: str) -> list[str]:
-    """The names of the kernels in a text."""
-    return re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text)
 
 
 def library(texts: Sequence[str], *options: str) -> ctypes.CDLL:

@@ -13,15 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.codegen import cuda_printer
 from gpugrad.codegen.gpu_launch import Schedule, schedule, spans
-from gpugrad.cuda.device import Device
+from gpugrad.cuda.device import Device, Parameters
 from gpugrad.errors import beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
-from gpugrad.graph.ir import Graph, Variable
-from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes, takes_out
+from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes
 from gpugrad.graph.plan import Plan, named_alike
 from gpugrad.graph.usage import moved, shown
+
+PRODUCTS = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
+"""Dtypes of the products that the device has."""
 
 
 class CudaPlan(Plan):
@@ -37,6 +41,26 @@ class CudaPlan(Plan):
         self.kernels: dict[int, tuple[Mapping[str, Any], Schedule]] = {}
         """id of a call -> the functions of its kernel, and how they are launched."""
         self.load()
+        self.graphs = 0
+        """How many CUDA graphs were made of it."""
+
+    @property
+    def apart(self) -> str:
+        """Why it is not one CUDA graph; "" if it is."""
+        if not self.cells:
+            return "it changes no cells, so that each call has other arrays"
+        for call in self.memory.calls:
+            if isinstance(call, LibraryCall) and not call.into and call.line.prim.name not in VIEWS:
+                return f"{call.line.prim.name} at {call.line.site} is a call of the library"
+        return ""
+
+    def into(self, line: Line) -> bool:
+        out = line.results[0]
+        return (
+            line.prim.name == "matmul"
+            and dtypes.name(out.dtype) in PRODUCTS
+            and all(getattr(x, "dtype", None) == out.dtype for x in line.operands)
+        )
 
     def load(self) -> None:
         """Compile the kernels, all of them at once."""
@@ -63,6 +87,7 @@ class CudaPlan(Plan):
     def __str__(self) -> str:
         usage = self.usage()
         lines = [f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates"]
+        lines.append(f"# not one CUDA graph: {self.apart}" if self.apart else "# one CUDA graph")
         kernels = 0
         for k, call in enumerate(self.memory.calls):
             if k == self.memory.tail:
@@ -85,6 +110,15 @@ def _schedule(call: KernelCall, device: Device) -> Schedule:
     return schedule(
         call.kernel, spans(call.kernel, [shape for _, _, shape in call.arguments], call.sizes), device.limits
     )
+
+
+WARM = 2
+"""Runs before a step becomes a CUDA graph: the first load and choose what they need."""
+
+
+def _run(calls: Sequence[tuple[Any, ...]]) -> None:
+    for function, *arguments in calls:
+        function(*arguments)
 
 
 class Frame:
@@ -116,25 +150,42 @@ class Frame:
         """id of a variable that a kernel takes -> where its array is, which the kernel's parameters point to."""
         self.fixed: set[int] = set()
         """ids of the variables that are where they are in every run."""
+        self.apart: set[int] = set()
+        """ids of variables with memory of their own, outside of the arena."""
         self.fresh: set[int] = set()
         """ids of variables that are new arrays in each run, with nothing else a view of them."""
         self.held: list[Any] = []
         """What parameters of kernels point to."""
-        self.steps: list[Callable[[], None]] = []
+        self.steps: list[tuple[Any, ...]] = []
+        """What runs, each a function and its arguments."""
         self.last: list[tuple[Any, ...]] = []
+        """The same for what takes the place of cells."""
+        self.given: dict[int, Any] = {}
+        """id of an output of a step -> its array, which the next run writes over."""
+        self.runs = 0
+        self.replay: Callable[[], None] | None = None
 
     def run(self, *data: Any) -> Any:
         """The results; in a step, those that replace no cell, and the calls that are then to be made to replace them."""
+        self.device.spoil(self.arena)
         for v, x in zip(self.inputs, data, strict=True):
             if id(v) in self.own:
                 self.device.fetch(self.own[id(v)], x)
             else:
                 self.put(v, self.plan.backend.asarray(x))
-        for step in self.steps:
-            step()
-        outputs = self.plan.graph.outputs
-        results = [self.result(outputs[k]) for k in self.plan.kept]
-        return (results, list(self.last)) if self.plan.cells else results
+        outputs = [self.plan.graph.outputs[k] for k in self.plan.kept]
+        if not self.plan.cells:
+            _run(self.steps)
+            return list(map(self.result, outputs))
+        if self.replay is None and self.runs >= WARM and not self.plan.apart:
+            self.replay = self.device.capture([*self.steps, *self.last])
+            self.plan.graphs += 1
+        self.runs += 1
+        if self.replay is None:
+            _run(self.steps)
+        else:
+            self.replay()
+        return list(map(self.result, outputs)), [] if self.replay else list(self.last)
 
     # ---- preparing -----------------------------------------------------------------------------------------------------
 
@@ -147,29 +198,35 @@ class Frame:
             if isinstance(call, KernelCall):
                 launches = self.launches(call)
                 if k < self.memory.tail:
-                    self.steps += [ft.partial(function, *arguments) for function, *arguments in launches]
+                    self.steps += launches
                 else:
                     self.last += launches
             elif isinstance(call, CopyCall):
-                self.place(call.copy)
-                self.steps.append(ft.partial(self.copy, call))
-            elif takes_out(call.line):
+                self.copy(call)
+            elif call.into:
                 self.place(call.line.results[0])
                 self.product(call)
             elif not self.viewed(call):
                 if call.line.prim.name in NEW:
                     self.fresh.update(map(id, call.results))
-                self.steps.append(ft.partial(self.library, call))
+                self.steps.append((self.library, call))
+        if self.plan.cells:
+            for k in self.plan.kept:
+                o = self.plan.graph.outputs[k]
+                self.given[id(o)] = self.saved(o)
         for v, x in self.memory.back:
             self.last.append((self.device.fetch, self.there[id(x)], self.saved(v)))
 
     def saved(self, v: Any) -> Any:
         """What is to be copied over a cell at the end, when other cells may have changed."""
-        if type(v) is Variable and id(v) not in self.memory.offsets:
-            kept = self.new(v)
-            self.steps.append(lambda: self.device.fetch(kept, self.array(v)))
-            return kept
-        return self.array(v)
+        if type(v) is not Variable or id(v) in self.memory.offsets or id(v) in self.apart:
+            return self.array(v)
+        kept = self.new(v)
+        self.steps.append((self.device.fetch, kept, self.array(v)) if id(v) in self.fixed else (self.keep, kept, v))
+        return kept
+
+    def keep(self, kept: Any, v: Variable) -> None:
+        self.device.fetch(kept, self.array(v))
 
     def launches(self, call: KernelCall) -> list[tuple[Any, ...]]:
         functions, plan = self.plan.kernels[id(call)]
@@ -189,8 +246,8 @@ class Frame:
                 held.append(self.device.memory(m.elements * np.dtype(m.dtype).itemsize))
                 pointers[m.name] = ctypes.c_void_p(self.device.address(held[-1]))
         values = [*pointers.values(), *(integer(n) for n in plan.sizes)]
-        parameters = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        self.held += [values, held]
+        parameters = Parameters(values)
+        self.held.append(held)
         return [(self.device.launch, functions[launch.function], launch, parameters) for launch in plan.launches]
 
     def place(self, v: Variable) -> None:
@@ -202,9 +259,10 @@ class Frame:
             self.put(v, self.device.view(self.arena, self.memory.offsets[id(v)], v.shape, v.dtype))
         elif self.plan.cells:
             self.put(v, self.new(v))
+            self.apart.add(id(v))
         else:
             self.fresh.add(id(v))
-            self.steps.append(lambda: self.put(v, self.new(v)))
+            self.steps.append((self.renew, v))
             return
         self.fixed.add(id(v))
 
@@ -212,9 +270,19 @@ class Frame:
         x, y = call.operands
         (out,) = call.results
         if all(type(v) is not Variable or id(v) in self.fixed for v in (x, y, out)):
-            self.steps.append(self.device.product(self.array(x), self.array(y), self.array(out)))
+            self.steps.append((self.device.product(self.array(x), self.array(y), self.array(out)),))
         else:
-            self.steps.append(lambda: self.device.product(self.array(x), self.array(y), self.array(out))())
+            self.steps.append((self.multiply, x, y, out))
+
+    def copy(self, call: CopyCall) -> None:
+        self.place(call.copy)
+        if id(call.source) in self.fixed and id(call.copy) in self.fixed:
+            self.steps.append((self.device.fetch, self.array(call.copy), self.array(call.source)))
+        else:
+            self.steps.append((self.move, call.copy, call.source))
+
+    def move(self, copy: Variable, source: Variable) -> None:
+        self.device.fetch(self.array(copy), self.array(source))
 
     def viewed(self, call: LibraryCall) -> bool:
         """Whether the result is a view of what is where it is in every run: then it is made once."""
@@ -234,11 +302,14 @@ class Frame:
         for v, x in zip(line.results, found if line.prim.outputs else (found,), strict=True):
             self.put(v, x)
 
-    def copy(self, call: CopyCall) -> None:
-        self.device.fetch(self.array(call.copy), self.array(call.source))
+    def multiply(self, x: Any, y: Any, out: Variable) -> None:
+        self.device.product(self.array(x), self.array(y), self.array(out))()
+
+    def renew(self, v: Variable) -> None:
+        self.put(v, self.new(v))
 
     def result(self, o: Any) -> Any:
-        x = self.array(o)
+        x = self.given[id(o)] if self.plan.cells else self.array(o)
         if id(o) in self.fresh:
             return x
         out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)

@@ -105,7 +105,17 @@ def placed(data: Any, x: Any, name: str) -> Any:
     like = unbatched(x)
     while type(like) is trace.Tensor:
         like = like._data
-    return out if isinstance(like, np.ndarray | np.generic) or not hasattr(like, "__dlpack__") else beside(like, out)
+    anywhere = hasattr(like, "__dlpack__") or hasattr(like, "variable")  # an array, or what stands for one in a program
+    return beside(like, out) if anywhere and not _of_numpy(like) else out
+
+
+def _of_numpy(x: Any) -> bool:
+    """Whether it is NumPy's, and not an array of a class of its own that is elsewhere."""
+    return isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.__dlpack_device__()[0] == _CPU)
+
+
+_CPU = 1
+"""DLPack's number for it."""
 
 
 def checked(index: Any, x: Any, size: int, axis: int, name: str) -> Any:
@@ -327,7 +337,7 @@ def _ravelled(x: Any) -> Any:
     return x if len(x.shape) == 1 else reshape(x, to=(math.prod(x.shape),), rank=len(x.shape))
 
 
-def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise") -> Array:
+def take(x: Array, indices: Any, axis: int | None = None, mode: str = "raise") -> Array:
     """The elements of ``x`` at integer ``indices`` along ``axis``; of the flattened ``x`` for ``axis=None``.
 
     The shape is that of ``x`` with the axis replaced by the shape of ``indices``. ``mode`` says what an index out of
@@ -357,6 +367,7 @@ def _aligned(x: Any, indices: Any, axis: int | None, name: str) -> tuple[Any, An
     """``x`` as one row, positions in it, the axis, and the shape of the whole when the axis comes last."""
     if axis is None:
         x, axis = _ravelled(x), 0
+    indices = placed(indices, x, name)
     if len(indices.shape) != len(x.shape):
         raise errors.ShapeError(
             f"{name}: indices of shape {indices.shape} for shape {x.shape}; expected as many axes. Reshape the indices"
@@ -373,7 +384,7 @@ def _aligned(x: Any, indices: Any, axis: int | None, name: str) -> tuple[Any, An
     return _ravelled(x), at, a, (*whole, size)
 
 
-def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
+def take_along_axis(x: Array, indices: Any, axis: int | None = -1) -> Array:
     """For each index the element of ``x`` there along ``axis``, at the index's own place along the other axes.
 
     ``indices`` has as many axes as ``x`` and broadcasts against it but for ``axis``; with ``axis=None``, ``x`` is
@@ -390,7 +401,7 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     return moved(gather(row, at, axis=-1), -1, a)
 
 
-def put_along_axis(x: Array, indices: Array, values: Array, axis: int | None = -1) -> Array:
+def put_along_axis(x: Array, indices: Any, values: Array, axis: int | None = -1) -> Array:
     """A copy of ``x`` with ``values`` written where :func:`take_along_axis` would read.
 
     NumPy writes into ``x`` itself. ``values`` broadcast to the indices; of several for one place the last stays. The

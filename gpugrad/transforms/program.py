@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -33,12 +33,10 @@ from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import fitting, jvp
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.node import Leaf, Node
+from gpugrad.transforms.planned import planned
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import EAGER, Tape
 from gpugrad.transforms.vectorize import vmap
-
-if TYPE_CHECKING:
-    from gpugrad.graph.plan import Plan
 
 Values = list[Any]
 Call = Callable[[Values], Values]
@@ -94,7 +92,7 @@ class Compiled:
         self.after = stage.after if draws else []
         self.updates = updates
         self.backend = select.on(stage.device)
-        self.plan: Plan = self.backend.plan(graph, updates, cells).ready()
+        self.plan = planned(self.backend, graph, updates, cells)
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, where no cell is written over."""
@@ -146,9 +144,16 @@ def _plain(x: Any) -> bool:
     return isinstance(x, np.ndarray | np.generic) or type(x) in select.compiled_types
 
 
+def _is_key(x: Any) -> bool:
+    """Whether it may be a key of random numbers: two words that the host makes, wherever they are used."""
+    return bool(x.shape == (2,) and x.dtype == np.uint32)
+
+
 def _device(like: Sequence[Any], weak: frozenset[int], what: str) -> str:
     """Where a program runs: where its arguments are. DeviceError if they are not together; Python numbers are anywhere."""
-    found = {select.place(x): k for k, x in enumerate(like) if k not in weak}
+    arrays = [k for k in range(len(like)) if k not in weak]
+    arrays = [k for k in arrays if not _is_key(like[k])] or arrays
+    found = {select.place(like[k]): k for k in arrays}
     if len(found) > 1:
         where = " and ".join(f"argument {k} is on {device}" for device, k in found.items())
         raise errors.DeviceError(f"{what}: {where}; expected one device. Move one: t.to({max(found)!r})")

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpugrad.backends import recycled
+from gpugrad.backends import select
 from gpugrad.backends.background import compiler
+from gpugrad.backends.base import Backend
 from gpugrad.config import config
 from gpugrad.graph.stage import Stage
 from gpugrad.ops import composition
 from gpugrad.trace import value
 from gpugrad.transforms.node import CALL, ITEM, LEAF, Leaf, Node
+from gpugrad.transforms.planned import planned
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import EAGER
 
@@ -72,12 +74,12 @@ def replayed(root: Node, seed: Any, retain: bool) -> dict[Any, Any] | None:
         return None
     promise = _plans[key]
     if promise is None:
-        _plans[key] = compiler().submit(_compiled, structure.staged(seed))
+        _plans[key] = compiler().submit(_compiled, structure.staged(seed), select.of(seed))
         return None
     plan = promise.result() if promise.done() else None
     if plan is None:
         return None
-    found = plan.run(*map(recycled.contiguous, structure.arrays), seed)
+    found = plan.run(*map(plan.contiguous, structure.arrays), seed)
     if not retain:
         structure.release()
     return dict(zip(structure.leaves, found, strict=True))
@@ -90,11 +92,9 @@ def wait() -> None:
             promise.result()
 
 
-def _compiled(graph: Graph) -> Plan | None:
-    from gpugrad.graph.plan import Plan
-
+def _compiled(graph: Graph, backend: Backend) -> Plan | None:
     try:
-        return Plan(graph).ready()
+        return planned(backend, graph)
     except Exception:  # what cannot be compiled stays interpreted
         return None
 
@@ -143,7 +143,7 @@ class _Structure:
             saved: list[Any] = []
             for x in node.saved:
                 for part in x if type(x) is tuple else (x,):
-                    if isinstance(part, np.ndarray | np.generic):
+                    if isinstance(part, np.ndarray | np.generic) or type(part) in select.compiled_types:
                         if id(part) not in inputs:
                             inputs[id(part)] = len(self.arrays)
                             self.arrays.append(part)
@@ -161,7 +161,10 @@ class _Structure:
             parents = tuple([-1 if p is None else place[p] for p in node.parents])
             held = grad is not None
             entries.append((node.prim, tuple(node.params.items()), parents, tuple(saved), node.shape, held))
-        key = (tuple(entries), seed.shape, seed.dtype)
+        places = {select.place(x) for x in (*self.arrays, seed)}
+        if len(places) > 1:
+            return None
+        key = (tuple(entries), seed.shape, seed.dtype, *places)
         try:
             hash(key)
         except TypeError:
@@ -170,7 +173,7 @@ class _Structure:
 
     def staged(self, seed: Any) -> Graph:
         """The pass as a graph."""
-        stage = Stage()
+        stage = Stage("a backward pass", select.place(seed))
         symbols: dict[int, Any] = {}
         for x in self.arrays:
             symbols[id(x)] = stage.input(x.shape, x.dtype, "saved")

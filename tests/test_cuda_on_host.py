@@ -1,0 +1,273 @@
+"""Programs on the host as a CUDA device: eager, and compiled into plans of launches, against the CPU."""
+
+from __future__ import annotations
+
+import functools as ft
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import test_table
+from case import Case
+from cases import rows, sample
+from test_jit import tolerance
+from test_table import agree, check, differentiable, differentiated, directions, host, picked, results
+
+import gpugrad as gg
+from gpugrad import nn, optim, pytree
+from gpugrad.backends import select
+from gpugrad.cuda.host import COMPILER
+from gpugrad.cuda.plan import WARM
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning"),
+    pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU"),
+]
+
+
+@pytest.fixture(autouse=True)
+def cuda() -> Iterator[None]:
+    """A CUDA device, for as long as a test runs."""
+    with gg.use_backend("cuda_on_host"):
+        yield
+
+
+@check("backend")
+def test_rows(case: Case) -> None:
+    test_table.test_backend(case, "cuda_on_host")
+
+
+PARTS = 8
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_rows_compiled(part: int) -> None:
+    """Each row and its pullback as a plan. All are made before the first runs, so that their kernels compile at once."""
+    programs: list[tuple[str, Callable[..., Any], list[Any], Callable[..., Any], list[Any]]] = []
+    for given in rows("jit")[part::PARTS]:
+        case: Any = given.values[0] if hasattr(given, "values") else given
+        if "backend" in case.without:
+            continue
+        here = list(map(gg.asarray, sample(case)))
+        there = [gg.asarray(a, device="cuda") for a in here]
+        programs.append((case.name, ft.partial(results_of, case), there, ft.partial(results_of, case), here))
+        if differentiable(case):
+            name, f, g = f"{case.name}, derivative", ft.partial(pulled, case, there), ft.partial(pulled, case, here)
+            programs.append((name, f, picked(case, there), g, picked(case, here)))
+    compiled = [gg.jit(f) for _, f, *_ in programs]
+    for f, (_, _, there, _, _) in zip(compiled, programs, strict=True):
+        f.plan(*there)
+    for f, (name, _, there, g, here) in zip(compiled, programs, strict=True):
+        got, wanted = f(*there), g(*here)
+        assert all(x.device == "cuda:0" for x in got), name
+        agree(got, wanted, tolerance(wanted), name)
+
+
+def results_of(case: Any, *xs: Any) -> tuple[Any, ...]:
+    return tuple(results(case, list(xs)))
+
+
+def pulled(case: Any, args: Any, *xs: Any) -> Any:
+    out, pull = gg.vjp(differentiated(case, args), *xs)
+    return pull(tuple(directions(out, 2)))
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+
+class Training:
+    """A network that learns, on a device, eager or compiled."""
+
+    dropped = 0.2
+
+    def __init__(self, device: str, compiled: bool, optimizer: Callable[..., Any] = optim.Adam) -> None:
+        gg.random.seed(0)
+        layers = nn.Linear(6, 16), nn.LayerNorm(16), nn.GELU(), nn.Dropout(self.dropped), nn.Linear(16, 3)
+        self.model = nn.Sequential(*layers).to(device)
+        self.optimizer = optimizer(self.model.parameters(), lr=1e-2)
+        self.device = device
+        self.call = gg.jit(self.step) if compiled else self.step
+
+    def step(self, x: Any, y: Any) -> Any:
+        loss = gg.cross_entropy(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss
+
+    def steps(self, n: int) -> list[float]:
+        gg.random.seed(1)
+        rng = np.random.default_rng(0)
+        batches = [(rng.normal(size=(12, 6)).astype("f"), rng.integers(0, 3, 12)) for _ in range(n)]
+        return [self.call(*(gg.tensor(a, device=self.device) for a in batch)).item() for batch in batches]
+
+    def parameters(self) -> list[Any]:
+        return [host(p) for p in self.model.parameters()]
+
+
+@pytest.mark.parametrize("optimizer", [optim.Adam, ft.partial(optim.SGD, momentum=0.9)], ids=["adam", "sgd"])
+def test_training_is_as_on_the_cpu_step_by_step(optimizer: Callable[..., Any]) -> None:
+    cpu, eager = Training("cpu", False, optimizer), Training("cuda", False, optimizer)
+    losses = cpu.steps(8)
+    np.testing.assert_allclose(eager.steps(8), losses, rtol=1e-5)
+    compiled = Training("cuda", True, optimizer)
+    np.testing.assert_allclose(compiled.steps(8), losses, rtol=1e-5)
+    for a, b, c in zip(cpu.parameters(), eager.parameters(), compiled.parameters(), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(c, a, rtol=1e-4, atol=1e-6)
+
+
+class Regression(Training):
+    """The same without classes and random numbers, which are calls of the library."""
+
+    dropped = 0.0
+
+    def step(self, x: Any, y: Any) -> Any:
+        loss = gg.mean(gg.square(self.model(x) - gg.astype(y, x.dtype)[:, None]))
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss
+
+
+def test_a_step_is_one_graph_that_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    replays = []
+    device = select.get("cuda_on_host").device
+    capture = device.capture
+
+    def counted(calls: Any) -> Any:
+        replay = capture(calls)
+        return lambda: (replays.append(1), replay())[1]
+
+    monkeypatch.setattr(device, "capture", counted)
+    cpu, cuda = Regression("cpu", False), Regression("cuda", True)
+    losses = cpu.steps(9)
+    got = []
+    gg.random.seed(1)
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(12, 6)).astype("f"), rng.integers(0, 3, 12)) for _ in range(9)]
+    for batch in batches:
+        got.append(cuda.call(*(gg.tensor(a, device="cuda") for a in batch)))
+        churn = [device.memory(n) for n in (24, 1000, 5000, 24)]  # what a replay must not depend on
+        del churn
+    np.testing.assert_allclose([x.item() for x in got], losses, rtol=1e-5)  # no later run has written over them
+    assert len(replays) == 9 - WARM
+    for a, b in zip(cpu.parameters(), cuda.parameters(), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+    x, y = (gg.tensor(a, device="cuda") for a in batches[0])
+    assert "# one CUDA graph\n" in cuda.call.plan(x, y)
+
+
+def test_a_graph_is_made_again_when_cells_have_moved() -> None:
+    cpu, cuda = Regression("cpu", False), Regression("cuda", True)
+    for _ in range(2):
+        np.testing.assert_allclose(cuda.steps(5), cpu.steps(5), rtol=1e-5)
+        for training in (cpu, cuda):
+            training.optimizer.load_state_dict(training.optimizer.state_dict())
+            p = next(iter(training.model.parameters()))
+            p.copy_(p.detach() * 0.5)
+            held = p.detach()  # somebody holds what the next step would write over
+            before = host(held).copy()
+            training.steps(1)
+            np.testing.assert_array_equal(host(held), before)
+
+
+def test_why_a_step_is_no_graph() -> None:
+    t = Training("cuda", True)
+    x, y = gg.ones((4, 6), dtype="float32", device="cuda"), gg.zeros(4, dtype="int64", device="cuda")
+    assert "# not one CUDA graph: random_bits at" in t.call.plan(x, y)
+
+
+# ---- random programs, orders of threads, sanitizers ------------------------------------------------------------------
+
+
+def test_random_programs() -> None:
+    pytest.importorskip("torch", reason="PyTorch, which random programs are drawn with, is not installed")
+    import random_programs
+
+    programs = []
+    for seed in range(120):
+        drawn = random_programs.draw(seed)
+        weights = [gg.asarray(w, device="cuda") for w in drawn.weights]
+        on_cuda = random_programs.Program(drawn.inputs, drawn.steps, weights)
+        f, g = (gg.value_and_grad(p.ours, tuple(range(len(drawn.inputs)))) for p in (drawn, on_cuda))
+        there = [gg.asarray(x, device="cuda") for x in drawn.inputs]
+        run = gg.jit(g)
+        try:
+            run.plan(*there)
+        except gg.errors.DeviceError:  # a constant of NumPy's, which eager execution does not take either
+            with pytest.raises(gg.errors.DeviceError):
+                g(*there)
+            continue
+        programs.append((seed, f, run, there, list(map(gg.asarray, drawn.inputs))))
+    assert len(programs) > 60
+    for seed, f, run, there, here in programs:
+        first, second, wanted = (pytree.leaves(g(*xs)) for g, xs in ((run, there), (run, there), (f, here)))
+        agree(first, wanted, 1e-8, f"seed {seed}")
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(host(a), host(b), err_msg=f"seed {seed}, from run to run")
+
+
+def test_whatever_the_order_of_threads_the_bits_are_the_same() -> None:
+    device = select.get("cuda_on_host").device
+    found = []
+    for device.order in (0, 1, 2):
+        training = Training("cuda", True)
+        found.append([*training.steps(3), *training.parameters()])
+    device.order = 0
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+SANITIZED = """
+import numpy as np, gpugrad as gg
+from gpu_programs import PROGRAMS
+from gpugrad.backends import select
+gg.use_backend("cuda_on_host")
+select.get("cuda_on_host").device.options = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+for name, (f, args) in PROGRAMS.items():
+    here = f(*args)
+    there = gg.jit(f)(*(x.to("cuda") for x in args))
+    for a, b in zip(gg.pytree.leaves(there), gg.pytree.leaves(here), strict=True):
+        np.testing.assert_allclose(a.to("cpu").numpy(), b.numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+print("clean")
+"""
+
+
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    """Programs of every form, with each access to memory looked at."""
+    names = ("libasan.so", "libubsan.so")
+    found = [subprocess.run([str(COMPILER), f"-print-file-name={n}"], capture_output=True, text=True) for n in names]
+    paths = [Path(p.stdout.strip()) for p in found]
+    if not all(p.is_absolute() and p.exists() for p in paths):
+        pytest.skip("the C++ compiler has no sanitizers")
+    root = Path(gg.__file__).parents[1]
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": ":".join(map(str, paths)),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": f"{root}:{Path(__file__).parent}",
+    }
+    ran = subprocess.run([sys.executable, "-c", SANITIZED], env=environment, capture_output=True, text=True)
+    assert ran.stdout.strip().endswith("clean"), ran.stdout + ran.stderr[-4000:]
+
+
+# ---- what cannot be ---------------------------------------------------------------------------------------------------
+
+
+def test_arrays_of_two_devices() -> None:
+    x, y = gg.ones(3), gg.ones(3, device="cuda")
+    with pytest.raises(gg.errors.DeviceError, match=r"cpu and cuda:0.*t\.to"):
+        x + y
+    with pytest.raises(gg.errors.DeviceError, match=r"argument 0 is on cpu and argument 1 is on cuda:0"):
+        gg.jit(lambda x, y: gg.sin(x) * y)(x, y)
+    with pytest.raises(gg.errors.DeviceError, match="on cuda:0"):
+        gg.jit(lambda y: gg.sin(x) * y)(y)  # closes over what is elsewhere
+    with pytest.raises(gg.errors.DeviceError, match="without moving it"):
+        np.asarray(y)
