@@ -48,7 +48,7 @@ def groups() -> list[Group]:
     python = sys.executable
     pytest = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--backend", "cupy")
     several = ("-n", "4") if find_spec("xdist") else ()
-    needs = ("cupy", "pytest", "ml_dtypes")
+    needs = ("cupy", "pytest", "ml_dtypes", "array_api_strict")
     found = [
         Group("environment", (python, "-m", "gpugrad", "info"), 30),
         Group("gpu tests", (*pytest, "-m", "gpu and not slow", "tests"), 100, needs),
