@@ -52,6 +52,12 @@ class Config:
         GraphError where it is not. It takes as long as compiling, and is for those who work on the compiler or extend it.
         """
 
+        self.check_indices = False
+        """Whether positions and classes are checked on a GPU, too, with the error that the CPU always raises. Each check
+        waits for the device. Without it a position out of range is taken modulo the size of the axis, and a class that
+        is none stands for no class.
+        """
+
     @property
     def threads(self) -> int:
         """How many threads an operation on a large array may use; at first ``GPUGRAD_NUM_THREADS``, or all cores.

@@ -134,11 +134,9 @@ def full(shape: Size, fill_value: Any, *, dtype: Any = None, device: str | None 
     if type(fill_value) is trace.Tensor:
         return fill_value.astype(dtype or fill_value.dtype).broadcast_to(_shape(shape))
     chosen = dtypes.dtype(dtype) if dtype is not None else dtypes.of(raw(fill_value))
-    return value(
-        select.on(select.resolve(device or select.default_device())).full(_shape(shape), fill_value, chosen),
-        EAGER,
-        None,
-    )
+    place = select.resolve(device or select.default_device())
+    backend = select.on(place)
+    return value(backend.to_device(backend.full(_shape(shape), fill_value, chosen), place), EAGER, None)
 
 
 def zeros(shape: Size, *, dtype: Any = None, device: str | None = None) -> Any:

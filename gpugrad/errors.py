@@ -54,6 +54,10 @@ class DeviceError(GpugradError, RuntimeError):
     """Tensors of two devices in one operation, or a device that is not available."""
 
 
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device has not as much memory as was asked for."""
+
+
 class GraphError(GpugradError, RuntimeError):
     """The recorded graph cannot give the derivative that was asked for."""
 

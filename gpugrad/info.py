@@ -1,4 +1,4 @@
-"""``gpugrad info``: versions, backends, devices and extras, and for what is missing the command that brings it."""
+"""``gpugrad info``: versions, backends, devices, GPUs with their libraries, and extras, and for what is missing the command that brings it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gpugrad.backends import select
+from gpugrad.cuda import libraries, presence
 from gpugrad.errors import GpugradError
 from gpugrad.version import __version__
 
@@ -45,6 +46,9 @@ def report() -> Iterator[str]:
     yield "devices"
     yield from _table((device, f"{b.name} backend") for b in select.in_use().values() for device in b.devices())
     yield ""
+    yield "GPU"
+    yield from _table(gpu())
+    yield ""
     yield "extras"
     yield from _table(extras())
 
@@ -66,6 +70,50 @@ def backends() -> Iterator[tuple[str, str]]:
         active = select.in_use().get(backend.device_kind) is backend
         devices = ", ".join(backend.devices()) or "no device"
         yield name, f"in use on {devices}" if active else f"ready for {devices}: gg.use_backend({name!r})"
+
+
+def gpu() -> Iterator[tuple[str, str]]:
+    """The driver, each device, CUDA's libraries and the packages that use them; for what is missing, how to get it."""
+    found = presence.presence()
+    if found.driver is None:
+        yield "driver", f"{found.trouble}. Install NVIDIA's: https://www.nvidia.com/drivers"
+    else:
+        yield "driver", f"for CUDA up to {found.driver[0]}.{found.driver[1]}"
+    for k, device in enumerate(found.gpus):
+        major, minor = device.capability
+        yield f"cuda:{k}", f"{device.name}, {device.memory / 2**30:.0f} GiB, compute capability {major}.{minor}"
+    if found.driver is not None and not found.gpus:
+        yield "devices", f"none: {found.trouble}"
+    install = f'pip install "gpugrad[{presence.extra()}]"'
+    for library in libraries.LIBRARIES:
+        version = libraries.version_of(library)
+        yield library.title, version or f"not found, for {library.purpose}: {_wheel(library.title)}"
+    for title, names in _GPU_PACKAGES.items():
+        versions = [f"{name} {metadata.version(name)}" for name in names if _installed(name)]
+        if len(versions) > 1:
+            yield title, f"{' and '.join(versions)}, which hinder each other: uninstall all but one"
+        else:
+            yield title, versions[0] if versions else f"not installed: {install}"
+
+
+_GPU_PACKAGES = {
+    "CuPy": ("cupy-cuda13x", "cupy-cuda12x", "cupy"),
+    "cuda-bindings": ("cuda-bindings",),
+    "numba-cuda": ("numba-cuda",),
+}
+
+
+def _wheel(title: str) -> str:
+    """The command that installs one of CUDA's libraries, for the driver that is here."""
+    new = presence.extra() == "cuda13"
+    suffix = "" if new else "-cu12"
+    names = {
+        "CUDA runtime": f"nvidia-cuda-runtime{suffix}",
+        "NVRTC": f"nvidia-cuda-nvrtc{suffix}",
+        "cuBLASLt": f"nvidia-cublas{suffix}",
+        "cuDNN": "nvidia-cudnn-cu13" if new else "nvidia-cudnn-cu12",
+    }
+    return f"pip install {names[title]}"
 
 
 def extras() -> Iterator[tuple[str, str]]:

@@ -291,6 +291,9 @@ class Tensor(Operators, Writing, Exports, ArrayMethods, Value):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return _protocols().array_function(self, function, types, args, kwargs)
 
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Any:
+        return _protocols().of_cupy(self, kernel, *args, **kwargs)
+
     __array_priority__ = 1000.0  # for libraries that look at no more: the tensor's operator has precedence
 
     # ---- conversions that keep it a tensor --------------------------------------------------------------------------------
@@ -320,7 +323,8 @@ class Tensor(Operators, Writing, Exports, ArrayMethods, Value):
             return self.again()
         if self._trace is not EAGER:
             raise errors.TraceError("to() on a traced value: move the arguments before the transform")
-        moved = select.on(target).asarray(select.of(self._data).to_numpy(self._data))
+        here, there = select.of(self._data), select.on(target)
+        moved = there.to_device(self._data if here is there else there.asarray(here.to_numpy(self._data)), target)
         return _made(moved, EAGER, Leaf(self.shape, self.dtype) if isinstance(self._mark, Leaf) else None)
 
     def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cupy_stand_in import StandInBackend
 from interpreted import interpreted
 from strict_backend import StrictBackend
 
@@ -18,7 +19,7 @@ from gpugrad.backends import numba_kernels, select
 
 os.environ["GPUGRAD_CACHE_DIR"] = ""  # what tests compile is not kept; test_kernel_cache.py has a folder of its own
 
-BACKENDS = ("numpy", "reference", "strict")
+BACKENDS = ("numpy", "reference", "strict", "stand_in")
 """What an ordinary run covers; `--backend` adds others."""
 
 
@@ -28,7 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     select.register("strict", StrictBackend)
-    select.activate(select.get("strict"))
+    select.register("stand_in", StandInBackend)
+    for name in ("strict", "stand_in"):
+        select.activate(select.get(name))
     gg.config.verify_graphs = True
     for name in config.getoption("--backend"):
         try:

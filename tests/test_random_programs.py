@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -71,3 +72,21 @@ def test_batches_and_backward(seed: int) -> None:
             program,
             1e-10,
         )
+
+
+@pytest.mark.parametrize("seed", SEEDS[::6])
+def test_on_another_backend(seed: int, other_backend: str) -> None:
+    """Value and gradient, with the inputs on another device."""
+    if other_backend == "strict":
+        pytest.skip("programs use more than the array API standard promises")
+    program = random_programs.draw(seed)
+    every = tuple(range(len(program.inputs)))
+    device = gg.backends.select.get(other_backend).devices()[0]
+    moved = dataclasses.replace(program, weights=[gg.asarray(w, device=device) for w in program.weights])
+    with gg.device(device):
+        got, gradients = gg.value_and_grad(moved.ours, every)(*map(gg.tensor, program.inputs))
+    value, wanted = gg.value_and_grad(program.ours, every)(*program.inputs)
+    assert got.device == device
+    close(got.to("cpu"), value, "value", program)
+    for k in every:
+        close(gradients[k].to("cpu"), wanted[k], f"gradient of v{k}", program)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools as ft
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from gpugrad.primitive import Primitive
@@ -51,6 +52,14 @@ class Backend:
     def asarray(self, data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         """An array of this backend from anything array-like; ``copy`` as in NumPy."""
         raise NotImplementedError
+
+    def current(self, device: str) -> Any:
+        """A context in which a device of this backend is the one that the library works on."""
+        return nullcontext()
+
+    def to_device(self, array: Any, device: str) -> Any:
+        """The array on a device of this backend, given by its full name; as it is if it is there."""
+        return array
 
     def copied(self, array: Any) -> Any:
         """A copy in C's order, on the same device."""

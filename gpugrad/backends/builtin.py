@@ -1,4 +1,4 @@
-"""The backends that come with the package; NumPy runs the CPU unless another is chosen."""
+"""The backends that come with the package; NumPy runs the CPU, and CuPy CUDA devices, unless others are chosen."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ def _cuda_on_host() -> Backend:
     return CudaOnHost()
 
 
+def _cupy() -> Backend:
+    from gpugrad.backends.cupy import CupyBackend  # when a device is asked for; CuPy itself if there is one
+
+    return CupyBackend()
+
+
+select.register("cupy", _cupy)
+select.stand_by("cuda", "cupy")
 select.register("cuda_on_host", _cuda_on_host)
 select.register("reference", ReferenceBackend)
 select.register("numpy", NumpyBackend)

@@ -20,6 +20,8 @@ _made: dict[str, Backend] = {}
 _in_use: dict[str, Backend] = {}
 """Device kind -> the backend chosen for it."""
 _by_type: dict[type, Backend] = {}
+_standby: dict[str, str] = {}
+"""Device kind -> the backend that runs it as soon as somebody asks for such a device, or brings an array of it."""
 compiled_types: set[type] = set()
 """Types of arrays that ``gg.jit`` has plans for, beside NumPy's."""
 
@@ -27,6 +29,22 @@ compiled_types: set[type] = set()
 def register(name: str, make: Callable[[], Backend]) -> None:
     """Make a backend known under a name."""
     _classes[name] = make
+
+
+def stand_by(kind: str, name: str) -> None:
+    """Let the backend ``name`` run devices of a kind, from when one is first asked for: it is not imported before."""
+    _standby[kind] = name
+
+
+def wake(kind: str) -> errors.DeviceError | None:
+    """Put to use the backend that stands by for a kind of device, unless one runs it; the error if it cannot be used."""
+    if kind in _in_use or kind not in _standby:
+        return None
+    try:
+        activate(get(_standby[kind]))
+    except errors.DeviceError as why:
+        return why
+    return None
 
 
 def known() -> list[str]:
@@ -121,6 +139,10 @@ def of_type(array_type: type) -> Backend:
                 found = _by_type[array_type] = _by_type[base]
                 break
         else:
+            library = array_type.__module__.partition(".")[0]
+            for kind, name in _standby.items():
+                if name == library and kind not in _in_use and wake(kind) is None:
+                    return of_type(array_type)  # an array of a library whose backend nobody had asked for
             raise KeyError(array_type)
     return found
 
@@ -146,6 +168,10 @@ def on(device: str) -> Backend:
     """The backend in use for a device: "cpu", "cuda", "cuda:1"."""
     kind = device.split(":", 1)[0]
     if kind not in _in_use:
+        why = wake(kind)
+        if why is not None:
+            raise errors.DeviceError(f"no device {device!r}: {why}. `gpugrad info` says what is missing")
+    if kind not in _in_use:
         raise errors.DeviceError(
             f"no backend for device {device!r}: in use are {', '.join(f'{b.name} on {k}' for k, b in _in_use.items())}. `gpugrad info` says what is missing"
         )
@@ -155,6 +181,7 @@ def on(device: str) -> Backend:
 def resolve(device: str) -> str:
     """The device meant by a name: ``"auto"`` is a GPU if there is one, ``"cuda"`` the first of them."""
     if device == "auto":
+        wake("cuda")
         device = "cuda" if "cuda" in _in_use else "cpu"
     backend = on(device)
     present = backend.devices()
@@ -171,6 +198,7 @@ def devices() -> list[str]:
     >>> "cpu" in gg.devices()
     True
     """
+    wake("cuda")
     return [d for backend in _in_use.values() for d in backend.devices()]
 
 
@@ -198,6 +226,9 @@ redirected = 0
 def device(name: str) -> Iterator[str]:
     """Make new tensors on a device, in this thread, until the block ends; gives the device's full name.
 
+    Of several GPUs it is also the one that works: compute with tensors of ``"cuda:1"``, derivatives above all, inside a
+    block ``with gg.device("cuda:1")``.
+
     >>> import gpugrad as gg
     >>> with gg.device("auto") as chosen:
     ...     gg.ones(2).device == chosen
@@ -208,7 +239,8 @@ def device(name: str) -> Iterator[str]:
     _default.device = resolve(name)
     redirected += 1
     try:
-        yield _default.device
+        with on(_default.device).current(_default.device):
+            yield _default.device
     finally:
         redirected -= 1
         _default.device = before

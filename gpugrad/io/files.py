@@ -137,7 +137,8 @@ def load(path: Path, *, device: str = "cpu") -> Any:
     arrays = {key: _array(name, key, spec) for key, spec in found}
 
     def make(array: Any) -> Any:
-        return value(select.on(place).asarray(array), EAGER, None)
+        backend = select.on(place)
+        return value(backend.to_device(backend.asarray(array), select.resolve(place)), EAGER, None)
 
     described = header["__metadata__"].get(OUR_KEY)
     if described is None:

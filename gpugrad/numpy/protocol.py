@@ -79,6 +79,18 @@ def array_function(
     raise _unsupported(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
 
 
+def of_cupy(self: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
+    """``Tensor.__cupy_override_elementwise_kernel__``: a universal function of CuPy that met a tensor, ``cupy.sin(t)``.
+
+    CuPy names them as NumPy does, after ``cupy_``. Its other functions have no protocol: NumPy's do the same on tensors.
+    """
+    name = getattr(kernel, "name", "").removeprefix("cupy_")
+    ufunc = found(name) if name else None
+    if ufunc not in _ufuncs:
+        raise _unsupported(f"cupy.{name or kernel}")
+    return array_ufunc(self, ufunc, "__call__", *args, **kwargs)
+
+
 def _foreign(kind: type, protocol: str) -> bool:
     """Whether a type has its own say in NumPy's functions: then it may know what to do with a tensor."""
     return kind is not Tensor and hasattr(kind, protocol) and select.known_type(kind) is None
@@ -107,4 +119,4 @@ def covered() -> frozenset[Any]:
     return frozenset(_functions) | frozenset(_ufuncs)
 
 
-__all__ = ["array_function", "array_ufunc", "covered"]
+__all__ = ["array_function", "array_ufunc", "covered", "of_cupy"]

@@ -337,7 +337,7 @@ def _ravelled(x: Any) -> Any:
     return x if len(x.shape) == 1 else reshape(x, to=(math.prod(x.shape),), rank=len(x.shape))
 
 
-def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise") -> Array:
+def take(x: Array, indices: Any, axis: int | None = None, mode: str = "raise") -> Array:
     """The elements of ``x`` at integer ``indices`` along ``axis``; of the flattened ``x`` for ``axis=None``.
 
     The shape is that of ``x`` with the axis replaced by the shape of ``indices``. ``mode`` says what an index out of
@@ -367,6 +367,7 @@ def _aligned(x: Any, indices: Any, axis: int | None, name: str) -> tuple[Any, An
     """``x`` as one row, positions in it, the axis, and the shape of the whole when the axis comes last."""
     if axis is None:
         x, axis = _ravelled(x), 0
+    indices = placed(indices, x, name)
     if len(indices.shape) != len(x.shape):
         raise errors.ShapeError(
             f"{name}: indices of shape {indices.shape} for shape {x.shape}; expected as many axes. Reshape the indices"
@@ -383,7 +384,7 @@ def _aligned(x: Any, indices: Any, axis: int | None, name: str) -> tuple[Any, An
     return _ravelled(x), at, a, (*whole, size)
 
 
-def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
+def take_along_axis(x: Array, indices: Any, axis: int | None = -1) -> Array:
     """For each index the element of ``x`` there along ``axis``, at the index's own place along the other axes.
 
     ``indices`` has as many axes as ``x`` and broadcasts against it but for ``axis``; with ``axis=None``, ``x`` is
@@ -400,7 +401,7 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     return moved(gather(row, at, axis=-1), -1, a)
 
 
-def put_along_axis(x: Array, indices: Array, values: Array, axis: int | None = -1) -> Array:
+def put_along_axis(x: Array, indices: Any, values: Array, axis: int | None = -1) -> Array:
     """A copy of ``x`` with ``values`` written where :func:`take_along_axis` would read.
 
     NumPy writes into ``x`` itself. ``values`` broadcast to the indices; of several for one place the last stays. The

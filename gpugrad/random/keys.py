@@ -36,8 +36,10 @@ def words(n: int) -> Any:
 def placed(key: Any, device: str | None = None) -> Any:
     """The words of a key as a tensor."""
     target = select.resolve(device or select.default_device())
-    there = target == "cpu" or select.place(key) == target  # as in a program, of which it is an input
-    return value(key if there else select.on(target).asarray(key), EAGER, None)
+    if target == "cpu" or select.place(key) == target:  # as in a program, of which it is an input
+        return value(key, EAGER, None)
+    backend = select.on(target)
+    return value(backend.to_device(backend.asarray(key), target), EAGER, None)
 
 
 def key(seed: int, *, device: str | None = None) -> Any:

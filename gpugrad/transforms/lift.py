@@ -46,6 +46,8 @@ def raw(x: Any, dtype: Any = None, *, copy: bool | None = None, device: str | No
         )
     try:
         out = backend.asarray(x, dtype=None if dtype is None else dtypes.dtype(dtype), copy=copy)
+        if device is not None:
+            out = backend.to_device(out, device)
     except ValueError as error:
         if isinstance(error, errors.GpugradError):
             raise
