@@ -137,6 +137,10 @@ def while_loop(cond_fn: Function, body_fn: Function, init: Any, *, checkpoint: i
     ``checkpoint=k`` each k-th carry, to compute the steps between again. Under vmap an item is computed as long as its
     own condition holds, and no longer. The carry keeps its structure, shapes and dtypes: ShapeError otherwise.
 
+    In a compiled function, where the condition is found out only when it runs, both functions are compiled once, and
+    run as often as it takes; items of a vmap that are done are computed on, and stay as they were. TraceError then for
+    reverse mode, which cannot store so many steps, and for random numbers drawn inside.
+
     >>> import gpugrad as gg
     >>> double = lambda x: gg.while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, x)
     >>> gg.vmap(gg.value_and_grad(double))(gg.tensor([1.0, 60.0, 200.0]))
@@ -186,7 +190,8 @@ def _written(holds: Function, body: Function, carry: Any, what: str) -> Any:
 def fori_loop(lower: Any, upper: Any, body_fn: Function, init: Any, *, checkpoint: bool | int = False) -> Any:
     """``carry = init; for i in range(lower, upper): carry = body_fn(i, carry)``, and then ``carry``.
 
-    As :func:`while_loop`, which it is where the bounds differ between the items of a vmap; as :func:`scan` in what
+    As :func:`while_loop`, which it is where the bounds differ between the items of a vmap, or are found out when a
+    compiled function runs; as :func:`scan` in what
     ``checkpoint`` means.
 
     >>> import gpugrad as gg
