@@ -388,7 +388,7 @@ def test_a_compiled_training_step_with_a_loop() -> None:
 
     def trained(compiled: bool) -> tuple[list[float], list[float]]:
         model = gg.nn.Linear(2, 1)
-        model.weight = gg.nn.Parameter([[0.3, -0.4]])
+        model.weight, model.bias = gg.nn.Parameter([[0.3, -0.4]]), gg.nn.Parameter([0.1])
         model = model.astype("float64")
         optimizer = gg.optim.SGD(model.parameters(), lr=0.1)
 
