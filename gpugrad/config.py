@@ -1,4 +1,4 @@
-"""Settings of the process: ``gg.config.threads``, ``fused_backward``, ``retrace_limit``, ``verify_graphs``."""
+"""Settings of the process: ``gg.config.threads``, ``fused_backward``, ``retrace_limit``, ``tf32``, ``verify_graphs``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ class Config:
         """Whether ``backward`` over large arrays, and operations on them that are formulas of others (gg.gelu, gg.softmax
         …), run compiled when they come again. That rounds otherwise in the last place, and when it begins depends on
         the compiler: turn it off where every bit counts.
+        """
+
+        self.tf32 = False
+        """Whether a GPU may round the factors of matrix products in float32 and complex64 to the 10 bits of TF32, which is
+        several times faster there and as precise as float16. It is read when a product is prepared, so what was compiled
+        before stays as it is.
         """
 
         self.verify_graphs = False

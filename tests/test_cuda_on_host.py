@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import functools as ft
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +19,7 @@ from test_jit import tolerance
 from test_table import agree, check, differentiable, differentiated, directions, host, picked, results
 
 import gpugrad as gg
-from gpugrad import nn, optim
+from gpugrad import nn, optim, pytree
 from gpugrad.backends import select
 from gpugrad.cuda.host import COMPILER
 from gpugrad.cuda.plan import WARM
@@ -177,6 +181,81 @@ def test_why_a_step_is_no_graph() -> None:
     t = Training("cuda", True)
     x, y = gg.ones((4, 6), dtype="float32", device="cuda"), gg.zeros(4, dtype="int64", device="cuda")
     assert "# not one CUDA graph: random_bits at" in t.call.plan(x, y)
+
+
+# ---- random programs, orders of threads, sanitizers ------------------------------------------------------------------
+
+
+def test_random_programs() -> None:
+    pytest.importorskip("torch", reason="PyTorch, which random programs are drawn with, is not installed")
+    import random_programs
+
+    programs = []
+    for seed in range(120):
+        drawn = random_programs.draw(seed)
+        weights = [gg.asarray(w, device="cuda") for w in drawn.weights]
+        on_cuda = random_programs.Program(drawn.inputs, drawn.steps, weights)
+        f, g = (gg.value_and_grad(p.ours, tuple(range(len(drawn.inputs)))) for p in (drawn, on_cuda))
+        there = [gg.asarray(x, device="cuda") for x in drawn.inputs]
+        run = gg.jit(g)
+        try:
+            run.plan(*there)
+        except gg.errors.DeviceError:  # a constant of NumPy's, which eager execution does not take either
+            with pytest.raises(gg.errors.DeviceError):
+                g(*there)
+            continue
+        programs.append((seed, f, run, there, list(map(gg.asarray, drawn.inputs))))
+    assert len(programs) > 60
+    for seed, f, run, there, here in programs:
+        first, second, wanted = (pytree.leaves(g(*xs)) for g, xs in ((run, there), (run, there), (f, here)))
+        agree(first, wanted, 1e-8, f"seed {seed}")
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(host(a), host(b), err_msg=f"seed {seed}, from run to run")
+
+
+def test_whatever_the_order_of_threads_the_bits_are_the_same() -> None:
+    device = select.get("cuda_on_host").device
+    found = []
+    for device.order in (0, 1, 2):
+        training = Training("cuda", True)
+        found.append([*training.steps(3), *training.parameters()])
+    device.order = 0
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+SANITIZED = """
+import numpy as np, gpugrad as gg
+from gpu_programs import PROGRAMS
+from gpugrad.backends import select
+gg.use_backend("cuda_on_host")
+select.get("cuda_on_host").device.options = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+for name, (f, args) in PROGRAMS.items():
+    here = f(*args)
+    there = gg.jit(f)(*(x.to("cuda") for x in args))
+    for a, b in zip(gg.pytree.leaves(there), gg.pytree.leaves(here), strict=True):
+        np.testing.assert_allclose(a.to("cpu").numpy(), b.numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+print("clean")
+"""
+
+
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    """Programs of every form, with each access to memory looked at."""
+    names = ("libasan.so", "libubsan.so")
+    found = [subprocess.run([str(COMPILER), f"-print-file-name={n}"], capture_output=True, text=True) for n in names]
+    paths = [Path(p.stdout.strip()) for p in found]
+    if not all(p.is_absolute() and p.exists() for p in paths):
+        pytest.skip("the C++ compiler has no sanitizers")
+    root = Path(gg.__file__).parents[1]
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": ":".join(map(str, paths)),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": f"{root}:{Path(__file__).parent}",
+    }
+    ran = subprocess.run([sys.executable, "-c", SANITIZED], env=environment, capture_output=True, text=True)
+    assert ran.stdout.strip().endswith("clean"), ran.stdout + ran.stderr[-4000:]
 
 
 # ---- what cannot be ---------------------------------------------------------------------------------------------------

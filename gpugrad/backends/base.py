@@ -8,10 +8,9 @@ To add one: subclass :class:`Backend`, fill in the attributes, and name the clas
 from __future__ import annotations
 
 import functools as ft
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from gpugrad.errors import UnsupportedError
 from gpugrad.primitive import Primitive
 
 
@@ -26,7 +25,7 @@ class Backend:
     xp: Any = None
     """Its array namespace, by the array API standard."""
     compiles = False
-    """Whether it has plans for ``gg.jit``: see ``plan``."""
+    """Whether ``gg.jit`` has plans for it."""
     absorbs = False
     """Whether an operation that has one of its arrays among arrays of others is its own."""
     overrides: dict[str, Callable[..., Any]]
@@ -61,6 +60,10 @@ class Backend:
         """An array filled with one number."""
         return self.xp.full(shape, fill, dtype=dtype)
 
+    def full_beside(self, like: Any, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
+        """The same on the device of an array of its own."""
+        return self.full(shape, fill, dtype)
+
     def to_numpy(self, array: Any) -> Any:
         """The same values as a NumPy array, which may share memory."""
         raise NotImplementedError
@@ -72,10 +75,6 @@ class Backend:
     def devices(self) -> list[str]:
         """The devices of this backend that are present."""
         return []
-
-    def plan(self, graph: Any, updates: Sequence[Any], cells: Sequence[int]) -> Any:
-        """What runs a compiled program on this backend's arrays: see :class:`gpugrad.graph.plan.Plan`."""
-        raise UnsupportedError(f"gg.jit has no plans for the backend {self.name!r}; call the function without it")
 
     def synchronize(self) -> None:
         """Wait until all work is done; nothing to do where calls return finished."""

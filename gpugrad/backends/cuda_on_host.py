@@ -6,7 +6,7 @@ host's, of a class of their own, so that what mixes devices fails as it does on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,9 @@ class CudaOnHost(Backend):
         narrow = self.numpy.implementation(prim, half.HalfArray)
 
         def computed(*args: Any, **params: Any) -> Any:
+            for a in args:
+                if isinstance(a, np.ndarray) and not isinstance(a, HostArray) and prim.name != "beside":
+                    raise TypeError(f"{prim.name}: an array of the device and one of NumPy's, {a.dtype}{list(a.shape)}")
             args = tuple(map(_plain, args))
             lead = next((a for a in args[prim.leads :] if isinstance(a, np.ndarray)), None)
             out = (narrow if isinstance(lead, half.HalfArray) else plain)(*args, **params)
@@ -68,11 +71,6 @@ class CudaOnHost(Backend):
 
     def copied(self, array: Any) -> Any:
         return outside(np.array(array.view(np.ndarray), order="C"))
-
-    def plan(self, graph: Any, updates: Sequence[Any] = (), cells: Sequence[int] = ()) -> Any:
-        from gpugrad.cuda.plan import CudaPlan  # when first used, with what it imports
-
-        return CudaPlan(self, graph, updates, cells)
 
 
 def _plain(x: Any) -> Any:

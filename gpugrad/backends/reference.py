@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,6 @@ class ReferenceBackend(Backend):
 
     def copied(self, array: Any) -> Any:
         return np.array(array, order="C")
-
-    def plan(self, graph: Any, updates: Sequence[Any], cells: Sequence[int]) -> Any:
-        from gpugrad.graph.plan import Plan  # when first used, with what it imports
-
-        return Plan(graph, updates, cells)
 
     def devices(self) -> list[str]:
         return ["cpu"]

@@ -226,7 +226,7 @@ _ones: dict[Any, Any] = {}
 def one(like: Any) -> Any:
     """The number 1 as a raw array of shape (), of the dtype and device of a raw array; the seed of a reverse sweep."""
     if type(like) not in _HOST:
-        return of(like).full((), 1, like.dtype)
+        return of(like).full_beside(like, (), 1, like.dtype)
     found = _ones.get(like.dtype)
     if found is None:
         found = _ones[like.dtype] = like.dtype.type(1)  # a NumPy scalar, which computes quicker than an array does
@@ -236,7 +236,7 @@ def one(like: Any) -> Any:
 def full(shape: tuple[int, ...], fill: Any, like: Any, dtype: Any = None) -> Any:
     """A raw array filled with a number, of the dtype (unless given) and on the device of an array or value."""
     like = raw_of(like)
-    return of(like).full(shape, fill, dtype or like.dtype)
+    return of(like).full_beside(like, shape, fill, dtype or like.dtype)
 
 
 def place(x: Any) -> str:

@@ -6,6 +6,7 @@ Nothing here waits for the device but ``synchronize``.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -36,6 +37,9 @@ class Device(Protocol):
     def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
         """A part of memory as an array in C's order."""
 
+    def spoil(self, memory: Any) -> None:
+        """What is in memory means nothing any more, and nothing may read it."""
+
     def address(self, array: Any) -> int:
         """Where an array's first element is."""
 
@@ -59,3 +63,8 @@ class Device(Protocol):
 
     def synchronize(self) -> None:
         """Wait until all that was begun is done."""
+
+
+def functions(text: str) -> list[str]:
+    """The names of the kernels in a text."""
+    return re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import re
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +24,7 @@ from gpugrad import errors
 from gpugrad.backends import half
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
-from gpugrad.cuda.device import ALIGNMENT, Parameters
+from gpugrad.cuda.device import ALIGNMENT, Parameters, functions
 from gpugrad.trace import Value
 
 KERNELS = Path(gpugrad.kernels.__path__[0]) / "cuda"
@@ -80,7 +79,9 @@ class HostDevice:
 
     limits = gpu_launch.Device(processors=2, threads=64, long=1 << 13)
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self.options = options
+        """What the compiler is told beyond what it must know, such as to look for what is wrong."""
         self.order = 0
         """In which threads and blocks run: 0 as they are numbered, 1 backwards, 2 mixed."""
         self._loaded: dict[str, dict[str, _Function]] = {}
@@ -95,6 +96,9 @@ class HostDevice:
     def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
         return np.ndarray.__new__(HostArray, shape, dtype, memory, offset)
 
+    def spoil(self, memory: Any) -> None:
+        memory.view(np.ndarray)[...] = POISON
+
     def address(self, array: Any) -> int:
         return int(array.ctypes.data)
 
@@ -108,7 +112,7 @@ class HostDevice:
     def compile(self) -> None:
         """Compile what was loaded and did not run yet."""
         waiting, self._waiting = self._waiting, []
-        built = library(waiting)
+        built = library(waiting, *self.options)
         for k, text in enumerate(waiting):
             for name, function in self._loaded[text].items():
                 function.run = getattr(built, f"text_{k}_{name}")
@@ -151,11 +155,6 @@ class HostDevice:
 
     def synchronize(self) -> None:
         pass
-
-
-def functions(text: str) -> list[str]:
-    """The names of the kernels in a text."""
-    return re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text)
 
 
 def library(texts: Sequence[str], *options: str) -> ctypes.CDLL:

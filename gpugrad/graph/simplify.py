@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools as ft
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,12 +41,12 @@ def uniform(x: Any) -> Any:
     """The number that a constant is throughout, as far as that is quickly seen; None otherwise."""
     if type(x) in WEAK:
         return x
-    if type(x) is Variable or not isinstance(x, np.ndarray | np.generic):
+    if type(x) is Variable or not (isinstance(x, np.ndarray | np.generic) or type(x) in select.compiled_types):
         return None
     if x.dtype.kind not in "biuf" and not dtypes.is_half(x.dtype):
         return None
-    if np.size(x) == 1 or (x.size > 0 and not any(x.strides)):
-        return np.asarray(x).flat[0].item()
+    if x.size == 1 or (x.size > 0 and not any(x.strides)):
+        return x[(0,) * x.ndim].item()
     return None
 
 
@@ -306,11 +306,21 @@ class _Simplifier:
             operands = tuple(x.dtype.type(uniform(x)) if hasattr(x, "dtype") else x for x in operands)
         elif sum(math.prod(v.shape) for v in line.results) > FOLDED:
             return False
+        else:
+            operands = _together(operands)
         with np.errstate(all="ignore"):
             found = line.prim(*operands, **line.params)
         outs = found if line.prim.outputs else (np.broadcast_to(found, shape, subok=True) if alike else found,)
         self.stands.update((id(v), x) for v, x in zip(line.results, outs, strict=True))
         return True
+
+
+def _together(operands: Sequence[Any]) -> tuple[Any, ...]:
+    """Constants on the device that one of them is on: what the compiler made of numbers is the host's."""
+    backend = next((select.of(x) for x in operands if type(x) in select.compiled_types), None)
+    if backend is None:
+        return tuple(operands)
+    return tuple(backend.asarray(x) if isinstance(x, np.ndarray) else x for x in operands)
 
 
 def _key(line: Line) -> Any:

@@ -240,6 +240,14 @@ def _dtypes(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any
     return next(d for d in have[prim.leads :] if d is not None) if prim.dtype is None else prim.dtype(*have, **params)
 
 
+def _elsewhere(a: Any, stage: Stage) -> bool:
+    """Whether it is an array on another device than a program; a key of random numbers may be anywhere."""
+    if type(a) is Symbol or not hasattr(a, "shape") or isinstance(a, np.generic):
+        return False
+    key = a.shape == (2,) and a.dtype == np.uint32
+    return not key and select.is_array(a) and select.place(a) != stage.device
+
+
 def _is_number(a: Any) -> bool:
     return type(a) in WEAK or type(a) is complex
 
@@ -292,6 +300,8 @@ class StagingBackend(Backend):
                 a.check(prim.name)
             stage = max((a.stage for a in symbols), key=lambda stage: stage.depth)
             args = tuple([stage.own(a, prim.name) for a in args])
+            if stage.device != "cpu" and any(_elsewhere(a, stage) for a in args):
+                raise select.explained(prim, args, {}, TypeError())
             return stage.record(prim, args, params)
 
         return staged
@@ -307,6 +317,10 @@ class StagingBackend(Backend):
 
     def full(self, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
         return np.broadcast_to(select.on("cpu").full((), fill, dtype), shape)  # seen to be one number throughout
+
+    def full_beside(self, like: Any, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
+        backend = select.on(like.stage.device)
+        return backend.xp.broadcast_to(backend.full((), fill, dtype), shape)
 
     def to_numpy(self, array: Any) -> Any:
         return array._refuse()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -33,12 +33,10 @@ from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.functional import fitting, jvp
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.node import Leaf, Node
+from gpugrad.transforms.planned import planned
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import EAGER, Tape
 from gpugrad.transforms.vectorize import vmap
-
-if TYPE_CHECKING:
-    from gpugrad.graph.plan import Plan
 
 Values = list[Any]
 Call = Callable[[Values], Values]
@@ -94,7 +92,7 @@ class Compiled:
         self.after = stage.after if draws else []
         self.updates = updates
         self.backend = select.on(stage.device)
-        self.plan: Plan = self.backend.plan(graph, updates, cells).ready()
+        self.plan = planned(self.backend, graph, updates, cells)
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, where no cell is written over."""

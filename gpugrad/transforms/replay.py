@@ -22,6 +22,7 @@ from gpugrad.graph.stage import Stage
 from gpugrad.ops import composition
 from gpugrad.trace import value
 from gpugrad.transforms.node import CALL, ITEM, LEAF, Leaf, Node
+from gpugrad.transforms.planned import planned
 from gpugrad.transforms.sweep import sweep
 from gpugrad.transforms.tape import EAGER
 
@@ -93,8 +94,7 @@ def wait() -> None:
 
 def _compiled(graph: Graph, backend: Backend) -> Plan | None:
     try:
-        plan: Plan = backend.plan(graph, (), ()).ready()
-        return plan
+        return planned(backend, graph)
     except Exception:  # what cannot be compiled stays interpreted
         return None
 

@@ -1,0 +1,134 @@
+"""The real device: CuPy's memory, NVRTC's kernels, launched through the driver.
+
+Everything goes to CuPy's current stream. A step is captured on a stream of its own, and replayed on the current one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools as ft
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpugrad import errors
+from gpugrad.codegen import gpu_launch
+from gpugrad.codegen.gpu_launch import Launch
+from gpugrad.cuda.device import Parameters, functions
+
+
+class CudaDevice:
+    """A GPU; :class:`gpugrad.cuda.device.Device` says what each method does."""
+
+    def __init__(self, index: int = 0) -> None:
+        import cupy
+        from cuda.bindings import driver
+
+        self.index = index
+        self.cupy = cupy
+        self.driver = driver
+        with cupy.cuda.Device(index):
+            cupy.cuda.runtime.free(0)  # makes the context, in which modules are loaded
+            found = cupy.cuda.Device(index)
+            attributes = found.attributes
+            self.architecture = f"sm_{found.compute_capability}"
+        self.limits = gpu_launch.Device(
+            processors=attributes["MultiProcessorCount"], shared=attributes["MaxSharedMemoryPerBlock"]
+        )
+        self._products: Any = None
+        self._loaded: dict[str, Mapping[str, Any]] = {}
+
+    def memory(self, nbytes: int) -> Any:
+        return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
+
+    def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        return self.cupy.ndarray(shape, dtype, memory.data + offset)
+
+    def spoil(self, memory: Any) -> None:
+        pass
+
+    def address(self, array: Any) -> int:
+        return int(array.data.ptr)
+
+    def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
+        for text in texts:
+            if text not in self._loaded:
+                self._loaded[text] = self._functions(text)
+        return [self._loaded[text] for text in texts]
+
+    def _functions(self, text: str) -> Mapping[str, Any]:
+        from gpugrad.cuda import nvrtc
+
+        module = self._done(self.driver.cuModuleLoadData(nvrtc.compiled(text, self.architecture)))
+        return {name: self._done(self.driver.cuModuleGetFunction(module, name.encode())) for name in functions(text)}
+
+    def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
+        (columns, rows), (lanes, teams) = launch.grid, launch.block
+        stream = self.cupy.cuda.get_current_stream().ptr
+        pointers = ctypes.addressof(parameters.pointers)
+        self._done(
+            self.driver.cuLaunchKernel(function, columns, rows, 1, lanes, teams, 1, launch.shared, stream, pointers, 0)
+        )
+
+    def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
+        if self._products is None:
+            from gpugrad.cuda.cublaslt import CublasLt
+            from gpugrad.cuda.products import Products
+
+            self._products = Products(self, CublasLt(), lambda: self.cupy.cuda.get_current_stream().ptr)
+        run: Callable[[], None] = self._products.product(x, y, out)
+        return run
+
+    def fetch(self, target: Any, source: Any) -> None:
+        if isinstance(source, np.ndarray | np.generic):
+            target.set(np.ascontiguousarray(source).reshape(target.shape))
+        elif source.flags.c_contiguous:
+            target.data.copy_from_device_async(source.data, target.nbytes)
+        else:
+            target[...] = source
+
+    def capture(self, calls: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+        stream = self.cupy.cuda.Stream(non_blocking=True)
+        mode = self.driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        self.synchronize()
+        with stream:
+            self._done(self.driver.cuStreamBeginCapture(stream.ptr, mode))
+            try:
+                for function, *arguments in calls:
+                    function(*arguments)
+            finally:
+                ended = self.driver.cuStreamEndCapture(stream.ptr)
+        graph = self._done(ended)
+        made = self._done(self.driver.cuGraphInstantiate(graph, 0))
+        return ft.partial(self._replay, _Held(self.driver, graph, made), made)
+
+    def _replay(self, held: Any, made: Any) -> None:
+        self._done(self.driver.cuGraphLaunch(made, self.cupy.cuda.get_current_stream().ptr))
+
+    def synchronize(self) -> None:
+        self.cupy.cuda.runtime.deviceSynchronize()
+
+    def _done(self, answer: Any) -> Any:
+        """What a call of the driver gives; DeviceError, in the driver's words, if it fails."""
+        status, *given = answer
+        if int(status):
+            _, name = self.driver.cuGetErrorName(status)
+            _, text = self.driver.cuGetErrorString(status)
+            said = ": ".join(part.decode() for part in (name, text) if part)
+            raise errors.DeviceError(
+                f"the CUDA driver fails with {said}. If it is not out of memory, what was begun before may be the cause; "
+                "gg.synchronize() after each step tells which"
+            )
+        return given[0] if given else None
+
+
+class _Held:
+    """A graph of the driver, given back when nobody has it any more."""
+
+    def __init__(self, driver: Any, graph: Any, made: Any) -> None:
+        self.driver, self.graph, self.made = driver, graph, made
+
+    def __del__(self) -> None:
+        self.driver.cuGraphExecDestroy(self.made)
+        self.driver.cuGraphDestroy(self.graph)

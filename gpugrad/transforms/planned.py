@@ -1,0 +1,24 @@
+"""Which plan runs a program: one for each kind of device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gpugrad.backends.base import Backend
+from gpugrad.graph.ir import Graph
+from gpugrad.graph.memory import Update
+
+if TYPE_CHECKING:
+    from gpugrad.graph.plan import Plan
+
+
+def planned(backend: Backend, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> Plan:
+    """The plan that runs a graph on a backend's arrays, with its kernels compiled."""
+    if backend.device_kind == "cuda":
+        from gpugrad.cuda.plan import CudaPlan  # each when first used, with the compiler that it takes
+
+        return CudaPlan(backend, graph, updates, cells).ready()
+    from gpugrad.graph.plan import Plan
+
+    return Plan(graph, updates, cells).ready()

@@ -1,0 +1,105 @@
+"""Products of plans through cuBLASLt's interface, computed by the library that stands in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from test_cublaslt import lt, path  # noqa: F401  (fixtures)
+from test_cuda_on_host import Regression, Training
+from test_table import host
+
+import gpugrad as gg
+from gpugrad.backends import select
+from gpugrad.cuda.cublaslt import CublasLt
+from gpugrad.cuda.host import HostDevice, inside, outside
+from gpugrad.cuda.products import Products
+
+
+@pytest.fixture
+def products(lt: CublasLt) -> Products:  # noqa: F811
+    return Products(HostDevice(), lt, lambda: 77)
+
+
+def array(*shape: int, dtype: str = "float32") -> Any:
+    return outside(np.random.default_rng(len(shape)).normal(size=shape).astype(dtype))
+
+
+LAYOUTS: dict[str, Callable[[], tuple[Any, Any, tuple[int, ...]]]] = {
+    "plain": lambda: (array(5, 7), array(7, 4), (5, 4)),
+    "transposed": lambda: (array(7, 5).T, array(4, 7).T, (5, 4)),
+    "batches": lambda: (array(3, 5, 7), array(3, 7, 4), (3, 5, 4)),
+    "heads": lambda: (array(2, 5, 3, 8).transpose(0, 2, 1, 3), array(2, 6, 3, 8).transpose(0, 2, 3, 1), (2, 3, 5, 6)),
+    "one for all": lambda: (array(3, 5, 7), array(7, 4), (3, 5, 4)),
+    "every other": lambda: (array(10, 14)[::2, ::2], array(7, 4), (5, 4)),  # no flag says that
+    "backwards": lambda: (array(5, 7)[:, ::-1], array(7, 4)[::-1], (5, 4)),
+    "float64": lambda: (array(5, 7, dtype="float64"), array(7, 4, dtype="float64"), (5, 4)),
+    "nothing to add up": lambda: (array(5, 0), array(0, 4), (5, 4)),
+    "nothing": lambda: (array(0, 7), array(7, 4), (0, 4)),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts(name: str, products: Products) -> None:
+    x, y, shape = LAYOUTS[name]()
+    out = outside(np.full(shape, 9.0, x.dtype))
+    run = products.product(x, y, out)
+    for _ in range(2):
+        inside(x)[...] *= 0.5  # what is there when it is called
+        run()
+        np.testing.assert_allclose(inside(out), inside(x) @ inside(y), rtol=1e-5, atol=1e-6)
+
+
+def test_a_result_that_no_flag_describes(products: Products) -> None:
+    x, y, whole = array(5, 7), array(7, 4), outside(np.zeros((10, 8), "f"))
+    products.product(x, y, whole[::2, ::2])()
+    np.testing.assert_allclose(inside(whole)[::2, ::2], inside(x) @ inside(y), rtol=1e-5)
+    assert not inside(whole)[1::2].any()
+
+
+@pytest.fixture
+def cuda(products: Products, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A CUDA device whose plans multiply by the library."""
+    device = select.get("cuda_on_host").device
+    products.device = device
+    monkeypatch.setattr(device, "product", products.product)
+    with gg.use_backend("cuda_on_host"):
+        yield
+
+
+@pytest.mark.parametrize("kind", [Training, Regression])
+def test_training(kind: type[Training], cuda: None, lt: CublasLt) -> None:  # noqa: F811
+    """Whole steps, captured where they can be, with every product a call of cuBLASLt."""
+    cpu, compiled = kind("cpu", False), kind("cuda", True)
+    np.testing.assert_allclose(compiled.steps(6), cpu.steps(6), rtol=1e-5)
+    for a, b in zip(cpu.parameters(), compiled.parameters(), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+    assert len(lt.algorithms) >= 4
+
+
+def test_attention(cuda: None) -> None:
+    def f(q: Any, k: Any, v: Any) -> Any:
+        heads = [gg.permute_dims(gg.reshape(x, (2, 6, 3, 4)), (0, 2, 1, 3)) for x in (q, k, v)]
+        return gg.sum(gg.sin(gg.softmax(heads[0] @ heads[1].mT, axis=-1) @ heads[2]))
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(2, 6, 12)).astype("f") for _ in range(3)]
+    got = gg.jit(gg.grad(f, (0, 1, 2)))(*(gg.tensor(a, device="cuda") for a in arrays))
+    for a, b in zip(got, gg.grad(f, (0, 1, 2))(*map(gg.tensor, arrays)), strict=True):
+        np.testing.assert_allclose(host(a), host(b), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "complex64"])
+def test_dtypes_of_products(dtype: str, cuda: None) -> None:
+    """Products of half precision are one call of the library, rounded once; nothing becomes float32 in memory."""
+    rng = np.random.default_rng(0)
+    x, y = (gg.astype(gg.tensor(rng.normal(size=s)), dtype) for s in ((2, 5, 8), (8, 4)))
+    run = gg.jit(lambda x, y: gg.relu(x @ y) if dtype != "complex64" else x @ y)
+    there = x.to("cuda"), y.to("cuda")
+    got = run(*there)
+    assert got.dtype == x.dtype
+    wanted = gg.relu(x @ y) if dtype != "complex64" else x @ y
+    np.testing.assert_allclose(host(got), host(wanted), rtol=1e-6 if dtype == "complex64" else 1e-2, atol=1e-3)
+    assert "cast" not in run.plan(*there)
