@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gpugrad.backends import select
+from gpugrad.backends.base import Backend
 from gpugrad.graph.ir import Graph
 from gpugrad.primitive import Primitive, Shape
 
@@ -18,19 +20,27 @@ class Loop:
     Two loops are the same only if they are one object: a graph is not compared.
     """
 
-    def __init__(self, cond: Graph, body: Graph, reads: tuple[tuple[int, ...], tuple[int, ...]], carried: int) -> None:
+    def __init__(
+        self,
+        cond: Graph,
+        body: Graph,
+        reads: tuple[tuple[int, ...], tuple[int, ...]],
+        carried: int,
+        planned: Callable[[Backend, Graph], Plan],
+    ) -> None:
         self.graphs = {"cond": cond, "body": body}
         self.reads = dict(zip(self.graphs, reads, strict=True))
         """The positions, among the line's operands, of what each reads besides what is carried."""
         self.carried = carried
         """How many of the operands are carried."""
-        self._plans: dict[tuple[str, str], Plan] = {}
+        self._planned = planned
+        self._plans: dict[tuple[str, int], Plan] = {}
 
-    def plan(self, part: str, device: str = "cpu") -> Plan:
-        """The plan of one of the two graphs, compiled when first asked for."""
-        found = self._plans.get((part, device))
+    def plan(self, part: str, backend: Backend) -> Plan:
+        """The plan of one of the two graphs on a backend's arrays, compiled when first asked for."""
+        found = self._plans.get((part, id(backend)))
         if found is None:
-            found = self._plans[part, device] = select.on(device).plan(self.graphs[part], (), ()).ready()
+            found = self._plans[part, id(backend)] = self._planned(backend, self.graphs[part])
         return found
 
     def __repr__(self) -> str:
@@ -39,8 +49,7 @@ class Loop:
 
 def _run(_xp: Any, *arrays: Any, loop: Loop) -> tuple[Any, ...]:
     backend = select.of(arrays[0])
-    device = backend.device_of(arrays[0])
-    cond, body = loop.plan("cond", device), loop.plan("body", device)
+    cond, body = loop.plan("cond", backend), loop.plan("body", backend)
     given = [body.contiguous(x) for x in arrays]
     carry = given[: loop.carried]
     asked, more = ([given[k] for k in loop.reads[part]] for part in ("cond", "body"))

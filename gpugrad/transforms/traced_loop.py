@@ -23,6 +23,7 @@ from gpugrad.trace import Draws, drawing, raw_of, state, value
 from gpugrad.transforms.batch import Batch, repeated
 from gpugrad.transforms.forward import Forward
 from gpugrad.transforms.lift import lowered, raised
+from gpugrad.transforms.planned import planned
 from gpugrad.transforms.tape import Tape
 
 Values = list[Any]
@@ -92,7 +93,7 @@ def _written(
     at = {key: len(start) + k for k, key in enumerate(symbols)}
     reads = tuple(tuple(at[id(s.variable)] for s in stage.read) for stage in (asked, stepped))
     operands = [*start, *symbols.values()]
-    loop = Loop(cond, graph, (reads[0], reads[1]), len(start))
+    loop = Loop(cond, graph, (reads[0], reads[1]), len(start), planned)
     some = next(x for x in operands if type(x) is Symbol)
     outs = select.of(some).implementation(while_line, Symbol)(*operands, loop=loop)
     return _made(kinds, outs)
