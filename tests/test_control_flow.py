@@ -11,6 +11,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import errors
+from gpugrad.cuda.host import COMPILER
 from gpugrad.testing import check_grads
 from gpugrad.transforms.node import Node
 
@@ -405,6 +406,19 @@ def test_a_compiled_training_step_with_a_loop() -> None:
 
     for got, wanted in zip(trained(True), trained(False), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
+@pytest.mark.usefixtures("verified")
+def test_compiled_loops_on_the_host_as_a_cuda_device() -> None:
+    f = lambda x, a: gg.while_loop(lambda c: gg.sum(c) < 100.0, lambda c: gg.exp(a) * c, x)
+    with gg.use_backend("cuda_on_host"):
+        for start in (0.5, 200.0):
+            x, a = gg.full(5, start), gg.tensor(1.0)
+            primal, tangent = gg.jvp(gg.jit(f), (x.to("cuda"), a.to("cuda")), (x.to("cuda"), a.to("cuda")))
+            assert primal.device.startswith("cuda")
+            for got, wanted in zip((primal, tangent), gg.jvp(f, (x, a), (x, a)), strict=True):
+                np.testing.assert_allclose(got.to("cpu").numpy(), wanted.numpy())
 
 
 def test_how_a_compiled_loop_reads() -> None:
