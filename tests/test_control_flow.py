@@ -11,6 +11,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import errors
+from gpugrad.cuda.host import COMPILER
 from gpugrad.testing import check_grads
 from gpugrad.transforms.node import Node
 
@@ -291,3 +292,173 @@ def test_failures(call: Callable[[], Any], kind: type[Exception], says: list[str
         call()
     for part in says:
         assert part in str(caught.value)
+
+
+# ---- while, compiled --------------------------------------------------------------------------------------------------------
+
+
+def grown(x: Any, a: Any) -> Any:
+    return gg.while_loop(lambda c: c["y"] < 100.0, lambda c: {"n": c["n"] + 1, "y": a * c["y"]}, {"n": 0 * x, "y": x})[
+        "y"
+    ]
+
+
+def carried(x: Any, a: Any) -> Any:
+    """The same with all that differs between items in what is carried, as eager execution wants it."""
+    return gg.while_loop(lambda c: c[0] < 100.0, lambda c: (c[1] * c[0], c[1]), (x, a))[0]
+
+
+@pytest.fixture
+def verified(monkeypatch: Any) -> None:
+    monkeypatch.setattr(gg.config, "verify_graphs", True)
+
+
+STARTS, FACTORS = np.array([1.0, 60.0, 200.0]), np.array([2.0, 3.0, 4.0])
+
+COMPILED = {
+    "plain": lambda f: f(STARTS[0], FACTORS[0]),
+    "no step": lambda f: f(STARTS[2], FACTORS[0]),
+    "jvp": lambda f: gg.jvp(f, (STARTS[0], FACTORS[1]), (1.0, 0.5)),
+    "jvp of what it closes over": lambda f: gg.jvp(lambda a: f(STARTS[0], a), (FACTORS[1],), (0.5,)),
+    "second jvp": lambda f: gg.jvp(lambda a: gg.jvp(lambda b: f(1.0, b), (a,), (1.0,))[1], (FACTORS[1],), (1.0,)),
+    "vmap": lambda f: gg.vmap(f)(STARTS, FACTORS),
+    "vmap of what it closes over": lambda f: gg.vmap(f, in_axes=(None, 0))(STARTS[0], FACTORS),
+    "vmap twice": lambda f: gg.vmap(gg.vmap(f, in_axes=(None, 0)), in_axes=(0, None))(STARTS, FACTORS),
+    "vmap of jvp": lambda f: gg.vmap(lambda x, a: gg.jvp(f, (x, a), (1.0, 2.0)))(STARTS, FACTORS),
+    "jvp of vmap": lambda f: gg.jvp(gg.vmap(f), (STARTS, FACTORS), (FACTORS, STARTS)),
+}
+
+
+@pytest.mark.parametrize("transform", COMPILED.values(), ids=COMPILED)
+@pytest.mark.usefixtures("verified")
+def test_a_compiled_loop_is_the_loop(transform: Any) -> None:
+    """Inside of the compiled function and outside of it, in each transform of values and tangents."""
+    given = [gg.tensor(x) for x in (STARTS, FACTORS)]
+    wanted = gg.pytree.leaves(transform(carried))
+    outside = gg.pytree.leaves(transform(lambda x, a: gg.jit(grown)(0.0 * x + x, 0.0 * a + a)))
+    rest = lambda x, a: transform(lambda y, b: grown(y + 0.0 * gg.sum(x), b + 0.0 * gg.sum(a)))
+    inside = gg.pytree.leaves(gg.jit(rest)(*given))
+    for got in (outside, inside):
+        for a, b in zip(got, wanted, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_compiled_loop_is_compiled_once() -> None:
+    calls: list[int] = []
+
+    def body(c: Any) -> Any:
+        calls.append(1)
+        return c * 1.01
+
+    f = gg.jit(lambda x: gg.while_loop(lambda c: c < 1e3, body, x))
+    for x in (1.0, 2.0, 5000.0):
+        y = gg.tensor(x)
+        assert float(f(y)) == float(gg.while_loop(lambda c: c < 1e3, lambda c: c * 1.01, y))
+    assert len(calls) == 1
+    assert len(f.sources(gg.tensor(1.0))) == 2
+
+
+@pytest.mark.usefixtures("verified")
+def test_compiled_loops_within_loops() -> None:
+    def inner(d: Any, c: Any, a: Any) -> Any:
+        return gg.while_loop(lambda d: d[0] < 3.0 * c[0], lambda d: (d[0] + a, d[1] + c[1]), d)
+
+    f = lambda x, a: gg.while_loop(lambda c: c[0] < 50.0, lambda c: inner(c, c, a), (x, x))
+    x, a = gg.tensor(1.0), gg.tensor(0.5)
+    assert [float(y) for y in gg.jit(f)(x, a)] == [float(y) for y in f(x, a)]
+    got, wanted = (gg.jvp(g, (x, a), (x, a)) for g in (gg.jit(f), f))
+    for p, q in zip(gg.pytree.leaves(got), gg.pytree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(p.numpy(), q.numpy())
+
+
+def test_compiled_bounds_and_arrays() -> None:
+    f = gg.jit(lambda n, m: gg.fori_loop(0, n, lambda i, c: gg.tanh(m @ c) + i, gg.ones(3)))
+    m = gg.tensor(np.arange(9.0).reshape(3, 3) / 9)
+    for n in (0, 1, 4):
+        wanted = gg.fori_loop(0, n, lambda i, c: gg.tanh(m @ c) + i, gg.ones(3))
+        np.testing.assert_allclose(f(gg.tensor(n), m).numpy(), wanted.numpy())
+    x = gg.ones(3)
+    f = gg.jit(lambda x: gg.while_loop(lambda c: gg.sum(c) < 0.0, lambda c: c + 1.0, x))
+    y = f(x)
+    y += 1.0
+    assert x.tolist() == [1.0, 1.0, 1.0]  # of no steps comes a copy
+
+
+def test_a_compiled_training_step_with_a_loop() -> None:
+    """The loop reads a parameter as it is in each step; its gradient comes by another way."""
+
+    def trained(compiled: bool) -> tuple[list[float], list[float]]:
+        model = gg.nn.Linear(2, 1)
+        model.weight, model.bias = gg.nn.Parameter([[0.3, -0.4]]), gg.nn.Parameter([0.1])
+        model = model.astype("float64")
+        optimizer = gg.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any) -> Any:
+            loss = gg.sum(model(x) ** 2)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            w = gg.stop_gradient(gg.sum(model.weight**2)) + 1.0
+            return gg.while_loop(lambda c: c < 10.0, lambda c: c * w, gg.stop_gradient(w))
+
+        run = gg.jit(step) if compiled else step
+        return [float(run(gg.tensor([[1.0, 2.0]]))) for _ in range(4)], model.weight.detach().numpy().ravel().tolist()
+
+    for got, wanted in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
+@pytest.mark.usefixtures("verified")
+def test_compiled_loops_on_the_host_as_a_cuda_device() -> None:
+    f = lambda x, a: gg.while_loop(lambda c: gg.sum(c) < 100.0, lambda c: gg.exp(a) * c, x)
+    with gg.use_backend("cuda_on_host"):
+        for start in (0.5, 200.0):
+            x, a = gg.full(5, start), gg.tensor(1.0)
+            primal, tangent = gg.jvp(gg.jit(f), (x.to("cuda"), a.to("cuda")), (x.to("cuda"), a.to("cuda")))
+            assert primal.device.startswith("cuda")
+            for got, wanted in zip((primal, tangent), gg.jvp(f, (x, a), (x, a)), strict=True):
+                np.testing.assert_allclose(got.to("cpu").numpy(), wanted.numpy())
+
+
+def test_how_a_compiled_loop_reads() -> None:
+    f = gg.jit(lambda x, a: gg.while_loop(lambda c: gg.sum(c) < 100.0, lambda c: gg.exp(a) * c, x))
+    x, a = gg.ones(5), gg.tensor(1.0)
+    text = str(f.graph(x, a))
+    assert "while_loop(x, exp, loop=loop(1 carried))" in text  # what is the same at every step is computed before
+    assert "    cond (carry: float64[5]):" in text and "    body (carry: float64[5], exp: float64[]):" in text
+    assert "reduce_sum(carry" in text and "multiply(exp, carry)" in text
+    assert {name.rsplit(".", 1)[0] for name in f.sources(x, a)} == {"kernel_0", "loop_0.cond", "loop_0.body"}
+    plan = f.plan(x, a)
+    assert "while_loop__" in plan and "# loop_0.cond" in plan and "# loop_0.body" in plan
+    assert f.memory(x, a).library >= 40
+
+
+def drawn(x: Any) -> Any:
+    return gg.while_loop(lambda c: c < 3.0, lambda c: c + gg.random.uniform(()), x)
+
+
+def kept(x: Any) -> Any:
+    out: list[Any] = []
+    gg.while_loop(lambda c: c < 3.0, lambda c: out.append(c * 2.0) or c + 1.0, x)  # type: ignore[func-returns-value]
+    return out[-1]
+
+
+@pytest.mark.parametrize(
+    ("f", "kind", "says"),
+    [
+        pytest.param(lambda x: gg.while_loop(lambda c: c["a"] < 3.0, lambda c: {"a": c["a"].astype("float32")}, {"a": x}), errors.ShapeError, ["while_loop", "test_control_flow.py", "carry['a'] was float64[] and became float32[]"], id="dtype"),
+        pytest.param(lambda x: gg.while_loop(lambda c: gg.sum(c) < 3.0, lambda c: gg.stack([c, c]), x), errors.ShapeError, ["became float64[2]"], id="shape"),
+        pytest.param(lambda x: gg.while_loop(lambda c: gg.stack([c, c]) < 3.0, lambda c: c, x), errors.ShapeError, ["the condition of shape (2,)", "gg.any"], id="condition"),
+        pytest.param(gg.grad(lambda x: gg.while_loop(lambda c: c < 3.0, lambda c: c * 2.0, x)), errors.TraceError, ["reverse derivative", "gg.scan", "gg.fori_loop"], id="reverse"),
+        pytest.param(lambda x: gg.grad(lambda a: gg.while_loop(lambda c: c < 3.0, lambda c: c * a, x))(2.0), errors.TraceError, ["reverse derivative"], id="reverse in what it closes over"),
+        pytest.param(drawn, errors.TraceError, ["random number", "before the loop"], id="random"),
+        pytest.param(kept, errors.TraceError, ["kept by something outside"], id="kept"),
+    ],
+)  # fmt: skip
+def test_what_a_compiled_loop_refuses(f: Any, kind: type[Exception], says: list[str]) -> None:
+    with pytest.raises(kind) as caught:
+        gg.jit(f)(gg.tensor(1.0))
+    for part in says:
+        assert part in str(caught.value)
+    assert float(gg.jit(lambda x: grown(x, 2.0))(gg.tensor(1.0))) == 128.0  # and goes on as if nothing had been

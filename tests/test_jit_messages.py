@@ -54,9 +54,12 @@ def test_numbers_are_refused(f: Callable[..., Any]) -> None:
 
 def test_a_loop_until_something_holds() -> None:
     f = lambda x: gg.while_loop(lambda c: c < 10.0, lambda c: 2.0 * c, x)
-    assert float(f(gg.tensor(1.0))) == 16.0
-    with pytest.raises(errors.TraceError, match=r"while_loop.*its condition is not known.*gg.fori_loop or gg.scan"):
-        gg.jit(f)(gg.tensor(1.0))
+    assert float(gg.jit(f)(gg.tensor(1.0))) == float(f(gg.tensor(1.0))) == 16.0
+    assert float(gg.grad(f)(gg.tensor(1.0))) == 16.0
+    with pytest.raises(
+        errors.TraceError, match=r"while_loop.*a reverse derivative is asked for.*gg.scan or gg.fori_loop"
+    ):
+        gg.grad(gg.jit(f))(gg.tensor(1.0))
 
 
 def test_a_traced_value_is_shown_without_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from textwrap import indent
 from typing import Any
 
 from gpugrad.primitive import Primitive, Shape
@@ -32,6 +33,12 @@ class Line:
     def variables(self) -> list[Variable]:
         """The operands that are no constants."""
         return [x for x in self.operands if type(x) is Variable]
+
+    @property
+    def graphs(self) -> dict[str, Graph]:
+        """The graphs that it runs, by name: the condition and the body of a loop."""
+        found: dict[str, Graph] = getattr(self.params.get("loop"), "graphs", {})
+        return found
 
 
 @dataclass(slots=True)
@@ -63,6 +70,8 @@ class Graph:
             given = ", ".join([*map(operand, line.operands), *(f"{k}={v!r}" for k, v in line.params.items())])
             left = ", ".join(f"{name(v)}: {v.dtype}{list(v.shape)}" for v in line.results)
             body.append(f"  {f'{left} = {line.prim.name}({given})':72s}  # {line.site}")
+            for part, graph in line.graphs.items():
+                body.append(indent(f"{part} {graph}", "    "))
         return "\n".join([f"({head}):", *body, f"  return {', '.join(map(operand, self.outputs))}"])
 
 

@@ -28,10 +28,11 @@ NEW = frozenset({
     "conv_weight", "cumprod", "cumsum", "dft", "eigh", "gather", "inv", "irdft", "matmul", "max_picked", "max_pool",
     "max_spread", "pick", "place", "position", "put", "qr", "random_below", "random_bits", "rdft", "reduce_logsumexp",
     "reduce_max", "reduce_min", "reduce_sum", "scatter", "searchsorted", "slice_update", "solve", "svd", "unslice",
+    "while_loop",
 })  # fmt: skip
 """Primitives whose results in the library are arrays of their own. Any other may give back an operand, or a view of it."""
 
-_LOUD = frozenset({"cholesky", "class_index", "eigh", "inv", "position", "qr", "solve", "svd"})
+_LOUD = frozenset({"cholesky", "class_index", "eigh", "inv", "position", "qr", "solve", "svd", "while_loop"})
 QUIET = (NEW | VIEWS | {"cast", "conj", "split", "stop", "positive"}) - _LOUD
 """Primitives that do not fail, whatever numbers they are given."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools as ft
 import linecache
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -71,6 +72,9 @@ class Plan:
     others, and gives the results that replace no cell, and the calls that are then to be made to replace the cells.
     """
 
+    backend: Any = None
+    """Whose arrays it runs on, if that is not the CPU's."""
+
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = simplified(graph)
         self.cells = cells
@@ -127,19 +131,33 @@ class Plan:
         """Memory of its own, and what runs there."""
         return Frame(_Writer(self))
 
+    def parts(self) -> dict[str, Plan]:
+        """The plans of the loops that it runs, by name: condition and body of each."""
+        lines = [c.line for c in self.memory.calls if isinstance(c, LibraryCall) and c.line.graphs]
+        backend = self.backend or select.on("cpu")
+        return {
+            f"loop_{k}.{part}": x.params["loop"].plan(part, backend) for k, x in enumerate(lines) for part in x.graphs
+        }
+
     def usage(self) -> Usage:
-        """The memory that it takes."""
-        return used(self.graph, self.memory)
+        """The memory that it takes; a step of a loop has its own, one loop at a time."""
+        usage = used(self.graph, self.memory)
+        steps = [part.usage() for part in self.parts().values()]
+        within = max((step.peak - step.arguments for step in steps), default=0)
+        return replace(usage, library=usage.library + within)
 
     def sources(self, dialect: str = "numba") -> dict[str, str]:
         """The text of each kernel, by its name in the plan, with the user's line beside each step."""
         kernels = [c for c in self.memory.calls if isinstance(c, KernelCall)]
         texts = [text_in(dialect, c.kernel, [shape for _, _, shape in c.arguments], c.sizes) for c in kernels]
-        return {f"kernel_{k}": text for k, text in enumerate(texts)}
+        found = {f"kernel_{k}": text for k, text in enumerate(texts)}
+        inner = {name: part.sources(dialect) for name, part in self.parts().items()}
+        return found | {f"{name}.{k}": text for name, texts in inner.items() for k, text in texts.items()}
 
     def __str__(self) -> str:
         usage = self.usage()
-        return f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates\n{_Writer(self, told=True).text()}"
+        parts = [f"\n# {name}\n{part}" for name, part in self.parts().items()]
+        return f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates\n{_Writer(self, told=True).text()}{''.join(parts)}"
 
 
 class _Writer:

@@ -119,9 +119,15 @@ def _logic(on_bool: Primitive, on_int: Primitive, x: Any, *more: Any) -> Any:
 class Stage:
     """A graph that is being written."""
 
-    def __init__(self, name: str = "a function", device: str = "cpu") -> None:
+    def __init__(self, name: str = "a function", device: str = "cpu", outer: Stage | None = None) -> None:
         self.name = name
         """What is being compiled, to be named in messages."""
+        self.outer = outer
+        """The graph of which this one is to be a part: it is the condition or the body of a loop there."""
+        self.depth: int = 0 if outer is None else outer.depth + 1
+        self.read: list[Symbol] = []
+        """What it reads of the graphs around it: each is a further input, in this order."""
+        self._inner: dict[int, Symbol] = {}
         self.device = device
         """Where it is to run."""
         self.graph = Graph()
@@ -147,12 +153,42 @@ class Stage:
 
     def host(self, key: Any, fresh: Callable[[], Any], shape: tuple[int, ...], dtype: Any, name: str) -> Symbol:
         """A symbol for an array that Python makes before each run: a key, the learning rate. One for each ``key``."""
+        self._check_once(f"{name} that Python makes anew for each run is asked for")
         found = self._hosted.get(key) if key is not None else None
         if found is None:
             found = self.input(shape, dtype, name)
             self.fresh.append(fresh)
             if key is not None:
                 self._hosted[key] = found
+        return found
+
+    def _check_once(self, what: str) -> None:
+        """TraceError in a loop, whose body is written down once, and runs nobody knows how often."""
+        if self.outer is not None:
+            raise errors.TraceError(
+                f"{what} at {errors.user_site()}, inside of {self.name}, whose number of steps is not known while it is being compiled. Do so before or after the loop, or leave the loop out of the compiled function"
+            )
+
+    def within(self, other: Stage) -> bool:
+        """Whether it is a part of another graph, or that graph itself."""
+        stage: Stage | None = self
+        while stage is not None and stage is not other:
+            stage = stage.outer
+        return stage is not None
+
+    def own(self, x: Any, what: str) -> Any:
+        """An operand as one of this graph's. TraceError for one of a graph that this is no part of."""
+        if type(x) is not Symbol or x.stage is self:
+            return x
+        x.check(what)
+        if not self.within(x.stage):
+            raise errors.TraceError(
+                f"{what} at {errors.user_site()}: its operands belong to {self.name} and to {x.stage.name}, which is being compiled, too. Pass what the inner one needs as an argument"
+            )
+        found = self._inner.get(id(x.variable))
+        if found is None:
+            self.read.append(x)
+            found = self._inner[id(x.variable)] = self.input(x.shape, x.dtype, x.variable.name, x.weak)
         return found
 
     def origin(self, variable: Variable) -> str:
@@ -164,12 +200,14 @@ class Stage:
 
     def times(self, key: Any) -> int:
         """How many times this was asked for ``key``, this time included."""
+        self._check_once("an update that is counted is made")
         self._times[key] = self._times.get(key, 0) + 1
         return self._times[key]
 
     def finish(self, outputs: Sequence[Any]) -> Graph:
         """The graph that gives ``outputs``: symbols, or arrays that are constant."""
-        self.graph.outputs = [o.variable if type(o) is Symbol else o for o in outputs]
+        owned = [self.own(o, "a result") for o in outputs]
+        self.graph.outputs = [o.variable if type(o) is Symbol else o for o in owned]
         self.graph.lines[:0] = self._of_numbers
         self.open = False
         return self.graph
@@ -258,13 +296,10 @@ class StagingBackend(Backend):
             if promoted is not None:
                 return prim(*promoted, **params)
             symbols = [a for a in args if type(a) is Symbol]
-            stage = symbols[0].stage
             for a in symbols:
                 a.check(prim.name)
-                if a.stage is not stage:
-                    raise errors.TraceError(
-                        f"{prim.name} at {errors.user_site()}: its operands belong to {stage.name} and to {a.stage.name}, which is being compiled, too. Pass what the inner one needs as an argument"
-                    )
+            stage = max((a.stage for a in symbols), key=lambda stage: stage.depth)
+            args = tuple([stage.own(a, prim.name) for a in args])
             if stage.device != "cpu" and any(_elsewhere(a, stage) for a in args):
                 raise select.explained(prim, args, {}, TypeError())
             return stage.record(prim, args, params)

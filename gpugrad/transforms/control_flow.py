@@ -26,6 +26,7 @@ from gpugrad.transforms.functional import function_name
 from gpugrad.transforms.lanes import Lanes
 from gpugrad.transforms.lift import as_value, lowered, raised
 from gpugrad.transforms.modes import no_grad
+from gpugrad.transforms.traced_loop import traced_while
 
 Function = Callable[..., Any]
 
@@ -136,6 +137,10 @@ def while_loop(cond_fn: Function, body_fn: Function, init: Any, *, checkpoint: i
     ``checkpoint=k`` each k-th carry, to compute the steps between again. Under vmap an item is computed as long as its
     own condition holds, and no longer. The carry keeps its structure, shapes and dtypes: ShapeError otherwise.
 
+    In a compiled function, where the condition is found out only when it runs, both functions are compiled once, and
+    run as often as it takes; items of a vmap that are done are computed on, and stay as they were. TraceError then for
+    reverse mode, which cannot store so many steps, and for random numbers drawn inside.
+
     >>> import gpugrad as gg
     >>> double = lambda x: gg.while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, x)
     >>> gg.vmap(gg.value_and_grad(double))(gg.tensor([1.0, 60.0, 200.0]))
@@ -146,45 +151,54 @@ def while_loop(cond_fn: Function, body_fn: Function, init: Any, *, checkpoint: i
     parted: list[tuple[Decision, Lanes, Any]] = []
 
     def holds(carry: Any) -> Decision:
-        p = Decision(cond_fn(carry), f"{what}: the condition")
-        if not p.known:
-            raise errors.TraceError(
-                f"{what} at {errors.user_site()}: its condition is not known while its function is being compiled, and so not how often it runs. Use gg.fori_loop or gg.scan with a number of steps that is known, with gg.where for those that come too late, or leave the loop out of the compiled function"
-            )
-        return p
+        return Decision(cond_fn(carry), f"{what}: the condition")
 
     def segment(carry: Any) -> Any:
         for _ in range(checkpoint or 1):
             carry = _step(body_fn, carry, what)
             p = holds(carry)
-            if p.batches or not p.each.all():
+            if not p.known or p.batches or not p.each.all():
                 break
         return carry
 
     p = holds(carry)
-    while p.each.any():
+    while p.known and p.each.any():
         if not p.each.all():  # some items are done: go on with the others
             lanes = Lanes(p.batches, p.each, p.value)
             parted.append((p, lanes, carry))
             carry = pytree.map(lanes.taken, carry)
         carry = checkpointed(segment)(carry) if checkpoint else _step(body_fn, carry, what)
         p = holds(carry)
+    if not p.known:
+        carry = _written(holds, body_fn, carry, f"{what} at {errors.user_site()}")
     for p, lanes, before in reversed(parted):
         carry = _merged(p, pytree.map(lanes.put, carry), before, what)
     return carry
 
 
+def _written(holds: Function, body: Function, carry: Any, what: str) -> Any:
+    """The loop as one line of the graph that is being written."""
+    leaves, tree = pytree.flatten(carry)
+
+    def step(values: list[Any]) -> list[Any]:
+        return pytree.leaves(_step(body, pytree.unflatten(tree, values), what))
+
+    outs = traced_while(lambda values: holds(pytree.unflatten(tree, values)), step, leaves, what)
+    return pytree.unflatten(tree, outs)
+
+
 def fori_loop(lower: Any, upper: Any, body_fn: Function, init: Any, *, checkpoint: bool | int = False) -> Any:
     """``carry = init; for i in range(lower, upper): carry = body_fn(i, carry)``, and then ``carry``.
 
-    As :func:`while_loop`, which it is where the bounds differ between the items of a vmap; as :func:`scan` in what
+    As :func:`while_loop`, which it is where the bounds differ between the items of a vmap, or are found out when a
+    compiled function runs; as :func:`scan` in what
     ``checkpoint`` means.
 
     >>> import gpugrad as gg
     >>> gg.grad(lambda x: gg.fori_loop(0, 3, lambda i, y: y * x, 1.0))(gg.tensor(2.0))
     tensor(12.)
     """
-    if batches_of(lower) or batches_of(upper):
+    if any(batches_of(b) or stage_of(raw_of(b)) is not None for b in (lower, upper)):
         start = as_value(lower)
         stop = as_value(upper) + start * 0
         found = while_loop(
