@@ -19,8 +19,7 @@ from gpugrad.backends import numba_kernels
 @pytest.fixture(autouse=True)
 def by_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Kernels that Python runs."""
-    monkeypatch.setattr(numba_kernels, "_compiled", {})
-    monkeypatch.setattr(numba_kernels, "_made", interpreted)
+    monkeypatch.setattr(numba_kernels, "compiled", interpreted)
     limit = gg.config.retrace_limit
     yield
     gg.config.retrace_limit = limit

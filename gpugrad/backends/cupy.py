@@ -7,6 +7,7 @@ numbers, factorizations of matrices, which may fail, and checks of positions (``
 
 from __future__ import annotations
 
+import functools as ft
 import importlib
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -29,6 +30,7 @@ class CupyBackend(Backend):
 
     name = "cupy"
     device_kind = "cuda"
+    compiles = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +65,13 @@ class CupyBackend(Backend):
             return "CuPy finds no device; CUDA_VISIBLE_DEVICES may hide them"
         self._use(cupy)
         return None
+
+    @ft.cached_property
+    def device(self) -> Any:
+        """The first device, as plans run on it."""
+        from gpugrad.cuda.driver import CudaDevice  # when first used, with what it imports
+
+        return CudaDevice(0, self._made)
 
     def _found(self) -> bool:
         return find_spec("cupy") is not None

@@ -21,11 +21,13 @@ from gpugrad.cuda.device import Parameters, functions
 class CudaDevice:
     """A GPU; :class:`gpugrad.cuda.device.Device` says what each method does."""
 
-    def __init__(self, index: int = 0) -> None:
+    def __init__(self, index: int = 0, typed: Callable[[Any], Any] = lambda array: array) -> None:
+        """``typed`` gives an array the type that its dtype has in its backend."""
         import cupy
         from cuda.bindings import driver
 
         self.index = index
+        self.typed = typed
         self.cupy = cupy
         self.driver = driver
         with cupy.cuda.Device(index):
@@ -43,7 +45,7 @@ class CudaDevice:
         return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
 
     def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
-        return self.cupy.ndarray(shape, dtype, memory.data + offset)
+        return self.typed(self.cupy.ndarray(shape, dtype, memory.data + offset))
 
     def spoil(self, memory: Any) -> None:
         pass

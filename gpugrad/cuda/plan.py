@@ -31,7 +31,7 @@ PRODUCTS = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", 
 class CudaPlan(Plan):
     """A plan for the device of a backend."""
 
-    dialect = "cuda"
+    place = "cuda:0"
 
     def __init__(self, backend: Any, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.backend = backend
@@ -298,7 +298,9 @@ class Frame:
     def library(self, call: LibraryCall) -> None:
         line = call.line
         operands = [x if type(x) is not Variable and not hasattr(x, "shape") else self.array(x) for x in line.operands]
-        found = line.prim.impl[self.plan.backend.array_types[0]](*operands, **line.params)
+        lead = operands[line.prim.leads] if operands else None
+        kind = type(lead) if isinstance(lead, self.plan.backend.array_types) else self.plan.backend.array_types[0]
+        found = line.prim.impl[kind](*operands, **line.params)
         for v, x in zip(line.results, found if line.prim.outputs else (found,), strict=True):
             self.put(v, x)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gpugrad.backends import select
-from gpugrad.backends.base import Backend
 from gpugrad.graph.ir import Graph
 from gpugrad.primitive import Primitive, Shape
 
@@ -26,7 +25,7 @@ class Loop:
         body: Graph,
         reads: tuple[tuple[int, ...], tuple[int, ...]],
         carried: int,
-        planned: Callable[[Backend, Graph], Plan],
+        planned: Callable[[str, Graph], Plan],
     ) -> None:
         self.graphs = {"cond": cond, "body": body}
         self.reads = dict(zip(self.graphs, reads, strict=True))
@@ -34,13 +33,13 @@ class Loop:
         self.carried = carried
         """How many of the operands are carried."""
         self._planned = planned
-        self._plans: dict[tuple[str, int], Plan] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}
 
-    def plan(self, part: str, backend: Backend) -> Plan:
-        """The plan of one of the two graphs on a backend's arrays, compiled when first asked for."""
-        found = self._plans.get((part, id(backend)))
+    def plan(self, part: str, device: str) -> Plan:
+        """The plan of one of the two graphs on a device, compiled when first asked for."""
+        found = self._plans.get((part, device))
         if found is None:
-            found = self._plans[part, id(backend)] = self._planned(backend, self.graphs[part])
+            found = self._plans[part, device] = self._planned(device, self.graphs[part])
         return found
 
     def __repr__(self) -> str:
@@ -49,7 +48,8 @@ class Loop:
 
 def _run(_xp: Any, *arrays: Any, loop: Loop) -> tuple[Any, ...]:
     backend = select.of(arrays[0])
-    cond, body = loop.plan("cond", backend), loop.plan("body", backend)
+    device = select.place(arrays[0])
+    cond, body = loop.plan("cond", device), loop.plan("body", device)
     given = [body.contiguous(x) for x in arrays]
     carry = given[: loop.carried]
     asked, more = ([given[k] for k in loop.reads[part]] for part in ("cond", "body"))

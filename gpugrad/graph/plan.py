@@ -72,8 +72,8 @@ class Plan:
     others, and gives the results that replace no cell, and the calls that are then to be made to replace the cells.
     """
 
-    backend: Any = None
-    """Whose arrays it runs on, if that is not the CPU's."""
+    place = "cpu"
+    """The device that it runs on."""
 
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = simplified(graph)
@@ -134,9 +134,9 @@ class Plan:
     def parts(self) -> dict[str, Plan]:
         """The plans of the loops that it runs, by name: condition and body of each."""
         lines = [c.line for c in self.memory.calls if isinstance(c, LibraryCall) and c.line.graphs]
-        backend = self.backend or select.on("cpu")
+        where = self.place
         return {
-            f"loop_{k}.{part}": x.params["loop"].plan(part, backend) for k, x in enumerate(lines) for part in x.graphs
+            f"loop_{k}.{part}": x.params["loop"].plan(part, where) for k, x in enumerate(lines) for part in x.graphs
         }
 
     def usage(self) -> Usage:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gpugrad.backends.base import Backend
+from gpugrad import errors
+from gpugrad.backends import select
 from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Update
 
@@ -13,8 +14,13 @@ if TYPE_CHECKING:
     from gpugrad.graph.plan import Plan
 
 
-def planned(backend: Backend, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> Plan:
-    """The plan that runs a graph on a backend's arrays, with its kernels compiled."""
+def planned(device: str, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> Plan:
+    """The plan that runs a graph on a device, with its kernels compiled."""
+    backend = select.on(device)
+    if device not in ("cpu", "cuda:0"):
+        raise errors.UnsupportedError(
+            f"gg.jit runs on the CPU and on cuda:0, not yet on {device}; move there: t.to('cuda:0')"
+        )
     if backend.device_kind == "cuda":
         from gpugrad.cuda.plan import CudaPlan  # each when first used, with the compiler that it takes
 

@@ -92,7 +92,7 @@ class Compiled:
         self.after = stage.after if draws else []
         self.updates = updates
         self.backend = select.on(stage.device)
-        self.plan = planned(self.backend, graph, updates, cells)
+        self.plan = planned(stage.device, graph, updates, cells)
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, where no cell is written over."""

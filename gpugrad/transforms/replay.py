@@ -16,7 +16,6 @@ import numpy as np
 
 from gpugrad.backends import select
 from gpugrad.backends.background import compiler
-from gpugrad.backends.base import Backend
 from gpugrad.config import config
 from gpugrad.graph.stage import Stage
 from gpugrad.ops import composition
@@ -74,7 +73,7 @@ def replayed(root: Node, seed: Any, retain: bool) -> dict[Any, Any] | None:
         return None
     promise = _plans[key]
     if promise is None:
-        _plans[key] = compiler().submit(_compiled, structure.staged(seed), select.of(seed))
+        _plans[key] = compiler().submit(_compiled, structure.staged(seed), select.place(seed))
         return None
     plan = promise.result() if promise.done() else None
     if plan is None:
@@ -92,9 +91,9 @@ def wait() -> None:
             promise.result()
 
 
-def _compiled(graph: Graph, backend: Backend) -> Plan | None:
+def _compiled(graph: Graph, device: str) -> Plan | None:
     try:
-        return planned(backend, graph)
+        return planned(device, graph)
     except Exception:  # what cannot be compiled stays interpreted
         return None
 
