@@ -89,3 +89,17 @@ def test_attention(cuda: None) -> None:
     got = gg.jit(gg.grad(f, (0, 1, 2)))(*(gg.tensor(a, device="cuda") for a in arrays))
     for a, b in zip(got, gg.grad(f, (0, 1, 2))(*map(gg.tensor, arrays)), strict=True):
         np.testing.assert_allclose(host(a), host(b), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "complex64"])
+def test_dtypes_of_products(dtype: str, cuda: None) -> None:
+    """Products of half precision are one call of the library, rounded once; nothing becomes float32 in memory."""
+    rng = np.random.default_rng(0)
+    x, y = (gg.astype(gg.tensor(rng.normal(size=s)), dtype) for s in ((2, 5, 8), (8, 4)))
+    run = gg.jit(lambda x, y: gg.relu(x @ y) if dtype != "complex64" else x @ y)
+    there = x.to("cuda"), y.to("cuda")
+    got = run(*there)
+    assert got.dtype == x.dtype
+    wanted = gg.relu(x @ y) if dtype != "complex64" else x @ y
+    np.testing.assert_allclose(host(got), host(wanted), rtol=1e-6 if dtype == "complex64" else 1e-2, atol=1e-3)
+    assert "cast" not in run.plan(*there)

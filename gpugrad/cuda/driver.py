@@ -99,12 +99,12 @@ class CudaDevice:
                     function(*arguments)
             finally:
                 ended = self.driver.cuStreamEndCapture(stream.ptr)
-        graph = self._done(ended)
-        made = self._done(self.driver.cuGraphInstantiate(graph, 0))
-        return ft.partial(self._replay, _Held(self.driver, graph, made), made)
+        graph = _Graph(self.driver, self._done(ended), stream)
+        graph.made = self._done(self.driver.cuGraphInstantiate(graph.written, 0))
+        return ft.partial(self._replay, graph)
 
-    def _replay(self, held: Any, made: Any) -> None:
-        self._done(self.driver.cuGraphLaunch(made, self.cupy.cuda.get_current_stream().ptr))
+    def _replay(self, graph: _Graph) -> None:
+        self._done(self.driver.cuGraphLaunch(graph.made, self.cupy.cuda.get_current_stream().ptr))
 
     def synchronize(self) -> None:
         self.cupy.cuda.runtime.deviceSynchronize()
@@ -123,12 +123,16 @@ class CudaDevice:
         return given[0] if given else None
 
 
-class _Held:
-    """A graph of the driver, given back when nobody has it any more."""
+class _Graph:
+    """A graph as it was written, and made ready to run; given back when nobody has it any more."""
 
-    def __init__(self, driver: Any, graph: Any, made: Any) -> None:
-        self.driver, self.graph, self.made = driver, graph, made
+    made: Any = None
+
+    def __init__(self, driver: Any, written: Any, stream: Any) -> None:
+        self.driver, self.written = driver, written
+        self.stream = stream  # as long as the graph, so that no other stream has its address, and its workspace
 
     def __del__(self) -> None:
-        self.driver.cuGraphExecDestroy(self.made)
-        self.driver.cuGraphDestroy(self.graph)
+        if self.made is not None:
+            self.driver.cuGraphExecDestroy(self.made)
+        self.driver.cuGraphDestroy(self.written)

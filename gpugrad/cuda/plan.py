@@ -13,15 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.codegen import cuda_printer
 from gpugrad.codegen.gpu_launch import Schedule, schedule, spans
 from gpugrad.cuda.device import Device, Parameters
 from gpugrad.errors import beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
-from gpugrad.graph.ir import Graph, Variable
-from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes, takes_out
+from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes
 from gpugrad.graph.plan import Plan, named_alike
 from gpugrad.graph.usage import moved, shown
+
+PRODUCTS = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
+"""Dtypes of the products that the device has."""
 
 
 class CudaPlan(Plan):
@@ -46,9 +50,17 @@ class CudaPlan(Plan):
         if not self.cells:
             return "it changes no cells, so that each call has other arrays"
         for call in self.memory.calls:
-            if isinstance(call, LibraryCall) and not takes_out(call.line) and call.line.prim.name not in VIEWS:
+            if isinstance(call, LibraryCall) and not call.into and call.line.prim.name not in VIEWS:
                 return f"{call.line.prim.name} at {call.line.site} is a call of the library"
         return ""
+
+    def into(self, line: Line) -> bool:
+        out = line.results[0]
+        return (
+            line.prim.name == "matmul"
+            and dtypes.name(out.dtype) in PRODUCTS
+            and all(getattr(x, "dtype", None) == out.dtype for x in line.operands)
+        )
 
     def load(self) -> None:
         """Compile the kernels, all of them at once."""
@@ -191,7 +203,7 @@ class Frame:
                     self.last += launches
             elif isinstance(call, CopyCall):
                 self.copy(call)
-            elif takes_out(call.line):
+            elif call.into:
                 self.place(call.line.results[0])
                 self.product(call)
             elif not self.viewed(call):

@@ -68,6 +68,8 @@ class LibraryCall:
     """A line that the backend computes."""
 
     line: Line
+    into: bool = False
+    """Whether it writes its results into memory that is there, instead of giving new arrays."""
 
     @property
     def results(self) -> list[Variable]:

@@ -26,6 +26,7 @@ from gpugrad.graph.clusters import Axes, Cluster, Read
 from gpugrad.graph.halves import widened
 from gpugrad.graph.holds import DTYPES, FLOATS, HALVES, OF_TRUTHS, REDUCED, WIDE, computed_in, in_floats, is_map, takes
 from gpugrad.graph.ir import Graph, Line, Variable
+from gpugrad.graph.memory import takes_out
 from gpugrad.graph.recompute import recompute
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
@@ -37,14 +38,15 @@ RUN = 8
 """Elements that must follow each other in memory where the loops have another order than the axes."""
 
 
-def fused(graph: Graph) -> list[Call]:
-    """The calls that compute a graph, in order."""
-    return _Fusion(widened(graph)).calls()
+def fused(graph: Graph, into: Callable[[Line], bool] = takes_out) -> list[Call]:
+    """The calls that compute a graph, in order; ``into`` says of which lines results are written into memory that is there."""
+    return _Fusion(widened(graph), into).calls()
 
 
 class _Fusion:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, into: Callable[[Line], bool]) -> None:
         self.graph = graph
+        self.into = into
         self.items: list[Cluster | Line] = []
         self.position: dict[int, int] = {}
         """id of a variable -> the position of the item that computes it; -1 for inputs."""
@@ -398,7 +400,7 @@ class _Fusion:
             if isinstance(item, Line):
                 for x in item.operands:
                     self.view(x, calls, done)
-                calls.append(LibraryCall(item))
+                calls.append(LibraryCall(item, self.into(item)))
             elif call := self.kernel(item):
                 calls.append(call)
         for v in self.graph.outputs:

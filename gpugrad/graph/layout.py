@@ -37,7 +37,7 @@ class _Ordering:
             if isinstance(call, KernelCall):
                 call.arguments = [(a, self.straight(x), shape) for a, x, shape in call.arguments]
             elif isinstance(call, LibraryCall) and call.line.prim.name in _MOVES:
-                call = LibraryCall(self.move(call.line))
+                call = LibraryCall(self.move(call.line), call.into)
             self.out.append(call)
             self.layouts.update((id(v), _laid_out(v)) for v in owned(call))
         return self.out

@@ -188,7 +188,7 @@ class _Planner:
 
 def owned(call: Call) -> list[Variable]:
     """The results that are written into memory that is there."""
-    if isinstance(call, LibraryCall) and not takes_out(call.line):
+    if isinstance(call, LibraryCall) and not call.into:
         return []
     return call.results
 

@@ -74,7 +74,7 @@ class Plan:
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = simplified(graph)
         self.cells = cells
-        calls = fused(self.graph)
+        calls = fused(self.graph, self.into)
         if config.verify_graphs:
             verify_graph(graph)
             verify_graph(self.graph, lean=True)
@@ -101,6 +101,10 @@ class Plan:
         out: list[Any] = frame.run(*arrays)
         self._free.append(frame)
         return out
+
+    def into(self, line: Line) -> bool:
+        """Whether results of a line that is no kernel are written into memory that is there."""
+        return takes_out(line)
 
     def contiguous(self, x: Any) -> Any:
         """The array, or a copy of it in C's order, which is what kernels take."""
@@ -182,7 +186,7 @@ class _Writer:
             elif isinstance(call, CopyCall):
                 body.append(self.beside(self.copied(call, body), moved(call)))
             else:
-                self.library(call.line, body)
+                self.library(call.line, body, call.into)
         last = [self.kernel(call, body) for call in calls[tail:] if isinstance(call, KernelCall)]
         result = f"[{', '.join(self.result(self.graph.outputs[k]) for k in self.kept)}]"
         if self.cells:
@@ -270,11 +274,11 @@ class _Writer:
         cell = self.graph.inputs[position]
         return view(half.typed(np.empty(cell.shape, cell.dtype)))
 
-    def library(self, line: Line, body: list[str]) -> None:
+    def library(self, line: Line, body: list[str], into: bool) -> None:
         call = _implementation(line.prim, line.operands)
         if line.prim.name in VIEWS and self.viewed(line, call):
             return
-        if takes_out(line):
+        if into:
             self.product(line, body)
             return
         left = ", ".join(self.name(v) for v in line.results) + (

@@ -1,0 +1,199 @@
+"""CuPy and the CUDA driver, as far as `gpugrad.cuda.driver` calls them: memory is the host's, and kernels run there.
+
+What would go unseen on a GPU until it fails is an error here: a launch during a capture on another stream than the one
+that is captured, a capture that is not ended, memory or a stream that nobody made.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import types
+from typing import Any
+
+import numpy as np
+
+from gpugrad.codegen.gpu_launch import Launch
+from gpugrad.cuda.device import Parameters
+from gpugrad.cuda.host import HostArray, HostDevice, inside
+
+
+class Memory:
+    """A place in memory, as CuPy's MemoryPointer."""
+
+    def __init__(self, owner: Any, ptr: int) -> None:
+        self.owner, self.ptr = owner, ptr
+
+    def __add__(self, offset: int) -> Memory:
+        return Memory(self.owner, self.ptr + offset)
+
+    def copy_from_device_async(self, source: Memory, nbytes: int) -> None:
+        driver.issued(lambda: ctypes.memmove(self.ptr, source.ptr, nbytes))
+
+
+def data(array: HostArray) -> Memory:
+    """`array.data` of CuPy."""
+    return Memory(array, array.ctypes.data)
+
+
+def set_(array: HostArray, x: Any) -> None:
+    """`array.set(x)` of CuPy."""
+    assert driver.capturing is None, "a copy from the host while a graph is captured"
+    assert x.flags.c_contiguous and x.dtype == array.dtype and x.shape == array.shape
+    array.view(np.ndarray)[...] = x
+
+
+def assign(array: HostArray, key: Any, x: Any) -> None:
+    """`array[key] = x`."""
+    driver.issued(lambda: array.view(np.ndarray).__setitem__(key, inside(x)))
+
+
+METHODS = {"data": property(data), "set": set_, "__setitem__": assign}
+"""What CuPy's arrays have beyond NumPy's."""
+
+
+class Stream:
+    """A stream; used as a context it is the current one."""
+
+    def __init__(self, ptr: int = 0, non_blocking: bool = False) -> None:
+        self.ptr = ptr or 100 + len(driver.streams)
+        driver.streams[self.ptr] = self
+
+    def __enter__(self) -> Stream:
+        driver.current.append(self)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        driver.current.pop()
+
+
+class Driver:
+    """The functions of `cuda.bindings.driver`, each of which gives a status and what was asked for."""
+
+    CUstreamCaptureMode = types.SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL=1)
+
+    def __init__(self) -> None:
+        self.host = HostDevice()
+        self.streams: dict[int, Stream] = {}
+        self.current: list[Stream] = []
+        self.capturing: tuple[int, list[Any]] | None = None
+        self.graphs: dict[int, list[Any]] = {}
+        self.replays = 0
+        self.failing = ""
+        """The name of a function that fails."""
+
+    def issued(self, call: Any) -> None:
+        """Do something now, or write it down for the graph that is captured."""
+        if self.capturing is None:
+            call()
+        else:
+            assert self.current[-1].ptr == self.capturing[0], "work on another stream than the one that is captured"
+            self.capturing[1].append(call)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("cu") and object.__getattribute__(self, "failing") == name:
+            return lambda *_: (2,)
+        return object.__getattribute__(self, name)
+
+    def cuModuleLoadData(self, cubin: bytes) -> Any:
+        text = cubin.decode()
+        (found,) = self.host.load([text])
+        return 0, (text, found)
+
+    def cuModuleGetFunction(self, module: Any, name: bytes) -> Any:
+        text, found = module
+        (given,) = re.findall(rf"\b{name.decode()}\(\s*([^)]*)\)\s*{{", text)
+        index = 8 if "using Index = long long" in text else 4
+        sizes = [8 if "*" in parameter else index for parameter in given.split(",")]
+        return 0, (found[name.decode()], sizes)
+
+    def cuLaunchKernel(self, function: Any, *rest: Any) -> Any:
+        columns, rows, one, lanes, teams, also_one, shared, stream, pointers, extra = rest
+        assert (one, also_one, extra) == (1, 1, 0)
+        assert stream in self.streams and stream == self.current[-1].ptr
+        launch = Launch("", (columns, rows), (lanes, teams), shared)
+        run, sizes = function
+        places = (ctypes.c_void_p * len(sizes)).from_address(pointers)
+        values = [
+            (ctypes.c_char * n).from_buffer_copy(ctypes.string_at(at, n)) for at, n in zip(places, sizes, strict=True)
+        ]
+        held = Parameters(values)  # the driver copies the arguments when it is called
+        self.issued(lambda: self.host.launch(run, launch, held))
+        return (0,)
+
+    def cuStreamBeginCapture(self, stream: int, mode: int) -> Any:
+        assert self.capturing is None and stream in self.streams and mode == 1
+        self.capturing = stream, []
+        return (0,)
+
+    def cuStreamEndCapture(self, stream: int) -> Any:
+        assert self.capturing is not None and self.capturing[0] == stream
+        calls, self.capturing = self.capturing[1], None
+        self.graphs[id(calls)] = calls
+        return 0, calls
+
+    def cuGraphInstantiate(self, graph: Any, flags: int) -> Any:
+        assert flags == 0
+        return 0, graph
+
+    def cuGraphLaunch(self, graph: Any, stream: int) -> Any:
+        assert stream == self.current[-1].ptr and id(graph) in self.graphs
+        self.replays += 1
+        for call in graph:
+            call()
+        return (0,)
+
+    def cuGraphExecDestroy(self, graph: Any) -> Any:
+        return (0,)
+
+    def cuGraphDestroy(self, graph: Any) -> Any:
+        self.graphs.pop(id(graph), None)  # of a test before, perhaps
+        return (0,)
+
+    def cuGetErrorName(self, status: int) -> Any:
+        return 0, b"CUDA_ERROR_OUT_OF_MEMORY"
+
+    def cuGetErrorString(self, status: int) -> Any:
+        return 0, b"out of memory"
+
+
+driver = Driver()
+
+
+class _Device:
+    attributes = {"MultiProcessorCount": 2, "MaxSharedMemoryPerBlock": 48 * 1024}  # noqa: RUF012
+    compute_capability = "90"
+
+    def __init__(self, index: int) -> None:
+        assert index == 0
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+def empty(n: int, dtype: Any) -> Any:
+    """Memory as of CuPy's pool."""
+    return driver.host.memory(n).view(dtype)
+
+
+def ndarray(shape: tuple[int, ...], dtype: Any, memory: Memory) -> Any:
+    """An array on memory that is there."""
+    owner = memory.owner
+    return np.ndarray.__new__(HostArray, shape, dtype, owner.view(np.ndarray), memory.ptr - owner.ctypes.data)
+
+
+def modules() -> dict[str, Any]:
+    """What stands in for the modules `cupy` and `cuda.bindings`."""
+    driver.__init__()  # type: ignore[misc]
+    default = Stream(1)
+    driver.current.append(default)
+    runtime = types.SimpleNamespace(free=lambda _: None, deviceSynchronize=lambda: None)
+    cuda = types.SimpleNamespace(
+        Device=_Device, Stream=Stream, runtime=runtime, get_current_stream=lambda: driver.current[-1]
+    )
+    cupy = types.SimpleNamespace(cuda=cuda, empty=empty, ndarray=ndarray)
+    bindings = types.SimpleNamespace(driver=driver)
+    return {"cupy": cupy, "cuda": types.SimpleNamespace(bindings=bindings), "cuda.bindings": bindings}
