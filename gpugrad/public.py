@@ -110,8 +110,8 @@ def _unary(prim: Primitive) -> Function:
 
 
 def _ranged(call: Function) -> Function:
-    def in_float32(x: Any, /) -> Any:
-        return call(x if state.autocast is None else widened(x))
+    def in_float32(*xs: Any) -> Any:
+        return call(*xs) if state.autocast is None else call(*map(widened, xs))
 
     return in_float32
 

@@ -43,7 +43,8 @@ ARGUMENTS = {
     "cross_entropy": lambda x: (x, gg.tensor(np.array([0, 1, 2, 0]))),
     "nll_loss": lambda x: (x, gg.tensor(np.array([0, 1, 2, 0]))),
     "power": lambda x: (x, 2.0),
-    "cumulative_prod": lambda x: (x, 0),
+    "pow": lambda x: (x, 2.0),
+    **{k: (lambda x: (x, 0)) for k in ("cumulative_prod", "cumulative_sum", "cumprod", "cumsum")},
     "layer_norm": lambda x: (x,),
     "cosine_similarity": lambda x: (x, x),
     **{k: (lambda x: (x, x)) for k in FLOAT32 if k.endswith("_loss") and k != "nll_loss"},
@@ -52,6 +53,8 @@ ARGUMENTS = {
 
 
 def of_name(name):
+    if name.startswith("nan") or name in ("cumprod", "cumsum"):
+        return getattr(gg.numpy, name)
     where = {"power": gg.numpy, "average": gg.numpy, "norm": gg.linalg, "vector_norm": gg.linalg}.get(name, gg)
     return getattr(where, name)
 

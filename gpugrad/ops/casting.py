@@ -24,8 +24,10 @@ HALF: Final = (
 """Products: their float32 operands are rounded to the half dtype, and so are their results."""
 
 FLOAT32: Final = (
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "reciprocal", "power",
-    "sum", "prod", "cumulative_prod", "mean", "average", "var", "std", "logsumexp",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "reciprocal", "pow", "power",
+    "tan", "asin", "acos", "sinh", "cosh",
+    "sum", "prod", "cumprod", "nansum", "nanprod", "nanmean", "nanvar", "nanstd", "cumsum",
+    "cumulative_sum", "cumulative_prod", "mean", "average", "var", "std", "logsumexp",
     "softmax", "log_softmax", "layer_norm", "batch_norm", "normalize", "cosine_similarity", "vector_norm", "norm",
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "kl_div",

@@ -133,6 +133,7 @@ def _cumulated(prim: Primitive, x: Any, axis: int | None, name: str, **params: A
     return prim(x, axis=axis_of(axis, x.shape, name), **params)
 
 
+@ranged
 def cumprod(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """The product of all elements up to each one along ``axis``; of the flattened array for None.
 
@@ -449,6 +450,7 @@ def _numbers(x: Any) -> bool:
     return not dtypes.is_inexact(x.dtype)
 
 
+@ranged
 def nansum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The sum over ``axis`` with NaN counted as 0; no gradient reaches NaN.
 
@@ -461,6 +463,7 @@ def nansum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = Fals
     return sum(x if _numbers(x) else _present(x, 0.0)[0], axes, dtype, keepdims)
 
 
+@ranged
 def nanprod(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The product over ``axis`` with NaN counted as 1; no gradient reaches NaN.
 
@@ -483,6 +486,7 @@ def _per(total: Any, count: Any) -> Any:
     return where(some, total / where(some, count, 1.0), math.nan)
 
 
+@ranged
 def nanmean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """The mean over ``axis`` of what is not NaN; NaN where there is nothing else.
 
@@ -502,6 +506,7 @@ def real_like(x: Any) -> Any:
     return real(x) if dtypes.is_complex(x.dtype) else x
 
 
+@ranged
 def nanvar(
     x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None
 ) -> Array:
@@ -523,6 +528,7 @@ def nanvar(
     return restored(out, shape, axes, keepdims)
 
 
+@ranged
 def nanstd(
     x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None
 ) -> Array:
