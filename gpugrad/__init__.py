@@ -18,6 +18,7 @@ from typing import Any
 from gpugrad import array_api, errors, pytree
 from gpugrad.array_api import *
 from gpugrad.array_api import __all__ as _standard
+from gpugrad.autocast import autocast
 from gpugrad.backends import builtin
 from gpugrad.backends.select import device, devices, synchronize, use_backend
 from gpugrad.config import config
@@ -92,7 +93,7 @@ install_protocols(lambda: importlib.import_module("gpugrad.numpy.protocol"))
 
 __all__ = sorted({
     *_creation, *_operations, *_standard,
-    "Tensor", "__version__", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "device", "devices", "elementwise", "enable_grad", "errors", "fori_loop", "grad",
+    "Tensor", "__version__", "autocast", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "device", "devices", "elementwise", "enable_grad", "errors", "fori_loop", "grad",
     "hessian", "hvp", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "keep_values", "kernel", "linearize", "no_grad",
     "pytree", "scan", "set_default_dtype", "stop_gradient", "synchronize", "use_backend", "value_and_grad", "vjp", "vmap", "while_loop",
 })  # fmt: skip

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from gpugrad import errors
 from gpugrad.backends import select
+from gpugrad.ops.casting import FLOAT32, widened
 from gpugrad.ops.elementwise import positive
 from gpugrad.primitive import Primitive
 from gpugrad.tensor import Tensor
-from gpugrad.trace import bind, value
+from gpugrad.trace import bind, state, value
 from gpugrad.transforms.binary import binary
 from gpugrad.transforms.lift import as_value
 from gpugrad.transforms.node import NO_PARAMS, Leaf
@@ -72,6 +73,8 @@ def _of_primitive(prim: Primitive) -> Function:
         call = _general(prim)
     else:
         call = _unary(prim) if n == 1 else _binary(prim)
+        if prim.name in FLOAT32:
+            call = _ranged(call)
     call.__name__ = call.__qualname__ = prim.name
     positional, keyword = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.KEYWORD_ONLY
     kind = inspect.Parameter.VAR_POSITIONAL if prim.variadic else positional
@@ -104,6 +107,13 @@ def _unary(prim: Primitive) -> Function:
         return x._trace.apply(prim, x, NO_PARAMS)
 
     return call
+
+
+def _ranged(call: Function) -> Function:
+    def in_float32(*xs: Any) -> Any:
+        return call(*xs) if state.autocast is None else call(*map(widened, xs))
+
+    return in_float32
 
 
 def _binary(prim: Primitive) -> Function:

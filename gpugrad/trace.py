@@ -75,6 +75,8 @@ class _State(threading.local):
     def __init__(self) -> None:
         self.floors: list[int] = []
         """What ``floor`` was outside each ``no_grad`` and ``enable_grad`` that is open."""
+        self.autocasts: list[Any] = []
+        """What ``autocast`` was outside each ``gg.autocast`` that is open."""
 
     floor = -1
     """Tapes of this level and below do not record: -1 records everywhere, ``no_grad`` raises it."""
@@ -82,6 +84,8 @@ class _State(threading.local):
     """Positive: nodes also keep their outputs and adjoints, to be looked at."""
     draws: Draws | None = None
     """Keys of random numbers that are being remembered, or given out again."""
+    autocast: Any = None
+    """The half dtype that products take their operands in; None: as they are."""
     ruling = 0
     """Positive while rules run: what they compute with is not a user's."""
 

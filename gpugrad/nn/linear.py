@@ -10,6 +10,7 @@ from gpugrad.nn.checks import featured, sizes, taken
 from gpugrad.nn.module import Module
 from gpugrad.nn.parameter import Parameter
 from gpugrad.ops.bilinear import matmul, mT
+from gpugrad.ops.casting import lowered
 
 
 class Linear(Module):
@@ -36,6 +37,7 @@ class Linear(Module):
         x = taken(self, x, weight)
         if not x.shape or x.shape[-1] != self.in_features:
             featured(self, x, -1, self.in_features, f"(..., {self.in_features})")
+        x, weight, bias = lowered(x, weight, bias)
         y = matmul(x, mT(weight))
         return y if bias is None else y + bias
 

@@ -13,6 +13,7 @@ import numpy as np
 from gpugrad import dtypes, errors
 from gpugrad.ops import elementwise as ew
 from gpugrad.ops import linear as lin
+from gpugrad.ops.casting import ranged
 from gpugrad.ops.elementwise import (
     SCALARS,
     equal,
@@ -68,6 +69,7 @@ def _float64(x: Any) -> Any:
 # ---- powers and quotients -------------------------------------------------------------------------------------------
 
 
+@ranged
 def power(x: Array, y: Array) -> Array:
     """x to the power y, ``x ** y``. The Python exponents 2, 3, 1, 0.5 and -1 take cheaper ways than the general one.
 

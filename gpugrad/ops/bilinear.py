@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from gpugrad import errors
+from gpugrad.ops.casting import lowered
 from gpugrad.ops.linear import permute, reshape
 from gpugrad.primitive import Core, Primitive, Shape, bilinear, broadcast_shapes
 from gpugrad.trace import Array
@@ -98,6 +99,7 @@ def matmul(x: Array, y: Array) -> Array:
     >>> gg.matmul(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
+    x, y = lowered(x, y)
     a, b = shape_of(x), shape_of(y)
     n, m = len(a), len(b)
     if n > 1 and m > 1 and a[-1] == b[-2]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.ops.bilinear import batches, mm, mT, shape_of
+from gpugrad.ops.casting import lowered
 from gpugrad.ops.elementwise import multiply
 from gpugrad.ops.linear import conj, diagonal, permute, reduce_sum, reshape
 from gpugrad.ops.reductions import sum as sum_of
@@ -58,6 +59,7 @@ def _contracted(x: Any, a: Labels, y: Any, b: Labels, keep: Container[Label]) ->
             t = y.shape
             y = reshape(y, to=(*t[: len(batch)], *(1,) * len(left), *t[len(batch) :]), rank=len(t))
         return multiply(x, y), batch + left + right
+    x, y = lowered(x, y)
     sizes = dict(zip(a, x.shape, strict=True)) | dict(zip(b, y.shape, strict=True))
     out = mm(_matrices(x, a, batch, left, summed), _matrices(y, b, batch, summed, right))
     labels = batch + left + right

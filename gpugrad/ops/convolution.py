@@ -15,6 +15,7 @@ from typing import Any
 
 from gpugrad import errors
 from gpugrad.ops.bilinear import shape_of
+from gpugrad.ops.casting import lowered
 from gpugrad.ops.elementwise import add
 from gpugrad.ops.linear import permute, reshape, zeros
 from gpugrad.ops.windows import Pairs, Sizes, check_fits, count, extent, inner, padded, padded_size, sizes_of, taps
@@ -244,6 +245,7 @@ def _convolve(
     strides, dilations = sizes_of(stride, n, name, "stride"), sizes_of(dilation, n, name, "dilation")
     pads = _padding_of(padding, n, kernel, strides, dilations, name)
     check_fits(name, x.shape[2:], kernel, strides, pads, dilations)
+    x, weight, bias = lowered(x, weight, bias)
     y = conv(x, weight, stride=strides, padding=pads, dilation=dilations, groups=groups)
     return _finished(y, bias, n, batched)
 
@@ -330,6 +332,7 @@ def _convolve_back(
         raise errors.ShapeError(
             f"{name}: input {x.shape} and weight {w} with padding {pads} leave spatial axes {size}; expected at least 1. Pad less"
         )
+    x, weight, bias = lowered(x, weight, bias)
     y = conv_input(x, weight, size=size, stride=strides, padding=pads, dilation=dilations, groups=groups)
     return _finished(y, bias, n, batched)
 

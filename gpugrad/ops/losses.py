@@ -12,6 +12,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
+from gpugrad.ops.casting import ranged
 from gpugrad.ops.composition import composition
 from gpugrad.ops.elementwise import (
     abs,
@@ -148,6 +149,7 @@ def _class_loss(
     return _as(_reduced(loss, "sum" if reduction == "sum" else "none"), _result(x, weight))
 
 
+@ranged
 @composition
 def cross_entropy(
     logits: Array, target: Array, weight: Array = None, ignore_index: int = -100, reduction: str = "mean",
@@ -192,6 +194,7 @@ def cross_entropy(
     return _as(_reduced(-sum_of(terms, a), reduction), d)
 
 
+@ranged
 @composition
 def nll_loss(
     logp: Array, target: Array, weight: Array = None, ignore_index: int = -100, reduction: str = "mean",
@@ -216,6 +219,7 @@ def nll_loss(
 # ---- distances ------------------------------------------------------------------------------------------------------
 
 
+@ranged
 @composition
 def mse_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
     """(x - target)². Raises ShapeError unless the shapes are equal or the target is one number.
@@ -230,6 +234,7 @@ def mse_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
     return narrowed(_reduced(d * d, reduction), half)
 
 
+@ranged
 @composition
 def l1_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
     """|x - target|; the derivative where they are equal is 0.
@@ -248,6 +253,7 @@ def _huber(d: Any, delta: float) -> Any:
     return near * (d - 0.5 * near)
 
 
+@ranged
 @composition
 def huber_loss(x: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
     """d² / 2 for a distance d up to ``delta``, ``delta`` (d - ``delta`` / 2) beyond (Huber, 1964).
@@ -263,6 +269,7 @@ def huber_loss(x: Array, target: Array, reduction: str = "mean", delta: float = 
     return _reduced(_huber(x - target, delta), reduction)
 
 
+@ranged
 @composition
 def smooth_l1_loss(x: Array, target: Array, reduction: str = "mean", beta: float = 1.0) -> Array:
     """d² / (2 ``beta``) for a distance d up to ``beta``, d - ``beta`` / 2 beyond; |d| for ``beta`` 0.
@@ -282,6 +289,7 @@ def smooth_l1_loss(x: Array, target: Array, reduction: str = "mean", beta: float
 # ---- probabilities --------------------------------------------------------------------------------------------------
 
 
+@ranged
 @composition
 def binary_cross_entropy_with_logits(
     x: Array, target: Array, weight: Array = None, pos_weight: Array = None, reduction: str = "mean"
@@ -306,6 +314,7 @@ def _limited(log_of: Any, x: Any, inside: Any, instead: float) -> Any:
     return where(inside, maximum(log_of(where(inside, x, instead)), -100.0), -100.0)
 
 
+@ranged
 @composition
 def binary_cross_entropy(p: Array, target: Array, weight: Array = None, reduction: str = "mean") -> Array:
     """-target · log p - (1 - target) · log(1 - p), logarithms limited to -100 from below.
@@ -322,6 +331,7 @@ def binary_cross_entropy(p: Array, target: Array, weight: Array = None, reductio
     return _reduced(loss if weight is None else loss * _beside(weight, p), reduction)
 
 
+@ranged
 @composition
 def kl_div(logq: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
     """target · (log target - ``logq``): the divergence of q from the target, whose zeros count as 0.

@@ -10,6 +10,7 @@ from typing import Any
 from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
 from gpugrad.ops.bilinear import matmul, mT
+from gpugrad.ops.casting import lowered, ranged, widened
 from gpugrad.ops.composition import composition
 from gpugrad.ops.elementwise import (
     abs,
@@ -228,6 +229,7 @@ def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
     return x - restored(where(isfinite(top), top, 0.0), x.shape, axes, True)
 
 
+@ranged
 @composition
 def softmax(x: Array, axis: Axis = -1) -> Array:
     """eˣ / Σ eˣ over ``axis``, without overflow: positive numbers that add up to 1. Half precision is computed in float32.
@@ -244,6 +246,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     return narrowed(e * (1.0 / restored(reduce_sum(e, axis=axes), x.shape, axes, True)), half)
 
 
+@ranged
 @composition
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
     """log softmax(x) over ``axis``, precise where softmax is tiny. Half precision is computed in float32.
@@ -263,6 +266,7 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
 # ---- normalisation --------------------------------------------------------------------------------------------------
 
 
+@ranged
 @composition
 def layer_norm(x: Array, weight: Array = None, bias: Array = None, axis: Axis = -1, eps: float = 1e-5) -> Array:
     """x with mean 0 and variance 1 over ``axis``, times ``weight``, plus ``bias`` (Ba et al., 2016).
@@ -299,6 +303,7 @@ def _along(parameter: Any, shape: Shape, axes: Sequence[int]) -> Any:
     return parameter if have == to or not rank else reshape(parameter, to=to, rank=len(have))
 
 
+@ranged
 def batch_norm(
     x: Array, mean: Array = None, var: Array = None, weight: Array = None, bias: Array = None, training: bool = False,
     axis: int = 1, eps: float = 1e-5,
@@ -362,6 +367,7 @@ def _norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
     return where(moved, where(moved, total, 1.0) ** (1.0 / p), 0.0)
 
 
+@ranged
 @composition
 def normalize(x: Array, p: float = 2.0, axis: Axis = -1, eps: float = 1e-12) -> Array:
     """x divided by its ``p``-norm over ``axis``, or by ``eps`` where the norm is smaller.
@@ -374,6 +380,7 @@ def normalize(x: Array, p: float = 2.0, axis: Axis = -1, eps: float = 1e-12) -> 
     return x / maximum(_norm(x, p, axes_of(axis, x.shape, "normalize")), eps)
 
 
+@ranged
 def cosine_similarity(x: Array, y: Array, axis: int = -1, eps: float = 1e-8) -> Array:
     """The cosine of the angle between x and y, vectors along ``axis``; norms below ``eps`` count as ``eps``.
 
@@ -403,6 +410,7 @@ def linear(x: Array, weight: Array, bias: Array = None) -> Array:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise errors.ShapeError(f"linear: bias of shape {bias.shape}; expected {weight.shape[:1]}, weight's rows")
+    x, weight, bias = lowered(x, weight, bias)
     out = matmul(x, mT(weight))
     return out if bias is None else out + bias
 
@@ -513,6 +521,7 @@ def scaled_dot_product_attention(
             f"(..., m, d)"
         )
     scores = matmul(q * (1.0 / math.sqrt(q.shape[-1]) if scale is None else scale), mT(k))
+    scores = widened(scores)
     if is_causal:
         scores = where(_causal(scores), scores, -math.inf)
     if mask is not None:

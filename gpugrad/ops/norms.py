@@ -11,6 +11,7 @@ from gpugrad import dtypes, errors
 from gpugrad.ops import determinants, factorizations, solving
 from gpugrad.ops.arithmetic import abs as absolute
 from gpugrad.ops.bilinear import shape_of
+from gpugrad.ops.casting import ranged
 from gpugrad.ops.elementwise import greater, multiply, not_equal, pow, where
 from gpugrad.ops.linear import cast, expand, permute, reduce_sum, reshape, slice_
 from gpugrad.ops.matrices import identity, matrix_of, square_of
@@ -43,6 +44,7 @@ def _extreme(x: Any, axes: tuple[int, ...], keepdims: bool, ord: float) -> Any:
     return (max_of if ord > 0 else min_of)(x, axis=axes, keepdims=keepdims)
 
 
+@ranged
 def vector_norm(x: Array, axis: Axis = None, keepdims: bool = False, ord: float | str | None = 2) -> Array:
     """The ``ord``-norm of vectors along ``axis``, of all elements for None: (Σ |x|ᵖ)^(1/p), and the limits of that.
 
@@ -108,6 +110,7 @@ def matrix_norm(x: Array, keepdims: bool = False, ord: float | str | None = "fro
     return _matrix_norm(matrix_of(x, "matrix_norm"), (-2, -1), keepdims, ord)
 
 
+@ranged
 def norm(x: Array, ord: float | str | None = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """The norm of vectors (one axis) or matrices (two axes), as ``numpy.linalg.norm``.
 

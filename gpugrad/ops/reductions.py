@@ -13,6 +13,7 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
+from gpugrad.ops.casting import ranged
 from gpugrad.ops.elementwise import greater, isnan, logical_not, not_equal, sqrt, where
 from gpugrad.ops.linear import cast, conj, expand, real, reduce_sum, reshape
 from gpugrad.primitive import Primitive
@@ -92,6 +93,7 @@ def _reduced(prim: Primitive, x: Any, axis: Axis, keepdims: bool, name: str) -> 
 # ---- sums and products ----------------------------------------------------------------------------------------------
 
 
+@ranged
 def sum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The sum over ``axis``. Integers are summed in 64 bits, or all in ``dtype``. The sum of nothing is 0.
 
@@ -111,6 +113,7 @@ def sum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) 
     return restored(out, shape, axes, True) if keepdims else out
 
 
+@ranged
 def prod(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The product over ``axis``. Integers are multiplied in 64 bits, or all in ``dtype``. The empty product is 1.
 
@@ -130,6 +133,7 @@ def _cumulated(prim: Primitive, x: Any, axis: int | None, name: str, **params: A
     return prim(x, axis=axis_of(axis, x.shape, name), **params)
 
 
+@ranged
 def cumprod(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """The product of all elements up to each one along ``axis``; of the flattened array for None.
 
@@ -142,6 +146,7 @@ def cumprod(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     return _cumulated(lz.cumprod, accumulated(array_of(x), dtype, "cumprod"), axis, "cumprod", exclusive=False)
 
 
+@ranged
 def cumulative_prod(x: Array, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """The array API's :func:`cumprod`: ``axis`` may be left out for one axis only; ``include_initial`` puts a 1 first.
 
@@ -297,6 +302,7 @@ def all(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return _reduced(lz.reduce_all, array_of(x), axis, keepdims, "all")
 
 
+@ranged
 def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """log Σ eˣ over ``axis`` without overflow; -∞ of nothing. The gradient is softmax(x).
 
@@ -328,6 +334,7 @@ def _averaged(x: Any, dtype: Any, name: str) -> Any:
     return accumulated(array_of(x), dtype, name)
 
 
+@ranged
 def mean(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The arithmetic mean over ``axis``; NaN of nothing. Integers give float64; half precision is summed in float32.
 
@@ -347,6 +354,7 @@ def mean(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False)
     return out if half is None else cast(out, dtype=half, source=dtypes.dtype("float32"))
 
 
+@ranged
 def average(x: Array, axis: Axis = None, weights: Array = None, keepdims: bool = False) -> Array:
     """The mean over ``axis`` with ``weights`` of the shape of ``x``, or one for each index of a single axis.
 
@@ -379,6 +387,7 @@ def _deviations(x: Any, axes: tuple[int, ...]) -> Any:
     return real(d * conj(d)) if dtypes.is_complex(x.dtype) else d * d
 
 
+@ranged
 def var(
     x: Array, axis: Axis = None, dtype: Any = None, correction: float = 0, keepdims: bool = False,
     *, ddof: float | None = None,
@@ -412,6 +421,7 @@ def root(v: Any) -> Any:
     return where(moved, sqrt(where(moved, v, 1.0)), 0.0)
 
 
+@ranged
 def std(
     x: Array, axis: Axis = None, dtype: Any = None, correction: float = 0, keepdims: bool = False,
     *, ddof: float | None = None,
@@ -440,6 +450,7 @@ def _numbers(x: Any) -> bool:
     return not dtypes.is_inexact(x.dtype)
 
 
+@ranged
 def nansum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The sum over ``axis`` with NaN counted as 0; no gradient reaches NaN.
 
@@ -452,6 +463,7 @@ def nansum(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = Fals
     return sum(x if _numbers(x) else _present(x, 0.0)[0], axes, dtype, keepdims)
 
 
+@ranged
 def nanprod(x: Array, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """The product over ``axis`` with NaN counted as 1; no gradient reaches NaN.
 
@@ -474,6 +486,7 @@ def _per(total: Any, count: Any) -> Any:
     return where(some, total / where(some, count, 1.0), math.nan)
 
 
+@ranged
 def nanmean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """The mean over ``axis`` of what is not NaN; NaN where there is nothing else.
 
@@ -493,6 +506,7 @@ def real_like(x: Any) -> Any:
     return real(x) if dtypes.is_complex(x.dtype) else x
 
 
+@ranged
 def nanvar(
     x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None
 ) -> Array:
@@ -514,6 +528,7 @@ def nanvar(
     return restored(out, shape, axes, keepdims)
 
 
+@ranged
 def nanstd(
     x: Array, axis: Axis = None, correction: float = 0, keepdims: bool = False, *, ddof: float | None = None
 ) -> Array:

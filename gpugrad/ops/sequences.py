@@ -6,6 +6,7 @@ from typing import Any
 
 from gpugrad import dtypes, errors
 from gpugrad.ops import linear as lin
+from gpugrad.ops.casting import ranged
 from gpugrad.ops.elementwise import clip, equal, greater, less, logical_or, not_equal, remainder, where
 from gpugrad.ops.gathering import gather, search, written_as
 from gpugrad.ops.joining import alike, concat, joined
@@ -26,6 +27,7 @@ Axes = int | tuple[int, ...] | None
 # ---- running sums ---------------------------------------------------------------------------------------------------
 
 
+@ranged
 def cumsum(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """The sum of all elements up to each one along ``axis``; of the flattened array for None.
 
@@ -39,6 +41,7 @@ def cumsum(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
     return lin.cumsum(x, axis=axis_of(axis, x.shape, "cumsum"))
 
 
+@ranged
 def cumulative_sum(x: Array, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """The array API's :func:`cumsum`: ``axis`` may be left out for one axis only; ``include_initial`` puts a 0 first.
 

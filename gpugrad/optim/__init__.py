@@ -18,6 +18,7 @@ from gpugrad.optim.clipping import clip_grad_norm_ as clip_grad_norm_
 from gpugrad.optim.clipping import clip_grad_value_ as clip_grad_value_
 from gpugrad.optim.optimizer import Optimizer as Optimizer
 from gpugrad.optim.rmsprop import RMSprop as RMSprop
+from gpugrad.optim.scaling import LossScaler as LossScaler
 from gpugrad.optim.schedule import Schedule as Schedule
 from gpugrad.optim.schedule import chained as chained
 from gpugrad.optim.schedule import constant as constant
@@ -31,6 +32,6 @@ from gpugrad.optim.schedule import stepwise as stepwise
 from gpugrad.optim.sgd import SGD as SGD
 
 __all__ = [
-    "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Schedule", "chained", "clip_grad_norm_", "clip_grad_value_",
+    "SGD", "Adam", "AdamW", "LossScaler", "Optimizer", "RMSprop", "Schedule", "chained", "clip_grad_norm_", "clip_grad_value_",
     "constant", "cosine", "exponential", "linear_warmup", "multistep", "one_cycle", "sequential", "stepwise",
 ]  # fmt: skip

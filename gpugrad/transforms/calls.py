@@ -15,6 +15,7 @@ from typing import Any
 from gpugrad import errors, pytree, trace
 from gpugrad.backends import select
 from gpugrad.graph.stage import stage_of
+from gpugrad.ops.casting import resumed
 from gpugrad.ops.linear import again, reduce_sum
 from gpugrad.trace import Draws, Ended, Trace, drawing, state, value
 from gpugrad.transforms import borrowed
@@ -178,10 +179,12 @@ def _checkpointed(call: Call, values: Values, name: str) -> Values:
     for v in values:
         borrowed.register(v)
     shapes = [o.shape for o in outs]
+    mode = state.autocast
 
     def pull(g: Any, kept: Sequence[Any], tracer: Trace | None) -> Iterator[tuple[Node, Any]]:
         late = next(c for c in g if c is not None)
-        with _Recording(top), drawing(Draws(None, [_afresh(key, late) for key in draws.keys])):
+        keys = [_afresh(key, late) for key in draws.keys]
+        with _Recording(top), drawing(Draws(None, keys)), resumed(mode):
             second = call(
                 [
                     value(lowered(_afresh(v, late)), top, m) if hasattr(v, "dtype") else v

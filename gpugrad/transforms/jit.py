@@ -43,7 +43,7 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         data: list[Any] = []
-        key: list[Any] = [state.floor < 0, dtypes.default()]
+        key: list[Any] = [state.floor < 0, dtypes.default(), state.autocast]
         floats = 0
         if not kwargs:
             for x in args:  # the quick way, of plain tensors, arrays and floats alone
@@ -251,7 +251,7 @@ class _Call:
 
     def variant(self, held: Held) -> _Variant:
         """The program for cells as they are."""
-        key = state.floor < 0, held.kind
+        key = state.floor < 0, state.autocast, held.kind
         found = self.variants.get(key)
         if found is None:
             found = self.variants[key] = _Variant(self, held)

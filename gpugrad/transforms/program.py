@@ -229,7 +229,7 @@ class Program:
 
     def at(self, data: Sequence[Any]) -> Compiled:
         """What runs for arrays like these."""
-        key = (state.floor < 0, dtypes.default(), *map(_kind, data))
+        key = (state.floor < 0, dtypes.default(), state.autocast, *map(_kind, data))
         found = self.compiled.get(key)
         if found is None:
             with _staging, _uncollected():
@@ -338,7 +338,7 @@ class Program:
 
     def halves_at(self, data: Sequence[Any], tracked: list[int]) -> Halves:
         """The forward program, with what the pullback reads as further results, and the pullback."""
-        key = (dtypes.default(), tuple(tracked), *map(_kind, data))
+        key = (dtypes.default(), state.autocast, tuple(tracked), *map(_kind, data))
         found = self.halves.get(key)
         if found is None:
             with _staging, _uncollected():
