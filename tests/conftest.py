@@ -77,7 +77,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with a parameter `other_backend` runs for every backend but those of NumPy arrays."""
+    """A test with a parameter `other_backend` runs for every backend but those of NumPy arrays, one with `device_backend`
+    for those that have more than the array API standard promises.
+    """
+    if "device_backend" in metafunc.fixturenames:
+        given = [n for n in backends(metafunc.config) if n not in ("numpy", "reference", "strict")]
+        metafunc.parametrize("device_backend", given)
     if "other_backend" in metafunc.fixturenames:
         metafunc.parametrize("other_backend", [n for n in backends(metafunc.config) if n not in ("numpy", "reference")])
 

@@ -21,7 +21,7 @@ from test_table import agree, check, differentiable, differentiated, directions,
 import gpugrad as gg
 from gpugrad import nn, optim, pytree
 from gpugrad.backends import select
-from gpugrad.cuda.host import COMPILER
+from gpugrad.cuda.host import COMPILER, HostDevice
 from gpugrad.cuda.plan import WARM
 
 pytestmark = [
@@ -31,15 +31,25 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def cuda() -> Iterator[None]:
-    """A CUDA device, for as long as a test runs."""
-    with gg.use_backend("cuda_on_host"):
-        yield
+def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A CUDA device, for as long as a test runs: a GPU with ``--backend cupy``, else the host."""
+    name = "cupy" if "cupy" in request.config.getoption("--backend") else "cuda_on_host"
+    with gg.use_backend(name):
+        yield name
+
+
+@pytest.fixture
+def on_host(cuda: str) -> HostDevice:
+    """The host's device; what it does in a certain way cannot be asked of a GPU."""
+    if cuda == "cupy":
+        pytest.skip("of the host alone")
+    device: HostDevice = select.on("cuda").device
+    return device
 
 
 @check("backend")
-def test_rows(case: Case) -> None:
-    test_table.test_backend(case, "cuda_on_host")
+def test_rows(case: Case, cuda: str) -> None:
+    test_table.test_backend(case, cuda)
 
 
 PARTS = 8
@@ -137,7 +147,7 @@ class Regression(Training):
 
 def test_a_step_is_one_graph_that_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     replays = []
-    device = select.get("cuda_on_host").device
+    device = select.on("cuda").device
     capture = device.capture
 
     def counted(calls: Any) -> Any:
@@ -213,13 +223,12 @@ def test_random_programs() -> None:
             np.testing.assert_array_equal(host(a), host(b), err_msg=f"seed {seed}, from run to run")
 
 
-def test_whatever_the_order_of_threads_the_bits_are_the_same() -> None:
-    device = select.get("cuda_on_host").device
+def test_whatever_the_order_of_threads_the_bits_are_the_same(on_host: HostDevice) -> None:
     found = []
-    for device.order in (0, 1, 2):
+    for on_host.order in (0, 1, 2):
         training = Training("cuda", True)
         found.append([*training.steps(3), *training.parameters()])
-    device.order = 0
+    on_host.order = 0
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -240,7 +249,7 @@ print("clean")
 """
 
 
-def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+def test_sanitizers_find_nothing(on_host: HostDevice) -> None:
     """Programs of every form, with each access to memory looked at."""
     names = ("libasan.so", "libubsan.so")
     found = [subprocess.run([str(COMPILER), f"-print-file-name={n}"], capture_output=True, text=True) for n in names]

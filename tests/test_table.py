@@ -23,8 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning"
 PRIMITIVES = tuple(registry.values())
 """Those that gpugrad declares; tests declare more while they run."""
 
-MARKERS = frozenset({"leaf", "item", "call", "enter", "leave", "raw_kernel"})
-"""Of the tape: never applied; of vmap, which applies them itself (test_control_flow.py); a user's (test_kernel.py)."""
+MARKERS = frozenset({"leaf", "item", "call", "enter", "leave", "raw_kernel", "while_loop"})
+"""Of the tape: never applied; of vmap, which applies them itself, and of compiled programs (test_control_flow.py); a user's
+(test_kernel.py)."""
 
 REFUSED = frozenset({("gammainc", 0), ("gammaincc", 0), ("zeta", 0)})
 """Rules that say that there is no derivative (test_special.py)."""
