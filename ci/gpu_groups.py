@@ -52,9 +52,9 @@ def groups() -> list[Group]:
     found = [
         Group("environment", (python, "-m", "gpugrad", "info"), 30),
         Group("gpu tests", (*pytest, "-m", "gpu and not slow", "tests"), 60, needs),
-        Group("table", (*pytest, *several, "-m", "not slow", "tests/test_table.py", "-k", "test_backend and cupy"), 170, needs),
+        Group("table", (*pytest, *several, "-m", "not slow", "tests/test_table.py", "-k", "test_backend and cupy"), 150, needs),
         Group("programs", (*pytest, *several, "-m", "not slow", "tests", "-k", "cupy and not test_backend"), 80, needs),
-        Group("plans", (*pytest, "tests/test_cuda_on_host.py"), 100, needs),
+        Group("plans", (*pytest, "tests/test_cuda_on_host.py"), 90, needs),
         Group("benchmarks", (python, "benchmarks/gpu.py"), 80, ("cupy",)),
     ]  # fmt: skip
     checked = (
