@@ -35,9 +35,9 @@ def of_gpugrad(x: Any, m: Any) -> tuple[dict[str, Call], Call]:
         a, b = gg.tensor(x, dtype=dtype, device="cuda"), gg.tensor(m, dtype=dtype, device="cuda")
         calls[f"GELU, summed, value and gradient, {dtype}"] = lambda a=a: gg.value_and_grad(
             lambda a: gg.sum(gg.gelu(a))
-        )(a)  # type: ignore[misc]
-        calls[f"softmax of rows, {dtype}"] = lambda a=a: gg.softmax(a, axis=-1)  # type: ignore[misc]
-        calls[f"matrix product, {dtype}"] = lambda b=b: b @ b  # type: ignore[misc]
+        )(a)
+        calls[f"softmax of rows, {dtype}"] = lambda a=a: gg.softmax(a, axis=-1)
+        calls[f"matrix product, {dtype}"] = lambda b=b: b @ b
     return calls, gg.synchronize
 
 
@@ -55,9 +55,9 @@ def of_torch(x: Any, m: Any) -> tuple[dict[str, Call], Call]:
     for dtype in ("float32", "bfloat16"):
         a, b = (torch.tensor(v, dtype=getattr(torch, dtype), device="cuda") for v in (x, m))
         leaf = a.clone().requires_grad_()
-        calls[f"GELU, summed, value and gradient, {dtype}"] = lambda leaf=leaf: gelu(leaf)  # type: ignore[misc]
-        calls[f"softmax of rows, {dtype}"] = lambda a=a: torch.softmax(a, -1)  # type: ignore[misc]
-        calls[f"matrix product, {dtype}"] = lambda b=b: b @ b  # type: ignore[misc]
+        calls[f"GELU, summed, value and gradient, {dtype}"] = lambda leaf=leaf: gelu(leaf)
+        calls[f"softmax of rows, {dtype}"] = lambda a=a: torch.softmax(a, -1)
+        calls[f"matrix product, {dtype}"] = lambda b=b: b @ b
     return calls, torch.cuda.synchronize
 
 

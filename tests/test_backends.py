@@ -11,6 +11,7 @@ import gpugrad as gg
 from gpugrad import errors
 from gpugrad.backends import select
 from gpugrad.backends.base import Backend
+from gpugrad.cuda.host import COMPILER, HostArray
 
 
 def test_every_backend_keeps_to_the_protocol():
@@ -179,3 +180,11 @@ def test_masking_many_numbers_is_where_bit_for_bit(rng, dtype, zero):
             assert ours.shape == wanted.shape and np.array_equal(ours, wanted, equal_nan=dtype != "int64")
             if x.dtype.kind == "f":
                 assert np.array_equal(np.signbit(ours), np.signbit(wanted))
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which the backend takes")
+def test_a_backend_that_is_left_has_no_plans_any_more() -> None:
+    assert HostArray not in select.compiled_types
+    with gg.use_backend("cuda_on_host"):
+        assert HostArray in select.compiled_types
+    assert HostArray not in select.compiled_types

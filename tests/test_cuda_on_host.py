@@ -6,6 +6,7 @@ import functools as ft
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,15 @@ def results_of(case: Any, *xs: Any) -> tuple[Any, ...]:
 def pulled(case: Any, args: Any, *xs: Any) -> Any:
     out, pull = gg.vjp(differentiated(case, args), *xs)
     return pull(tuple(directions(out, 2)))
+
+
+def test_a_plan_holds_neither_arguments_nor_results() -> None:
+    run = gg.jit(lambda x, i: (gg.sin(x[i]) * 2.0, gg.sum(x)))
+    for _ in range(2):
+        x, i = gg.ones((5, 4), device="cuda"), gg.zeros(3, dtype="int64", device="cuda")
+        held = [weakref.ref(t._data) for t in (x, i, *run(x, i))]
+        del x, i
+        assert [ref() for ref in held] == [None] * 4
 
 
 # ---- training --------------------------------------------------------------------------------------------------------

@@ -108,6 +108,7 @@ def _restored(before: dict[str, Backend], types: dict[type, Backend]) -> Iterato
         _in_use.update(before)
         _by_type.clear()
         _by_type.update(types)
+        compiled_types.intersection_update(types)
         for prim in registry.values():
             prim.impl.clear()
 

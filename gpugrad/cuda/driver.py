@@ -26,7 +26,6 @@ class CudaDevice:
         import cupy
         from cuda.bindings import driver
 
-        self.index = index
         self.typed = typed
         self.cupy = cupy
         self.driver = driver

@@ -6,8 +6,10 @@ as it is, and threads run in whatever order is asked for. See ``kernels/cuda/hos
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -161,15 +163,21 @@ def library(texts: Sequence[str], *options: str) -> ctypes.CDLL:
     """The texts in one shared library: ``text_{k}_{name}(shape, order, arguments)`` runs a kernel of the k-th."""
     if COMPILER is None:
         raise errors.DeviceError("running CUDA's kernels on the host takes a C++ compiler; found none. Install g++")
-    includes = sorted({line for text in texts for line in text.splitlines() if line.startswith("#include")})
-    source = ['#include "host.h"', *includes]
+    source = ['#include "host.h"', together(texts)]
     for k, text in enumerate(texts):
-        body = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
         waits = "true" if '#include "reductions.cuh"' in text else "false"
-        plain = body.replace('extern "C" ', "")  # all of them are called alike
-        source.append(f"namespace text_{k} {{\n{plain}\n}}")
         source += [f"EXPORT(text_{k}_{name}, text_{k}::{name}, {waits})" for name in functions(text)]
     return ctypes.CDLL(str(_built("\n".join(source), options)))
+
+
+def together(texts: Sequence[str]) -> str:
+    """The texts as one, each in a namespace of its own, since all functions are called alike."""
+    parts = sorted({line for text in texts for line in text.splitlines() if line.startswith("#include")})
+    for k, text in enumerate(texts):
+        body = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
+        plain = body.replace('extern "C" ', "")
+        parts.append(f"namespace text_{k} {{\n{plain}\n}}")
+    return "\n".join(parts)
 
 
 def _built(source: str, options: Sequence[str]) -> Path:
@@ -201,9 +209,11 @@ def _built(source: str, options: Sequence[str]) -> Path:
 @cache
 def _folder() -> Path:
     """A folder for as long as the process lasts."""
-    folder = tempfile.TemporaryDirectory(prefix="gpugrad-host-")
-    _folders.append(folder)
-    return Path(folder.name)
+    folder = tempfile.mkdtemp(prefix="gpugrad-host-")
+    atexit.register(_removed, folder, os.getpid())
+    return Path(folder)
 
 
-_folders: list[Any] = []
+def _removed(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # and not in a child of a fork
+        shutil.rmtree(folder, ignore_errors=True)

@@ -39,6 +39,8 @@ def compiled(text: str, architecture: str) -> bytes:
 def compiled_now(text: str, architecture: str, *options: str) -> tuple[bytes, str]:
     """The same without the cache, and what the compiler says: registers, spills."""
     nvrtc = _nvrtc()
+    if '#include "half.cuh"' in text and not _headers():
+        raise _missing("CUDA's headers of half precision are")
     program = _ask(nvrtc, nvrtc.nvrtcCreateProgram(text.encode(), b"kernel.cu", 0, [], []))
     given = [f"-arch={architecture}", *OPTIONS, *options, f"-I{KERNELS}", *(f"-I{folder}" for folder in _headers())]
     (status, *_) = nvrtc.nvrtcCompileProgram(program, len(given), [option.encode() for option in given])
@@ -68,10 +70,14 @@ def _nvrtc() -> Any:
 
         nvrtc.nvrtcVersion()  # finds the library
     except (ImportError, RuntimeError) as error:
-        raise errors.MissingExtraError(
-            'CUDA\'s compiler is not installed: pip install "gpugrad[cuda13]", or cuda12 for an older driver'
-        ) from error
+        raise _missing("CUDA's compiler, NVRTC, is") from error
     return nvrtc
+
+
+def _missing(what: str) -> errors.MissingExtraError:
+    return errors.MissingExtraError(
+        f'{what} not installed: pip install "gpugrad[cuda13]", or gpugrad[cuda12] for an older driver'
+    )
 
 
 def _ask(nvrtc: Any, answer: Any) -> Any:

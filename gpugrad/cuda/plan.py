@@ -22,7 +22,7 @@ from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes
 from gpugrad.graph.plan import Plan, named_alike
-from gpugrad.graph.usage import moved, shown
+from gpugrad.graph.usage import moved
 
 PRODUCTS = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
 """Dtypes of the products that the device has."""
@@ -41,8 +41,6 @@ class CudaPlan(Plan):
         self.kernels: dict[int, tuple[Mapping[str, Any], Schedule]] = {}
         """id of a call -> the functions of its kernel, and how they are launched."""
         self.load()
-        self.graphs = 0
-        """How many CUDA graphs were made of it."""
 
     @property
     def apart(self) -> str:
@@ -84,10 +82,8 @@ class CudaPlan(Plan):
     def new_frame(self) -> Frame:
         return Frame(self)
 
-    def __str__(self) -> str:
-        usage = self.usage()
-        lines = [f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates"]
-        lines.append(f"# not one CUDA graph: {self.apart}" if self.apart else "# one CUDA graph")
+    def text(self) -> str:
+        lines = [f"# not one CUDA graph: {self.apart}" if self.apart else "# one CUDA graph"]
         kernels = 0
         for k, call in enumerate(self.memory.calls):
             if k == self.memory.tail:
@@ -173,13 +169,20 @@ class Frame:
                 self.device.fetch(self.own[id(v)], x)
             else:
                 self.put(v, self.plan.backend.asarray(x))
+        try:
+            return self.ran()
+        finally:
+            for key in self.there.keys() - self.fixed:  # what the caller, or nobody, has from now on
+                del self.there[key]
+
+    def ran(self) -> Any:
+        """What ``run`` gives, when its arguments are there."""
         outputs = [self.plan.graph.outputs[k] for k in self.plan.kept]
         if not self.plan.cells:
             _run(self.steps)
             return list(map(self.result, outputs))
         if self.replay is None and self.runs >= WARM and not self.plan.apart:
             self.replay = self.device.capture([*self.steps, *self.last])
-            self.plan.graphs += 1
         self.runs += 1
         if self.replay is None:
             _run(self.steps)

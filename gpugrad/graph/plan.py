@@ -157,7 +157,12 @@ class Plan:
     def __str__(self) -> str:
         usage = self.usage()
         parts = [f"\n# {name}\n{part}" for name, part in self.parts().items()]
-        return f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates\n{_Writer(self, told=True).text()}{''.join(parts)}"
+        memory = f"# memory: {shown(usage.peak)}, of which {shown(usage.arena)} for intermediates"
+        return f"{memory}\n{self.text()}{''.join(parts)}"
+
+    def text(self) -> str:
+        """What it does, line by line."""
+        return _Writer(self, told=True).text()
 
 
 class _Writer:
