@@ -91,6 +91,12 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert nvrtc.compiled(text, "sm_90") and len(calls) == 2
 
 
+def test_an_empty_log_is_written_to_memory_of_its_own() -> None:
+    _, said = nvrtc.compiled_now(GOLDEN[0].read_text(), "sm_90")
+    assert not said
+    assert bytes([32])[0] == 32  # there is one such object in the process
+
+
 def test_a_text_that_is_not_taken() -> None:
     text = GOLDEN[0].read_text().replace("+=", "+= not_there +", 1) if "+=" in GOLDEN[0].read_text() else "int x = y;"
     with pytest.raises(errors.UnsupportedError, match=r"does not take a kernel for sm_90:\n +\S.*(\n.*)*is undefined"):

@@ -45,16 +45,17 @@ def compiled_now(text: str, architecture: str, *options: str) -> tuple[bytes, st
     given = [f"-arch={architecture}", *OPTIONS, *options, f"-I{KERNELS}", *(f"-I{folder}" for folder in _headers())]
     (status, *_) = nvrtc.nvrtcCompileProgram(program, len(given), [option.encode() for option in given])
     try:
-        log = b" " * _ask(nvrtc, nvrtc.nvrtcGetProgramLogSize(program))
+        # Not bytes, which may be shared: b" " * 1 is the only one of its kind, and an empty log would become its content.
+        log = bytearray(_ask(nvrtc, nvrtc.nvrtcGetProgramLogSize(program)))
         _ask(nvrtc, nvrtc.nvrtcGetProgramLog(program, log))
         said = log.decode(errors="replace").strip("\0 \n")
         if int(status):
             raise errors.UnsupportedError(_refused(text, said, architecture))
-        code = b" " * _ask(nvrtc, nvrtc.nvrtcGetCUBINSize(program))
+        code = bytearray(_ask(nvrtc, nvrtc.nvrtcGetCUBINSize(program)))
         _ask(nvrtc, nvrtc.nvrtcGetCUBIN(program, code))
     finally:
         nvrtc.nvrtcDestroyProgram(program)
-    return code, said
+    return bytes(code), said
 
 
 def _refused(text: str, said: str, architecture: str) -> str:
