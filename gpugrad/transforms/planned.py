@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.graph.ir import Graph
-from gpugrad.graph.memory import Update
 
 if TYPE_CHECKING:
+    from gpugrad.graph.ir import Graph
+    from gpugrad.graph.memory import Update
     from gpugrad.graph.plan import Plan
 
 
