@@ -357,6 +357,26 @@ def trained(model: Any, optimizer: Any, compiled: bool, steps: int = 5) -> list[
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_training_step_that_leaves_no_gradients(name: str, by_python: None) -> None:
+    """Gradients come and go within it; what is left is the parameters, and what the optimizer keeps."""
+    losses = []
+    for compiled in (False, True):
+        w = gg.nn.Parameter(gg.tensor([1.0, 2.0]))
+        optimizer = OPTIMIZERS[name]([w])
+
+        def step(x: Any) -> Any:
+            loss = gg.sum(gg.square(w * x))  # noqa: B023
+            loss.backward()
+            optimizer.step()  # noqa: B023
+            optimizer.zero_grad()  # noqa: B023
+            return loss
+
+        run = gg.jit(step) if compiled else step
+        losses.append([run(gg.tensor([1.0, -0.5])).item() for _ in range(4)])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_training_step_compiled_whole(name: str, by_python: None) -> None:
     model = network()
     twin = copy.deepcopy(model)

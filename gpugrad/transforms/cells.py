@@ -173,13 +173,15 @@ class Effects:
     """Slots with another tensor in them."""
     entries: list[int] = field(default_factory=list)
     """An optimizer's arrays that are new."""
+    leaves: bool = False
+    """Whether tensors with other numbers are among those that have gradients."""
     values: list[Any] = field(default_factory=list)
     """The new values, in the order of the lists."""
 
     @property
     def trains(self) -> bool:
         """Whether leaves or gradients changed, so that what was recorded for the results has been used."""
-        return bool(self.grads or self.freed or self.entries)
+        return bool(self.leaves or self.grads or self.freed or self.entries)
 
 
 class Held:
@@ -275,6 +277,7 @@ class Held:
         for k, (t, data) in enumerate(zip(self.tensors, stands, strict=True)):
             if t._data is not data:
                 effects.data.append(k)
+                effects.leaves |= isinstance(t._mark, Leaf)
                 new[0].append(stopped(t))
         for k, (t, g) in enumerate(zip(self.tensors, grads, strict=True)):
             now = t.grad
