@@ -192,7 +192,11 @@ def modules() -> dict[str, Any]:
     driver.current.append(default)
     runtime = types.SimpleNamespace(free=lambda _: None, deviceSynchronize=lambda: None)
     cuda = types.SimpleNamespace(
-        Device=_Device, Stream=Stream, runtime=runtime, get_current_stream=lambda: driver.current[-1]
+        Device=_Device,
+        Stream=Stream,
+        alloc_pinned_memory=bytearray,
+        runtime=runtime,
+        get_current_stream=lambda: driver.current[-1],
     )
     cupy = types.SimpleNamespace(cuda=cuda, empty=empty, ndarray=ndarray)
     bindings = types.SimpleNamespace(driver=driver)

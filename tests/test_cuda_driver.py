@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from fake_driver import driver
 from test_cublaslt import lt, path  # noqa: F401  (fixtures)
-from test_cuda_on_host import Regression, Training
+from test_cuda_on_host import Training
 
 import gpugrad as gg
 from gpugrad import cuda as cuda_package
@@ -53,17 +53,16 @@ def test_its_properties(device: CudaDevice) -> None:
     assert device.limits.processors == 2
 
 
-@pytest.mark.parametrize("kind", [Training, Regression])
-def test_training(kind: type[Training], device: CudaDevice) -> None:
-    cpu, compiled = kind("cpu", False), kind("cuda", True)
+def test_training(device: CudaDevice) -> None:
+    cpu, compiled = Training("cpu", False), Training("cuda", True)
     np.testing.assert_allclose(compiled.steps(7), cpu.steps(7), rtol=1e-5)
     for a, b in zip(cpu.parameters(), compiled.parameters(), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
-    assert driver.replays == (7 - WARM if kind is Regression else 0)
+    assert driver.replays == 7 - WARM
 
 
 def test_graphs_are_given_back(device: CudaDevice) -> None:
-    training = Regression("cuda", True)
+    training = Training("cuda", True)
     training.steps(4)
     assert len(driver.graphs) == 1
     del training.call
@@ -76,7 +75,7 @@ def test_graphs_are_given_back(device: CudaDevice) -> None:
 
 @pytest.mark.parametrize("function", ["cuLaunchKernel", "cuModuleLoadData", "cuGraphInstantiate"])
 def test_what_the_driver_says(function: str, device: CudaDevice) -> None:
-    training = Regression("cuda", True)
+    training = Training("cuda", True)
     if function == "cuGraphInstantiate":
         training.steps(WARM)
     before = training.parameters()

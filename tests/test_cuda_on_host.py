@@ -142,19 +142,6 @@ def test_training_is_as_on_the_cpu_step_by_step(optimizer: Callable[..., Any]) -
         np.testing.assert_allclose(c, a, rtol=1e-4, atol=1e-6)
 
 
-class Regression(Training):
-    """The same without classes and random numbers, which are calls of the library."""
-
-    dropped = 0.0
-
-    def step(self, x: Any, y: Any) -> Any:
-        loss = gg.mean(gg.square(self.model(x) - gg.astype(y, x.dtype)[:, None]))
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss
-
-
 def test_a_step_is_one_graph_that_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     replays = []
     device = select.on("cuda").device
@@ -165,7 +152,7 @@ def test_a_step_is_one_graph_that_is_replayed(monkeypatch: pytest.MonkeyPatch) -
         return lambda: (replays.append(1), replay())[1]
 
     monkeypatch.setattr(device, "capture", counted)
-    cpu, cuda = Regression("cpu", False), Regression("cuda", True)
+    cpu, cuda = Training("cpu", False), Training("cuda", True)
     losses = cpu.steps(9)
     got = []
     gg.random.seed(1)
@@ -184,7 +171,7 @@ def test_a_step_is_one_graph_that_is_replayed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_graph_is_made_again_when_cells_have_moved() -> None:
-    cpu, cuda = Regression("cpu", False), Regression("cuda", True)
+    cpu, cuda = Training("cpu", False), Training("cuda", True)
     for _ in range(2):
         np.testing.assert_allclose(cuda.steps(5), cpu.steps(5), rtol=1e-5)
         for training in (cpu, cuda):
@@ -198,9 +185,15 @@ def test_a_graph_is_made_again_when_cells_have_moved() -> None:
 
 
 def test_why_a_step_is_no_graph() -> None:
-    t = Training("cuda", True)
-    x, y = gg.ones((4, 6), dtype="float32", device="cuda"), gg.zeros(4, dtype="int64", device="cuda")
-    assert "# not one CUDA graph: random_bits at" in t.call.plan(x, y)
+    p = nn.Parameter(gg.ones(5, device="cuda"))
+    optimizer = optim.SGD([p], lr=0.1)
+
+    @gg.jit
+    def step(x: Any) -> None:
+        gg.sum(gg.sort(p * x) * x).backward()
+        optimizer.step()
+
+    assert "# not one CUDA graph: argsort at" in step.plan(gg.ones(5, device="cuda"))
 
 
 # ---- random programs, orders of threads, sanitizers ------------------------------------------------------------------

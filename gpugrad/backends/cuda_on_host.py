@@ -60,7 +60,11 @@ class CudaOnHost(Backend):
     def full(self, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
         return outside(np.full(shape, inside(fill), dtype))
 
+    def synchronize(self) -> None:
+        self.device.reports.check()
+
     def to_numpy(self, array: Any) -> Any:
+        self.device.reports.check()
         return array.view(np.ndarray).copy()
 
     def device_of(self, array: Any) -> str:

@@ -195,7 +195,9 @@ class CupyBackend(Backend):
     def to_numpy(self, array: Any) -> Any:
         from gpugrad.backends import half
 
-        return half.typed(array.get())
+        found = half.typed(array.get())
+        self._check()
+        return found
 
     def device_of(self, array: Any) -> str:
         return f"{self.device_kind}:{array.device.id}"
@@ -206,6 +208,12 @@ class CupyBackend(Backend):
     def synchronize(self) -> None:
         for k in range(self._count):
             self._cupy.cuda.Device(k).synchronize()
+        self._check()
+
+    def _check(self) -> None:
+        """Raise what kernels have found wrong."""
+        if "device" in self.__dict__:
+            self.device.reports.check()
 
     def _exhausted(self, name: str, error: Exception) -> errors.DeviceMemoryError:
         """What is known of memory, and what to do. The parameters are as they were: nothing was written."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
+from gpugrad.cuda.reports import Reports
 
 ALIGNMENT = 256
 """Bytes; where memory begins."""
@@ -30,6 +31,9 @@ class Device(Protocol):
 
     limits: gpu_launch.Device
     """What decides how kernels are launched on it."""
+
+    reports: Reports
+    """What its kernels say of the numbers that they were given."""
 
     def memory(self, nbytes: int) -> Any:
         """Memory that begins at a multiple of ``ALIGNMENT``, for as long as it is held."""

@@ -16,6 +16,7 @@ from gpugrad import errors
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import Parameters, functions
+from gpugrad.cuda.reports import Reports
 
 
 class CudaDevice:
@@ -37,6 +38,8 @@ class CudaDevice:
         self.limits = gpu_launch.Device(
             processors=attributes["MultiProcessorCount"], shared=attributes["MaxSharedMemoryPerBlock"]
         )
+        pinned = cupy.cuda.alloc_pinned_memory(16)  # which the device can write to
+        self.reports = Reports(np.frombuffer(pinned, np.int64, 2))
         self._products: Any = None
         self._loaded: dict[str, Mapping[str, Any]] = {}
 

@@ -10,6 +10,7 @@ import atexit
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,7 @@ from gpugrad.backends import half
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import ALIGNMENT, Parameters, functions
+from gpugrad.cuda.reports import Reports
 from gpugrad.trace import Value
 
 KERNELS = Path(gpugrad.kernels.__path__[0]) / "cuda"
@@ -86,6 +88,7 @@ class HostDevice:
         """What the compiler is told beyond what it must know, such as to look for what is wrong."""
         self.order = 0
         """In which threads and blocks run: 0 as they are numbered, 1 backwards, 2 mixed."""
+        self.reports = Reports(np.zeros(2, np.int64))
         self._loaded: dict[str, dict[str, _Function]] = {}
         self._waiting: list[str] = []
         """Texts that are compiled together when the first of them is to run: the compiler takes longest to start."""
@@ -153,7 +156,7 @@ class HostDevice:
         if call[0] != self.launch:
             return call
         function, called, launch, parameters = call
-        return function, called, launch, Parameters([type(v)(v.value) for v in parameters.values])
+        return function, called, launch, Parameters([type(v).from_buffer_copy(v) for v in parameters.values])
 
     def synchronize(self) -> None:
         pass
@@ -165,9 +168,19 @@ def library(texts: Sequence[str], *options: str) -> ctypes.CDLL:
         raise errors.DeviceError("running CUDA's kernels on the host takes a C++ compiler; found none. Install g++")
     source = ['#include "host.h"', together(texts)]
     for k, text in enumerate(texts):
-        waits = "true" if '#include "reductions.cuh"' in text else "false"
+        waits = "true" if any(_waits(name) for name in _INCLUDE.findall(text)) else "false"
         source += [f"EXPORT(text_{k}_{name}, text_{k}::{name}, {waits})" for name in functions(text)]
     return ctypes.CDLL(str(_built("\n".join(source), options)))
+
+
+_INCLUDE = re.compile(r'#include "(\S+)"')
+
+
+@cache
+def _waits(name: str) -> bool:
+    """Whether threads wait for one another in what is in a header, or in one that it includes."""
+    text = (KERNELS / name).read_text()
+    return "_sync(" in text or "__syncthreads(" in text or any(map(_waits, _INCLUDE.findall(text)))
 
 
 def together(texts: Sequence[str]) -> str:

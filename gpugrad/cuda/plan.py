@@ -15,8 +15,10 @@ import numpy as np
 
 from gpugrad import dtypes
 from gpugrad.codegen import cuda_printer
-from gpugrad.codegen.gpu_launch import Schedule, schedule, spans
+from gpugrad.codegen.gpu_launch import VECTOR, Schedule, schedule, spans
 from gpugrad.cuda.device import Device, Parameters
+from gpugrad.cuda.routines.routine import REPORT, Routine, Scratch, Told
+from gpugrad.cuda.routines.table import routine
 from gpugrad.errors import beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
@@ -32,14 +34,17 @@ class CudaPlan(Plan):
     """A plan for the device of a backend."""
 
     place = "cuda:0"
+    alignment = VECTOR
 
     def __init__(self, backend: Any, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.backend = backend
         self.device: Device = backend.device
         super().__init__(graph, updates, cells)
         self.steady = False
-        self.kernels: dict[int, tuple[Mapping[str, Any], Schedule]] = {}
+        self.kernels: dict[int, tuple[Mapping[str, Any], Schedule]]
         """id of a call -> the functions of its kernel, and how they are launched."""
+        self.routines: dict[int, tuple[Mapping[str, Any], Routine]]
+        """id of a call -> the functions of its routine, and how they are launched."""
         self.load()
 
     @property
@@ -54,11 +59,10 @@ class CudaPlan(Plan):
 
     def into(self, line: Line) -> bool:
         out = line.results[0]
-        return (
-            line.prim.name == "matmul"
-            and dtypes.name(out.dtype) in PRODUCTS
-            and all(getattr(x, "dtype", None) == out.dtype for x in line.operands)
-        )
+        if line.prim.name == "matmul":
+            alike = all(getattr(x, "dtype", None) == out.dtype for x in line.operands)
+            return alike and dtypes.name(out.dtype) in PRODUCTS
+        return routine(line, self.device.limits) is not None
 
     def load(self) -> None:
         """Compile the kernels, all of them at once."""
@@ -68,12 +72,18 @@ class CudaPlan(Plan):
             named_alike(c.kernel, ft.partial(cuda_printer.printed, form=p.form))
             for c, p in zip(calls, plans, strict=True)
         ]
-        for call, plan, functions in zip(calls, plans, self.device.load(texts), strict=True):
-            self.kernels[id(call)] = functions, plan
+        given = [c for c in self.memory.calls if isinstance(c, LibraryCall) and c.into]
+        found = [(id(c), r) for c in given if (r := routine(c.line, self.device.limits))]
+        loaded = iter(self.device.load([*texts, *(r.text for _, r in found)]))
+        self.kernels = {id(c): (next(loaded), plan) for c, plan in zip(calls, plans, strict=True)}
+        self.routines = {key: (next(loaded), r) for key, r in found}
+
+    def takes(self, x: Any) -> bool:
+        return bool(x.flags.c_contiguous) and (self.device.address(x) % self.alignment == 0 or not x.size)
 
     def contiguous(self, x: Any) -> Any:
-        """The array in C's order; one of NumPy's is a number that Python made, and is copied to the device later."""
-        if x.flags.c_contiguous:
+        """The array in C's order and aligned; one of NumPy's is a number that Python made, and is copied to the device later."""
+        if self.takes(x):
             return x
         out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)
         self.device.fetch(out, x)
@@ -98,7 +108,10 @@ class CudaPlan(Plan):
             elif isinstance(call, CopyCall):
                 lines.append(f"{'copy':72s}  # {moved(call)}")
             else:
-                lines.append(f"{call.line.prim.name:72s}  # {beside(call.line.site)}")
+                found = self.routines.get(id(call))
+                n = len(found[1].calls) if found else 0
+                launches = f": {n} launch{'es' if n > 1 else ''}" if n else ""
+                lines.append(f"{call.line.prim.name + launches:72s}  # {beside(call.line.site)}")
         return "\n".join([*lines, ""])
 
 
@@ -163,6 +176,7 @@ class Frame:
 
     def run(self, *data: Any) -> Any:
         """The results; in a step, those that replace no cell, and the calls that are then to be made to replace them."""
+        self.device.reports.check()
         self.device.spoil(self.arena)
         for v, x in zip(self.inputs, data, strict=True):
             if id(v) in self.own:
@@ -207,8 +221,12 @@ class Frame:
             elif isinstance(call, CopyCall):
                 self.copy(call)
             elif call.into:
-                self.place(call.line.results[0])
-                self.product(call)
+                for v in call.results:
+                    self.place(v)
+                if id(call) in self.plan.routines:
+                    self.steps += self.routine(call)
+                else:
+                    self.product(call)
             elif not self.viewed(call):
                 if call.line.prim.name in NEW:
                     self.fresh.update(map(id, call.results))
@@ -252,6 +270,28 @@ class Frame:
         parameters = Parameters(values)
         self.held.append(held)
         return [(self.device.launch, functions[launch.function], launch, parameters) for launch in plan.launches]
+
+    def routine(self, call: LibraryCall) -> list[tuple[Any, ...]]:
+        functions, routine = self.plan.routines[id(call)]
+        scratch: dict[int, ctypes.c_void_p] = {}
+
+        def value(x: Any) -> Any:
+            if isinstance(x, Scratch):
+                if id(x) not in scratch:
+                    self.held.append(self.device.memory(x.nbytes))
+                    scratch[id(x)] = ctypes.c_void_p(self.device.address(self.held[-1]))
+                return scratch[id(x)]
+            if isinstance(x, Told):
+                return ctypes.c_longlong(self.device.reports.who(x.error, call.line.site))
+            if x is REPORT:
+                return ctypes.c_void_p(self.device.reports.address)
+            return x if isinstance(x, ctypes._SimpleCData | ctypes.Structure) else self.pointer(x)
+
+        steps = []
+        for launched in routine.calls:
+            parameters = Parameters([value(x) for x in launched.arguments])
+            steps.append((self.device.launch, functions[launched.launch.function], launched.launch, parameters))
+        return steps
 
     def place(self, v: Variable) -> None:
         """See that the memory is there that a result is written into."""

@@ -7,25 +7,27 @@ to give. Left to the library each would make an array for it, new in every call.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
-from gpugrad.graph.memory import owned
+from gpugrad.graph.memory import ALIGNMENT, owned
 
 _MOVES = frozenset({"reshape", "permute", "slice_", "flip"})
 """Views whose strides follow from those of the operand."""
 
 
-def ordered(graph: Graph, calls: Sequence[Call]) -> list[Call]:
-    """The calls, with copies where it is known that what is to be in C's order is not."""
-    return _Ordering(graph).calls(calls)
+def ordered(graph: Graph, calls: Sequence[Call], alignment: int = 1) -> list[Call]:
+    """The calls, with copies where it is known that what is to be in C's order, and to begin at such a multiple, does not."""
+    return _Ordering(graph, alignment).calls(calls)
 
 
 class _Ordering:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, alignment: int) -> None:
+        self.alignment = alignment
         self.layouts = {id(v): _laid_out(v) for v in graph.inputs}
         """id of a variable, if it is known how it lies -> an array that lies so, without its memory."""
         self.copies: dict[int, Variable] = {}
@@ -38,6 +40,11 @@ class _Ordering:
                 call.arguments = [(a, self.straight(x), shape) for a, x, shape in call.arguments]
             elif isinstance(call, LibraryCall) and call.line.prim.name in _MOVES:
                 call = LibraryCall(self.move(call.line), call.into)
+            elif isinstance(call, LibraryCall) and call.into and call.line.prim.name != "matmul":  # which takes strides
+                line = call.line
+                call = LibraryCall(
+                    replace(line, operands=tuple(self.straight(x, line.site) for x in line.operands)), True
+                )
             self.out.append(call)
             self.layouts.update((id(v), _laid_out(v)) for v in owned(call))
         return self.out
@@ -45,7 +52,7 @@ class _Ordering:
     def straight(self, x: Any, site: str = "") -> Any:
         """``x``, or a copy of it if it is known to lie in another order."""
         layout = self.layouts.get(id(x))
-        if layout is None or layout.flags.c_contiguous:
+        if layout is None or (layout.flags.c_contiguous and not (layout.ctypes.data % self.alignment and layout.size)):
             return x
         if id(x) not in self.copies:
             self.copies[id(x)] = copy = Variable(x.name, x.shape, x.dtype)
@@ -76,5 +83,7 @@ def _laid_out(v: Variable) -> Any:
     for n in reversed(v.shape):
         strides.append(step)
         step *= max(n, 1)
-    one = np.empty(1, np.dtype((np.void, v.dtype.itemsize)))
+    memory = np.empty(v.dtype.itemsize + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    one = memory[start : start + v.dtype.itemsize].view(np.dtype((np.void, v.dtype.itemsize)))
     return np.lib.stride_tricks.as_strided(one, v.shape, strides[::-1])

@@ -110,7 +110,11 @@ class _Planner:
         first = [c for c in calls if id(c) not in moved]
         self.memory = Memory([*first, *last], len(first), back=back)
         self.last = last_uses(self.memory.calls, graph.outputs)
-        loud = [k for k, c in enumerate(first) if isinstance(c, LibraryCall) and c.line.prim.name not in QUIET]
+        loud = [
+            k
+            for k, c in enumerate(first)
+            if isinstance(c, LibraryCall) and not c.into and c.line.prim.name not in QUIET
+        ]
         self.safe = max(loud, default=-1) + 1
         """The call from which on none fails."""
 
@@ -199,7 +203,7 @@ def last_uses(calls: Sequence[Call], outputs: Sequence[Any]) -> dict[int, int]:
     last = {id(v): len(calls) for v in outputs}
     for k in reversed(range(len(calls))):
         call, until = calls[k], k
-        if isinstance(call, LibraryCall) and call.line.prim.name not in NEW:
+        if isinstance(call, LibraryCall) and not call.into and call.line.prim.name not in NEW:
             until = max(k, *(last.get(id(v), k) for v in call.results))
         for x in call.operands:
             last[id(x)] = max(last.get(id(x), -1), until)

@@ -75,6 +75,9 @@ class Plan:
     place = "cpu"
     """The device that it runs on."""
 
+    alignment = 1
+    """Bytes; where the arrays must begin that kernels take."""
+
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = simplified(graph)
         self.cells = cells
@@ -83,7 +86,7 @@ class Plan:
             verify_graph(graph)
             verify_graph(self.graph, lean=True)
             verify_calls(self.graph, calls)
-        self.memory = planned(self.graph, ordered(self.graph, calls), updates)
+        self.memory = planned(self.graph, ordered(self.graph, calls, self.alignment), updates)
         if config.verify_graphs:
             verify_memory(self.graph, self.memory)
         self.kept = [k for k in range(len(graph.outputs)) if k not in {u.output for u in updates}]
@@ -109,6 +112,10 @@ class Plan:
     def into(self, line: Line) -> bool:
         """Whether results of a line that is no kernel are written into memory that is there."""
         return takes_out(line)
+
+    def takes(self, x: Any) -> bool:
+        """Whether kernels take an array as it lies."""
+        return bool(x.flags.c_contiguous)
 
     def contiguous(self, x: Any) -> Any:
         """The array, or a copy of it in C's order, which is what kernels take."""

@@ -176,7 +176,7 @@ class Step(Standing):
                 with owner.lock:
                     exclusive |= owner.released()
         for k in self.written:
-            if id(self.arrays()[k]) not in exclusive:
+            if id(x := self.arrays()[k]) not in exclusive or not self.compiled.plan.takes(x):
                 self.replace(k)
         self.grads = list(map(_grad, self.leaves))
         self.present = [g for g in self.grads if g is not None]
@@ -184,7 +184,7 @@ class Step(Standing):
         self.bound = self.arrays()
         self.mine = [self.bound[k] for k in self.written]
         plan = self.compiled.plan
-        self.ordered = all(x.flags.c_contiguous for x in self.bound)
+        self.ordered = all(map(plan.takes, self.bound))
         self.frame.bind(dict(zip(plan.cells, map(plan.contiguous, self.bound), strict=True)))
         for x in self.mine:
             _owners[id(x)] = self

@@ -1,0 +1,189 @@
+"""Kernels that are written by hand, on a CUDA device (the host, if no other is asked for), against NumPy's primitives."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from routine_cases import CASES, NAMES, array, line_of
+from test_cuda_on_host import cuda, on_host  # noqa: F401
+
+import gpugrad as gg
+from gpugrad import dtypes, errors, nn, optim
+from gpugrad.backends import half, select
+from gpugrad.codegen.gpu_launch import Device
+from gpugrad.cuda import nvrtc
+from gpugrad.cuda.host import COMPILER, HostDevice, together
+from gpugrad.cuda.plan import CudaPlan
+from gpugrad.cuda.routines.table import ROUTINES, routine
+from gpugrad.graph.ir import Graph
+from gpugrad.primitive import registry
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
+
+
+def plan_of(name: str, operands: list[Any], params: dict[str, Any]) -> CudaPlan:
+    line = line_of(name, operands, params)
+    plan = CudaPlan(select.on("cuda"), Graph(list(line.operands), [line], list(line.results)))
+    assert len(plan.routines) == 1, name
+    return plan.ready()  # type: ignore[return-value]
+
+
+def test_on_the_device() -> None:
+    """All compile at once, and run in three orders of threads; each primitive that has a routine is among them."""
+    backend = select.on("cuda")
+    plans = [plan_of(*case) for case in CASES]
+    orders = (0, 1, 2) if isinstance(backend.device, HostDevice) else (0,)
+    for what, plan, (name, operands, params) in zip(NAMES, plans, CASES, strict=True):
+        given = [half.typed(x) for x in operands]
+        prim = registry[name]
+        wanted = prim.impl[type(given[prim.leads])](*given, **params)
+        for backend.device.order in orders:
+            found = plan.run(*(backend.asarray(x) for x in given))
+            for got, expected in zip(found, wanted if prim.outputs else [wanted], strict=True):
+                close(backend.to_numpy(got), np.asarray(expected), what)
+    backend.device.order = 0
+    assert {name for name, _, _ in CASES} == ROUTINES.keys()
+
+
+def close(got: Any, wanted: Any, what: str) -> None:
+    assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype), what
+    if dtypes.is_half(wanted.dtype) or wanted.dtype.kind in "fc":
+        wide = np.complex128 if wanted.dtype.kind == "c" else np.float64
+        small = (
+            2e-2 if dtypes.is_half(wanted.dtype) else 2e-5 if wanted.dtype.name in ("float32", "complex64") else 1e-12
+        )
+        got, wanted = got.astype(wide), wanted.astype(wide)
+        np.testing.assert_allclose(
+            got, wanted, rtol=small, atol=small * np.max(np.abs(wanted), initial=1), err_msg=what
+        )
+    else:
+        np.testing.assert_array_equal(got, wanted, err_msg=what)
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100", "sm_120"])
+def test_nvrtc_takes_them(architecture: str) -> None:
+    try:
+        nvrtc._nvrtc()
+    except errors.MissingExtraError as missing:
+        pytest.skip(str(missing))
+    found = [routine(line_of(*case), Device()) for case in CASES]
+    texts = list(dict.fromkeys(r.text for r in found if r))
+    _, said = nvrtc.compiled_now(together(texts), architecture, "--ptxas-options=-v")
+    assert not re.search(r"[1-9]\d* bytes spill", said), said
+
+
+# ---- what is no array of the device's kind ------------------------------------------------------------------------------
+
+
+def test_without_elements() -> None:
+    for x, i in ((gg.zeros((0, 3), device="cuda"), []), (gg.zeros((4, 0), device="cuda"), [1, 2])):
+        index = gg.tensor(np.asarray(i, "int64"), device="cuda")
+        assert gg.jit(lambda x, i: gg.sin(x)[i])(x, index).shape == (len(i), x.shape[1])
+
+
+def test_arrays_that_begin_anywhere() -> None:
+    """Kernels that read 16 bytes at a time are given copies of what does not lie so."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=65).astype("f"), rng.normal(size=(8, 8)).astype("f")
+    there = gg.tensor(x, device="cuda")
+    for n in (1, 2, 3, 4):
+        got = gg.jit(lambda v: gg.exp(v) * 2)(there[n : n + 16])
+        np.testing.assert_allclose(got.to("cpu").numpy(), np.exp(x[n : n + 16]) * 2, rtol=1e-6)
+        got = gg.jit(lambda v: gg.sum(gg.reshape(gg.sin(v)[n : n + 32], (4, 8)) * 2, axis=0))(there)  # noqa: B023
+        np.testing.assert_allclose(got.to("cpu").numpy(), (np.sin(x)[n : n + 32].reshape(4, 8) * 2).sum(0), rtol=1e-4)
+    model = nn.Linear(8, 8, bias=False).to("cuda")
+    model.weight._data = gg.tensor(np.concatenate([x[:1], w.ravel()]), device="cuda")[1:].reshape(8, 8)._data
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @gg.jit
+    def step(x: Any) -> Any:
+        loss = gg.sum(gg.square(model(x)))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    batch = gg.tensor(x[:16].reshape(2, 8), device="cuda")
+    for _ in range(4):
+        y = x[:16].reshape(2, 8) @ w.T
+        np.testing.assert_allclose(step(batch).item(), (y**2).sum(), rtol=1e-4)
+        w = w - 0.1 * 2 * y.T @ x[:16].reshape(2, 8)
+
+
+# ---- indices that are out of range ------------------------------------------------------------------------------------
+
+
+def test_a_wrong_index_is_told_when_numbers_are_asked_for() -> None:
+    x = gg.tensor(array(5, 3), device="cuda")
+    rows = gg.jit(lambda x, i: x[i] * 2.0)
+    good, bad = (gg.tensor(np.array(i), device="cuda") for i in ([0, -5, 4], [0, 7, 1]))
+    found = rows(x, bad)
+    with pytest.raises(
+        IndexError, match=r"index 7 is out of bounds for axis 0 with size 5.*test_cuda_routines\.py:\d+"
+    ):
+        found.to("cpu")
+    np.testing.assert_array_equal(rows(x, good).to("cpu").numpy(), 2.0 * x.to("cpu").numpy()[[0, -5, 4]])
+    rows(x, bad)
+    with pytest.raises(gg.errors.AxisError, match="check_indices"):
+        gg.synchronize()
+    rows(x, bad)
+    with pytest.raises(gg.errors.AxisError, match="index 7"):
+        rows(x, good)
+    gg.synchronize()
+
+
+def test_a_wrong_class_is_told_too() -> None:
+    loss = gg.jit(gg.cross_entropy)(
+        gg.tensor(array(4, 3), device="cuda"), gg.tensor(np.array([0, 1, 3, 2]), device="cuda")
+    )
+    with pytest.raises(gg.errors.AxisError, match="class 3 of 3 classes; expected 0 to 2"):
+        loss.item()
+
+
+def test_checked_before_anything_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gg.config, "check_indices", True)
+    x = gg.tensor(array(5, 3), device="cuda")
+    run = gg.jit(lambda x, i: x[i] * 2.0)
+    with pytest.raises(gg.errors.AxisError, match="index 9"):
+        run(x, gg.tensor(np.array([9]), device="cuda"))
+
+
+# ---- steps that are one graph -------------------------------------------------------------------------------------------
+
+
+class Words(nn.Module):
+    """Tokens to tokens, with an embedding, dropout and a choice of rows."""
+
+    def __init__(self) -> None:
+        self.tokens, self.head, self.dropout = nn.Embedding(20, 8), nn.Linear(8, 20), nn.Dropout(0.3)
+
+    def forward(self, tokens: Any) -> Any:
+        return self.head(self.dropout(gg.tanh(self.tokens(tokens))))
+
+
+def test_a_step_with_an_embedding_is_one_graph() -> None:
+    losses: dict[str, list[float]] = {}
+    for device in ("cpu", "cuda"):
+        gg.random.seed(0)
+        model = Words().to(device)
+        optimizer = optim.Adam(model.parameters(), lr=1e-2)
+
+        @gg.jit
+        def step(x: Any, y: Any) -> Any:
+            loss = gg.cross_entropy(model(x), y)  # noqa: B023
+            loss.backward()
+            optimizer.step()  # noqa: B023
+            optimizer.zero_grad()  # noqa: B023
+            return loss
+
+        gg.random.seed(1)
+        rng = np.random.default_rng(0)
+        batches = [rng.integers(0, 20, (2, 16)) for _ in range(7)]
+        losses[device] = [step(*(gg.tensor(a, device=device) for a in batch)).item() for batch in batches]
+        text = step.plan(*(gg.tensor(a, device=device) for a in batches[0]))
+    np.testing.assert_allclose(losses["cuda"], losses["cpu"], rtol=1e-5)
+    assert "# one CUDA graph\n" in text
+    assert "scatter: " in text and "gather: " in text and "random_bits: 1 launch" in text
