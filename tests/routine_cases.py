@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+import gpugrad.ops.random  # noqa: F401  (whose primitives are not there before)
 from gpugrad import dtypes
+from gpugrad.backends import half
 from gpugrad.graph.ir import Line, Variable
 from gpugrad.primitive import registry
 
@@ -44,6 +46,62 @@ def spanned(shape: tuple[int, ...], index: tuple[int, ...], axis: int) -> tuple[
     return (*shape[:at], *index, *shape[at + 1 :])
 
 
+JOINED = [
+    ([(3,), (5,)], -1, (0, 3, 8)),
+    ([(2, 4, 4), (2, 8, 4), (2, 1, 4)], -2, (0, 4, 12, 13)),
+    ([(4,), (4,)], -1, (0, 4, 8)),
+]
+PARTS = [  # the part's shape, leading axes, where it is, and in what
+    ((3,), (), ((0, 9, 4),), (9,)),
+    ((3,), (), ((8, -1, -4),), (9,)),
+    ((2, 4, 8), (2,), ((3, 7, 1), (0, 8, 1)), (9, 8)),
+    ((2, 3, 2), (), ((1, 3, 1), (4, 1, -1), (0, 4, 3)), (3, 5, 4)),
+    ((), (), (), ()),
+]
+FLOATS = ("float16", "bfloat16", "float32", "float64", "complex64")
+SCANS = [
+    ("cumsum", {}),
+    ("cumprod", {"exclusive": False}),
+    ("cumprod", {"exclusive": True}),
+    ("cummax", {}),
+    ("cummin", {}),
+]
+SCANNED = [((7,), -1), ((2, 600), -1), ((2, 5, 3), -2), ((1, 1), -2)]
+NAN = np.where(rng.random((3, 90)) < 0.02, np.nan, array(3, 90))
+WINDOWS = [
+    ((2, 7), {"kernel": (2,), "stride": (2,), "padding": ((0, 0),), "dilation": (1,)}),
+    ((2, 3, 6, 7), {"kernel": (3, 2), "stride": (2, 1), "padding": ((1, 0), (1, 1)), "dilation": (1, 2)}),
+    (
+        (1, 4, 5, 4),
+        {"kernel": (2, 3, 2), "stride": (1, 2, 1), "padding": ((0, 1), (1, 1), (0, 0)), "dilation": (2, 1, 1)},
+    ),
+]
+
+
+def small(*shape: int, dtype: str) -> Any:
+    """Numbers whose products stay in range."""
+    d = dtypes.dtype(dtype)
+    return array(*shape, dtype=d) if d.kind in "iu" else np.exp(array(*shape, dtype="float64") * 0.1).astype(d)
+
+
+def average(window: dict[str, Any], whole: bool) -> dict[str, Any]:
+    """The parameters of an average, which has no dilation."""
+    return {**{k: v for k, v in window.items() if k != "dilation"}, "whole": whole}
+
+
+def pooled(shape: tuple[int, ...], window: dict[str, Any]) -> tuple[int, ...]:
+    """The shape of what is pooled."""
+    return tuple(registry["avg_pool"].shape(shape, **window))
+
+
+def picking(x: Any, window: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+    """The operands of the derivative of a maximum, of numbers of which many tie."""
+    x = half.typed(np.round(x.astype("float64")).astype(x.dtype))
+    top = registry["max_pool"].impl[type(x)](x, **window)
+    t, g = array(*x.shape, dtype=x.dtype), array(*top.shape, dtype=x.dtype)
+    return [("max_picked", [t, x, top]), ("max_spread", [g, x, top])]
+
+
 CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     *(
         ("position", [rng.integers(-5 if np.dtype(d).kind == "i" else 0, 5, 40).astype(d)], {"size": 5, "axis": 0, "name": "x"})
@@ -70,6 +128,29 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     *(("random_below", [k], {"shape": (9,), "span": s}) for k in (KEY, KEYS) for s in (1, 6, 2**63 + 1, 2**64)),
     *(("split_key", [k], {"count": 5}) for k in (KEY, KEYS)),
     *(("fold_key", [KEY, positions(9, *s)], {}) for s in ((), (4,))),
+    *(("concat", [array(*h, dtype=d) for h in hs], {"axis": axis, "bounds": b}) for d in MOVED for hs, axis, b in JOINED),
+    *(("unslice", [array(*s, dtype=d)], {"spec": spec, "sizes": sizes}) for d in MOVED for s, _, spec, sizes in PARTS),
+    *(
+        ("slice_update", [array(*(*lead, *sizes), dtype=d), array(*s, dtype=d)], {"spec": spec})
+        for d in MOVED for s, lead, spec, sizes in PARTS
+    ),
+    *((name, [array(2, 3, 4, dtype=d)], {"k": k}) for name in ("tril", "triu") for d in MOVED for k in (-1, 0, 2)),
+    *(
+        (name, [small(*s, dtype=d)], {"axis": axis, **more})
+        for (name, more), d, (s, axis) in it.product(SCANS, ADDED, SCANNED)
+        if not (name.startswith("cumm") and d.startswith("complex"))
+    ),
+    *(("cummax", [given], {"axis": -1}) for given in (array(4, 70, dtype="bool"), NAN)),
+    *(("recurrence", [small(*s, dtype=d), small(*s, dtype=d)], {"axis": axis}) for d in FLOATS for s, axis in SCANNED),
+    *(("max_pool", [array(*s, dtype=d)], w) for d in (*FLOATS, "int8", "bool") for s, w in WINDOWS if "complex" not in d),
+    *((name, args, w) for d in FLOATS if "complex" not in d for s, w in WINDOWS for name, args in picking(array(*s, dtype=d), w)),
+    *(("avg_pool", [array(*s, dtype=d)], average(w, whole)) for d in FLOATS for s, w in WINDOWS for whole in (False, True)),
+    *(
+        ("avg_unpool", [array(*pooled(s, average(w, whole)), dtype=d)], {"size": s[-len(w["kernel"]) :], **average(w, whole)})
+        for d in FLOATS for s, w in WINDOWS for whole in (False, True)
+    ),
+    *(("unfold", [array(*s, dtype=d)], w) for d in MOVED for s, w in WINDOWS),
+    *(("fold", [array(*registry["unfold"].shape(s, **w), dtype=d)], {"size": s[-len(w["kernel"]) :], **w}) for d in FLOATS for s, w in WINDOWS),
     *(("fold_key", [KEYS, np.asarray(n)], {}) for n in (-3, [5, 2**40, -1])),
 ]  # fmt: skip
 NAMES = [f"{k}_{name}_{'_'.join(str(x.dtype) for x in xs)}" for k, (name, xs, _) in enumerate(CASES)]

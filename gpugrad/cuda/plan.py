@@ -26,6 +26,9 @@ from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes
 from gpugrad.graph.plan import Plan, named_alike
 from gpugrad.graph.usage import moved
 
+PARTS = VIEWS | {"split"}
+"""Primitives that compute nothing: what they give are views of the operand."""
+
 PRODUCTS = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
 """Dtypes of the products that the device has."""
 
@@ -53,7 +56,7 @@ class CudaPlan(Plan):
         if not self.cells:
             return "it changes no cells, so that each call has other arrays"
         for call in self.memory.calls:
-            if isinstance(call, LibraryCall) and not call.into and call.line.prim.name not in VIEWS:
+            if isinstance(call, LibraryCall) and not call.into and call.line.prim.name not in PARTS:
                 return f"{call.line.prim.name} at {call.line.site} is a call of the library"
         return ""
 
@@ -330,7 +333,7 @@ class Frame:
     def viewed(self, call: LibraryCall) -> bool:
         """Whether the result is a view of what is where it is in every run: then it is made once."""
         x = call.operands[0] if call.operands else None
-        if call.line.prim.name not in VIEWS or id(x) not in self.fixed:
+        if call.line.prim.name not in PARTS or id(x) not in self.fixed:
             return False
         self.library(call)
         self.fixed.update(id(v) for v in call.results)
@@ -386,6 +389,11 @@ class Frame:
             return ctypes.c_void_p(self.device.address(self.array(x)))
         if id(x) not in self.places:
             self.places[id(x)] = ctypes.c_void_p()
-            if id(x) in self.there:
+            if id(x) in self.fixed and not self.plan.takes(self.there[id(x)]):
+                kept = self.new(x)  # what lies there differs from run to run, so it is copied in each
+                self.held.append(kept)
+                self.steps.append((self.device.fetch, kept, self.there[id(x)]))
+                self.places[id(x)].value = self.device.address(kept)
+            elif id(x) in self.there:
                 self.put(x, self.there[id(x)])
         return self.places[id(x)]

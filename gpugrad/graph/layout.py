@@ -16,7 +16,7 @@ from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import ALIGNMENT, owned
 
-_MOVES = frozenset({"reshape", "permute", "slice_", "flip"})
+_MOVES = frozenset({"reshape", "permute", "slice_", "flip", "split"})
 """Views whose strides follow from those of the operand."""
 
 
@@ -73,7 +73,9 @@ class _Ordering:
                 line = Line(line.prim, (self.straight(x, line.site),), line.params, line.results, line.site)
                 self.layouts[id(out)] = _laid_out(out)
         else:
-            self.layouts[id(out)] = line.prim.impl[np.ndarray](layout, *line.operands[1:], **line.params)
+            found = line.prim.impl[np.ndarray](layout, *line.operands[1:], **line.params)
+            for v, part in zip(line.results, found if line.prim.outputs else (found,), strict=True):
+                self.layouts[id(v)] = part
         return line
 
 

@@ -103,15 +103,10 @@ def stored(x: Any) -> str:
     return STORED[dtypes.name(x.dtype)]
 
 
-def computed(x: Any) -> str:
-    """The type in which an element is computed with."""
-    return TYPES[dtypes.name(x.dtype)]
-
-
-def summed(x: Any) -> tuple[str, str]:
-    """The types in which elements are added up, and lie in memory: signed integers as unsigned ones, which wrap."""
+def summed(x: Any, wraps: bool = True) -> tuple[str, str]:
+    """The types in which elements are added up, and lie in memory: signed integers, if it ``wraps``, as unsigned ones."""
     name = dtypes.name(x.dtype)
-    name = f"u{name}" if name.startswith("int") else name
+    name = f"u{name}" if wraps and name.startswith("int") else name
     return TYPES[name], STORED[name]
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from gpugrad.codegen.gpu_launch import Device
-from gpugrad.cuda.routines import indexing, random
+from gpugrad.cuda.routines import indexing, moving, random, scanning, windows
 from gpugrad.cuda.routines.routine import Routine, Writer
 from gpugrad.graph.ir import Line
 
-ROUTINES: dict[str, Writer] = {**indexing.ROUTINES, **random.ROUTINES}
+ROUTINES: dict[str, Writer] = {
+    **indexing.ROUTINES,
+    **moving.ROUTINES,
+    **random.ROUTINES,
+    **scanning.ROUTINES,
+    **windows.ROUTINES,
+}
 
 
 def routine(line: Line, device: Device) -> Routine | None:

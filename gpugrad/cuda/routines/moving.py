@@ -1,0 +1,122 @@
+"""Arrays put together and parts replaced; see ``kernels/cuda/moving.cuh``."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from gpugrad.codegen.gpu_launch import NARROW, Device
+from gpugrad.cuda.routines.routine import Routine, Writer, Written, around, bits, chunk, simple
+from gpugrad.graph.ir import Line
+from gpugrad.ops.linear import Spec
+
+AXES = 8
+"""Most axes of an array of which a part is replaced."""
+
+
+class _Part(ctypes.Structure):
+    _fields_ = (("axes", ctypes.c_int), *((name, ctypes.c_int * AXES) for name in ("size", "start", "step", "count")))
+
+
+def _concat(line: Line, device: Device) -> Routine | None:
+    (out,) = line.results
+    if 0 in out.shape or not all(hasattr(x, "shape") for x in line.operands):
+        return None
+    axis, size = line.params["axis"], out.dtype.itemsize
+    lead, total, rest = around(out.shape, axis)
+    given = [(x, around(x.shape, axis)[1] * rest * size, at * rest * size) for x, at in zip(line.operands, line.params["bounds"], strict=False)]  # fmt: skip
+    wide = chunk(total * rest * size, *(n for _, length, at in given for n in (length, at)))
+    t = bits(wide)
+    written = Written("moving.cuh", math.prod(out.shape) * size // wide, device, t)
+    written.function(
+        "kernel",
+        f"const {t}* x, {t}* out, Index at, Index rows, Index length, Index width",
+        "copy_rows(x, out + at, rows, length, width);",
+    )
+    for x, length, at in given:
+        if length:
+            elements = lead * length // wide
+            written.over(elements, "kernel", x, out, at // wide, lead, length // wide, total * rest * size // wide)
+    return written.done()
+
+
+def _unslice(line: Line, device: Device) -> Routine | None:
+    (v,) = line.operands
+    return _replaced(line, device, ctypes.c_void_p(0), v, line.params["spec"])
+
+
+def _slice_update(line: Line, device: Device) -> Routine | None:
+    x, v = line.operands
+    return _replaced(line, device, x, v, line.params["spec"])
+
+
+def _replaced(line: Line, device: Device, x: Any, v: Any, spec: Spec) -> Routine | None:
+    (out,) = line.results
+    axes = _axes(out.shape, spec)
+    if not simple(line) or v.dtype != out.dtype or math.prod(v.shape) != math.prod(a[3] for a in axes):
+        return None
+    size, start, step, count = axes[-1]
+    item = wide = out.dtype.itemsize
+    if step == 1:  # runs that lie one after another
+        wide = chunk(size * item, start * item, count * item)
+        axes[-1] = (size * item // wide, start * item // wide, 1, count * item // wide)
+    n = math.prod(a[0] for a in axes)
+    if len(axes) > AXES or n >= NARROW:
+        return None
+    columns = zip(*axes, *[(1, 0, 1, 1)] * (AXES - len(axes)), strict=True)
+    part = _Part(len(axes), *((ctypes.c_int * AXES)(*column) for column in columns))
+    t = bits(wide)
+    written = Written("moving.cuh", n, device, t)
+    written.function("kernel", f"const {t}* x, const {t}* v, {t}* out, Index n, Part part", "replace_part(x, v, out, n, part);")  # fmt: skip
+    written.over(n, "kernel", x, v, out, n, part)
+    return written.done()
+
+
+def _axes(shape: Sequence[int], spec: Spec) -> list[Any]:
+    """Size, start, step and count along each axis; those that are taken whole, and follow one another, as one."""
+    lead = len(shape) - len(spec)
+    given = [(n, 0, 1, n) for n in shape[:lead]]
+    given += [(n, a, c, len(range(a, b, c))) for n, (a, b, c) in zip(shape[lead:], spec, strict=True)]
+    out: list[Any] = []
+    for n, start, step, count in given:
+        whole = (start, step, count) == (0, 1, n)
+        if whole and out and out[-1][2] == 1:  # what comes before goes on in longer steps
+            out[-1] = (out[-1][0] * n, out[-1][1] * n, 1, out[-1][3] * n)
+        else:
+            out.append((n, start, step, count))
+    return out or [(1, 0, 1, 1)]
+
+
+def _tril(line: Line, device: Device) -> Routine | None:
+    return _band(line, device, -(2**62), line.params["k"])
+
+
+def _triu(line: Line, device: Device) -> Routine | None:
+    return _band(line, device, line.params["k"], 2**62)
+
+
+def _band(line: Line, device: Device, least: int, most: int) -> Routine | None:
+    (x,), (out,) = line.operands, line.results
+    if not simple(line):
+        return None
+    t, n = bits(x.dtype.itemsize), math.prod(x.shape)
+    written = Written("moving.cuh", n, device, t)
+    written.function(
+        "kernel",
+        f"const {t}* x, {t}* out, Index n, Index rows, Index columns, long long least, long long most",
+        "keep_band(x, out, n, rows, columns, least, most);",
+    )
+    bounds = ctypes.c_longlong(least), ctypes.c_longlong(most)
+    written.over(n, "kernel", x, out, n, x.shape[-2], x.shape[-1], *bounds)
+    return written.done()
+
+
+ROUTINES: dict[str, Writer] = {
+    "concat": _concat,
+    "slice_update": _slice_update,
+    "tril": _tril,
+    "triu": _triu,
+    "unslice": _unslice,
+}
