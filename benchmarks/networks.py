@@ -50,7 +50,7 @@ def our_gpt():
             self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, VOCABULARY)
 
         def forward(self, tokens):
-            x = self.tokens(tokens) + self.positions(gg.arange(tokens.shape[-1]))
+            x = self.tokens(tokens) + self.positions(gg.arange(tokens.shape[-1], device=tokens.device))
             return self.head(self.norm(self.blocks(x))).reshape(-1, VOCABULARY)
 
     return GPT()

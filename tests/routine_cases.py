@@ -67,6 +67,14 @@ SCANS = [
     ("cummin", {}),
 ]
 SCANNED = [((7,), -1), ((2, 600), -1), ((2, 5, 3), -2), ((1, 1), -2)]
+FOLDED = [
+    ((3, 4), (-2,)),
+    ((2, 3, 5), (-3, -1)),
+    ((2, 100, 3), (-2,)),
+    ((2, 3, 4, 5), (-4, -2)),
+    ((3, 2), (-2, -1)),
+    ((4,), ()),
+]
 NAN = np.where(rng.random((3, 90)) < 0.02, np.nan, array(3, 90))
 WINDOWS = [
     ((2, 7), {"kernel": (2,), "stride": (2,), "padding": ((0, 0),), "dilation": (1,)}),
@@ -134,6 +142,14 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
         ("slice_update", [array(*(*lead, *sizes), dtype=d), array(*s, dtype=d)], {"spec": spec})
         for d in MOVED for s, lead, spec, sizes in PARTS
     ),
+    *(
+        (f"reduce_{name}", [small(*s, dtype=d)], {"axis": axis})
+        for name in ("sum", "prod", "max", "min") for d in ADDED for s, axis in FOLDED
+        if not (name.startswith("m") and d.startswith("complex"))
+    ),
+    *((f"reduce_{name}", [array(*s, dtype=d) > 0.5], {"axis": axis}) for name in ("any", "all") for d in ("float32",) for s, axis in FOLDED),
+    *(("reduce_logsumexp", [x], {"axis": axis}) for s, axis in FOLDED for x in (array(*s), array(*s, dtype="float64"))),
+    ("reduce_logsumexp", [np.array([[-np.inf, 1e30, np.inf, np.nan, 0.0], [-np.inf, 1e30, 0.0, 0.0, -0.0]])], {"axis": (-2,)}),
     *((name, [array(2, 3, 4, dtype=d)], {"k": k}) for name in ("tril", "triu") for d in MOVED for k in (-1, 0, 2)),
     *(
         (name, [small(*s, dtype=d)], {"axis": axis, **more})

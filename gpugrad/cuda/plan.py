@@ -17,6 +17,7 @@ from gpugrad import dtypes
 from gpugrad.codegen import cuda_printer
 from gpugrad.codegen.gpu_launch import VECTOR, Schedule, schedule, spans
 from gpugrad.cuda.device import Device, Parameters
+from gpugrad.cuda.lowering import lowered
 from gpugrad.cuda.routines.routine import REPORT, Routine, Scratch, Told
 from gpugrad.cuda.routines.table import routine
 from gpugrad.errors import beside
@@ -59,6 +60,9 @@ class CudaPlan(Plan):
             if isinstance(call, LibraryCall) and not call.into and call.line.prim.name not in PARTS:
                 return f"{call.line.prim.name} at {call.line.site} is a call of the library"
         return ""
+
+    def lowered(self, graph: Graph) -> Graph:
+        return lowered(graph)
 
     def into(self, line: Line) -> bool:
         out = line.results[0]
@@ -110,7 +114,7 @@ class CudaPlan(Plan):
                 lines.append(f"{text:72s}  # {moved(call)}")
             elif isinstance(call, CopyCall):
                 lines.append(f"{'copy':72s}  # {moved(call)}")
-            else:
+            elif call.line.prim.name not in PARTS:
                 found = self.routines.get(id(call))
                 n = len(found[1].calls) if found else 0
                 launches = f": {n} launch{'es' if n > 1 else ''}" if n else ""

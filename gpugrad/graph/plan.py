@@ -79,7 +79,7 @@ class Plan:
     """Bytes; where the arrays must begin that kernels take."""
 
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
-        self.graph = simplified(graph)
+        self.graph = self.lowered(simplified(graph))
         self.cells = cells
         calls = fused(self.graph, self.into)
         if config.verify_graphs:
@@ -108,6 +108,10 @@ class Plan:
         out: list[Any] = frame.run(*arrays)
         self._free.append(frame)
         return out
+
+    def lowered(self, graph: Graph) -> Graph:
+        """The graph in terms of what the device has."""
+        return graph
 
     def into(self, line: Line) -> bool:
         """Whether results of a line that is no kernel are written into memory that is there."""

@@ -24,7 +24,9 @@ __device__ void replace_part(const T* __restrict__ x, const T* __restrict__ v, T
     for (Index e = first_of_thread<Index>(); e < n; e += stride_of_grid<Index>()) {
         Index rest = e, from = 0, stride = 1;
         bool inside = true;
-        for (int a = part.axes - 1; a >= 0; --a) {
+        #pragma unroll
+        for (int a = AXES - 1; a >= 0; --a) {  // known indices, so that parameters stay where they are
+            if (a >= part.axes) continue;
             const Index outer = rest / part.size[a];
             const int i = int(rest - outer * part.size[a]) - part.start[a], k = i / part.step[a];
             inside = inside && k * part.step[a] == i && 0 <= k && k < part.count[a];

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gpugrad.codegen.gpu_launch import Device
-from gpugrad.cuda.routines import indexing, moving, random, scanning, windows
+from gpugrad.cuda.routines import folding, indexing, moving, random, scanning, windows
 from gpugrad.cuda.routines.routine import Routine, Writer
 from gpugrad.graph.ir import Line
 
 ROUTINES: dict[str, Writer] = {
+    **folding.ROUTINES,
     **indexing.ROUTINES,
     **moving.ROUTINES,
     **random.ROUTINES,
