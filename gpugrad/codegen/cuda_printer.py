@@ -18,12 +18,13 @@ from gpugrad.codegen.numba_printer import common_dtype
 from gpugrad.errors import UnsupportedError, beside
 
 
-def printed(kernel: LoopKernel, form: Form, sites: bool = False) -> str:
+def printed(kernel: LoopKernel, form: Form, sites: bool = False, several: bool = False) -> str:
     """The text; with ``sites``, the user's line that each step came from is beside it.
 
-    UnsupportedError for a dtype or a primitive that it has no word for.
+    With ``several`` it runs kernels that are alike at once (form "map"), each a row of a table. UnsupportedError for a
+    dtype or a primitive that it has no word for.
     """
-    return gpu_printer.printed(kernel, form, Cuda(form), _said if sites else None)
+    return gpu_printer.printed(kernel, form, _Several(form) if several else Cuda(form), _said if sites else None)
 
 
 def _said(step: Step) -> str:
@@ -222,6 +223,37 @@ class Cuda:
 
     def copy_row(self, source: str, target: str, first: str, size: str) -> list[str]:
         return [f"copy_row<{self.width}>({source}, {target} + {first}, {size});"]
+
+
+class _Several(Cuda):
+    """A function whose arrays and sizes are in a row of a table; each row has blocks of its own."""
+
+    def head(self, kernel: LoopKernel, form: Form) -> list[str]:
+        fields = [f"    {_word(STORED, a.dtype)}* {a.name};" for a in kernel.arrays]
+        fields += [f"    Index n{axis};" for axis in range(kernel.axes)]
+        return [*super().head(kernel, form), "", "struct Row {", *fields, "    int first, parts;", "};"]
+
+    def function(self, name: str, arrays: Sequence[tuple[str, Any, bool]], sizes: Sequence[str]) -> list[str]:
+        pointers = [
+            f"    {'' if written else 'const '}{_word(STORED, dtype)}* __restrict__ const {array} = row.{array};"
+            for array, dtype, written in arrays
+        ]
+        return [
+            f'extern "C" __global__ void __launch_bounds__({LARGEST}) {name}(',
+            "    const Row* __restrict__ rows,",
+            "    const int* __restrict__ row_of_block)",
+            "{",
+            "    const Row row = rows[row_of_block[blockIdx.x]];",
+            "    const Index part = Index(blockIdx.x) - row.first, parts = row.parts;",
+            *pointers,
+            *(f"    const Index {size} = row.{size};" for size in sizes),
+        ]
+
+    def global_thread(self, axis: str) -> str:
+        return "part * blockDim.x + threadIdx.x"
+
+    def all_threads(self, axis: str) -> str:
+        return "parts * blockDim.x"
 
 
 _OF_INTEGERS = frozenset(

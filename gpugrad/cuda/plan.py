@@ -15,11 +15,12 @@ import numpy as np
 
 from gpugrad import dtypes
 from gpugrad.codegen import cuda_printer
-from gpugrad.codegen.gpu_launch import VECTOR, Schedule, schedule, spans
+from gpugrad.codegen.gpu_launch import VECTOR, Launch, Schedule, schedule, spans
 from gpugrad.cuda.device import Device, Parameters
 from gpugrad.cuda.lowering import lowered
 from gpugrad.cuda.routines.routine import REPORT, Routine, Scratch, Told
 from gpugrad.cuda.routines.table import routine
+from gpugrad.cuda.several import Several, together
 from gpugrad.errors import beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
@@ -45,10 +46,14 @@ class CudaPlan(Plan):
         self.device: Device = backend.device
         super().__init__(graph, updates, cells)
         self.steady = False
-        self.kernels: dict[int, tuple[Mapping[str, Any], Schedule]]
-        """id of a call -> the functions of its kernel, and how they are launched."""
+        self.schedules: dict[int, Schedule]
+        """id of a call -> how its kernel is launched."""
+        self.kernels: dict[int, Mapping[str, Any]]
+        """id of a call -> the functions of its kernel, if it is launched by itself."""
         self.routines: dict[int, tuple[Mapping[str, Any], Routine]]
         """id of a call -> the functions of its routine, and how they are launched."""
+        self.several: list[tuple[Mapping[str, Any], Several]]
+        """Kernels that are launched at once when cells are replaced."""
         self.load()
 
     @property
@@ -74,16 +79,19 @@ class CudaPlan(Plan):
     def load(self) -> None:
         """Compile the kernels, all of them at once."""
         calls = [call for call in self.memory.calls if isinstance(call, KernelCall)]
-        plans = [_schedule(call, self.device) for call in calls]
+        self.schedules = {id(call): _schedule(call, self.device) for call in calls}
+        several = together(self.memory, self.schedules, self.device.limits)
+        joined = {id(call) for s in several for call in s.calls}
+        alone = [call for call in calls if id(call) not in joined]
         texts = [
-            named_alike(c.kernel, ft.partial(cuda_printer.printed, form=p.form))
-            for c, p in zip(calls, plans, strict=True)
+            named_alike(c.kernel, ft.partial(cuda_printer.printed, form=self.schedules[id(c)].form)) for c in alone
         ]
         given = [c for c in self.memory.calls if isinstance(c, LibraryCall) and c.into]
         found = [(id(c), r) for c in given if (r := routine(c.line, self.device.limits))]
-        loaded = iter(self.device.load([*texts, *(r.text for _, r in found)]))
-        self.kernels = {id(c): (next(loaded), plan) for c, plan in zip(calls, plans, strict=True)}
+        loaded = iter(self.device.load([*texts, *(r.text for _, r in found), *(s.text for s in several)]))
+        self.kernels = {id(call): next(loaded) for call in alone}
         self.routines = {key: (next(loaded), r) for key, r in found}
+        self.several = [(next(loaded), s) for s in several]
 
     def takes(self, x: Any) -> bool:
         return bool(x.flags.c_contiguous) and (self.device.address(x) % self.alignment == 0 or not x.size)
@@ -106,10 +114,10 @@ class CudaPlan(Plan):
             if k == self.memory.tail:
                 lines.append("# what takes the place of cells:")
             if isinstance(call, KernelCall):
-                text = f"kernel_{kernels}: " + ", ".join(
-                    f"{launch.grid[0]} x {launch.grid[1]} blocks of {launch.block[0]} x {launch.block[1]}"
-                    for launch in self.kernels[id(call)][1].launches
-                )
+                text = f"kernel_{kernels}: " + ", ".join(map(_shown, self.schedules[id(call)].launches))
+                if id(call) not in self.kernels:
+                    (n,) = (n for n, (_, s) in enumerate(self.several) if call in s.calls)
+                    text = f"kernel_{kernels}: part of launch {n}, {_shown(self.several[n][1].launch)}"
                 kernels += 1
                 lines.append(f"{text:72s}  # {moved(call)}")
             elif isinstance(call, CopyCall):
@@ -120,6 +128,10 @@ class CudaPlan(Plan):
                 launches = f": {n} launch{'es' if n > 1 else ''}" if n else ""
                 lines.append(f"{call.line.prim.name + launches:72s}  # {beside(call.line.site)}")
         return "\n".join([*lines, ""])
+
+
+def _shown(launch: Launch) -> str:
+    return f"{launch.grid[0]} x {launch.grid[1]} blocks of {launch.block[0]} x {launch.block[1]}"
 
 
 def _schedule(call: KernelCall, device: Device) -> Schedule:
@@ -218,13 +230,16 @@ class Frame:
         for key, x in {**cells, **self.own}.items():
             self.there[key] = x
             self.fixed.add(key)
+        together: dict[int, list[ctypes.c_void_p]] = {id(c): [] for _, s in self.plan.several for c in s.calls}
         for k, call in enumerate(self.memory.calls):
             if isinstance(call, KernelCall):
-                launches = self.launches(call)
-                if k < self.memory.tail:
-                    self.steps += launches
+                pointers = self.pointers(call)
+                if id(call) in together:
+                    together[id(call)] = list(pointers.values())
+                elif k < self.memory.tail:
+                    self.steps += self.launches(call, pointers)
                 else:
-                    self.last += launches
+                    self.last += self.launches(call, pointers)
             elif isinstance(call, CopyCall):
                 self.copy(call)
             elif call.into:
@@ -238,6 +253,8 @@ class Frame:
                 if call.line.prim.name in NEW:
                     self.fresh.update(map(id, call.results))
                 self.steps.append((self.library, call))
+        for functions, several in self.plan.several:
+            self.last.append(self.at_once(functions, several, [together[id(c)] for c in several.calls]))
         if self.plan.cells:
             for k in self.plan.kept:
                 o = self.plan.graph.outputs[k]
@@ -256,9 +273,8 @@ class Frame:
     def keep(self, kept: Any, v: Variable) -> None:
         self.device.fetch(kept, self.array(v))
 
-    def launches(self, call: KernelCall) -> list[tuple[Any, ...]]:
-        functions, plan = self.plan.kernels[id(call)]
-        integer = ctypes.c_longlong if plan.form.wide else ctypes.c_int
+    def pointers(self, call: KernelCall) -> dict[str, ctypes.c_void_p]:
+        """Where the arrays of a kernel are, by their names."""
         pointers: dict[str, ctypes.c_void_p] = {}
         for array, x, _ in call.arguments:
             if not array.scratch:
@@ -266,6 +282,11 @@ class Frame:
                 if array.written:
                     self.place(v)
                 pointers[array.name] = self.pointer(v)
+        return pointers
+
+    def launches(self, call: KernelCall, pointers: dict[str, ctypes.c_void_p]) -> list[tuple[Any, ...]]:
+        functions, plan = self.plan.kernels[id(call)], self.plan.schedules[id(call)]
+        integer = ctypes.c_longlong if plan.form.wide else ctypes.c_int
         held: list[Any] = []
         for m in plan.memory:
             if m.instead:
@@ -277,6 +298,17 @@ class Frame:
         parameters = Parameters(values)
         self.held.append(held)
         return [(self.device.launch, functions[launch.function], launch, parameters) for launch in plan.launches]
+
+    def at_once(self, functions: Mapping[str, Any], several: Several, pointers: list[Any]) -> tuple[Any, ...]:
+        """The launch of several kernels, for which the table of their arrays is on the device."""
+        tables = []
+        for x in several.table([[p.value for p in row] for row in pointers]):
+            there = self.device.view(self.device.memory(x.nbytes), 0, (x.nbytes,), np.dtype(np.uint8))
+            self.device.fetch(there, np.frombuffer(x.tobytes(), np.uint8))
+            tables.append(there)
+        self.held += tables
+        parameters = Parameters([ctypes.c_void_p(self.device.address(t)) for t in tables])
+        return self.device.launch, functions[several.launch.function], several.launch, parameters
 
     def routine(self, call: LibraryCall) -> list[tuple[Any, ...]]:
         functions, routine = self.plan.routines[id(call)]
