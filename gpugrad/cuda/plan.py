@@ -18,6 +18,7 @@ from gpugrad.codegen import cuda_printer
 from gpugrad.codegen.gpu_launch import VECTOR, Launch, Schedule, schedule, spans
 from gpugrad.cuda.device import Device, Parameters
 from gpugrad.cuda.lowering import lowered
+from gpugrad.cuda.routines.copying import copied
 from gpugrad.cuda.routines.routine import REPORT, Routine, Scratch, Told
 from gpugrad.cuda.routines.table import routine
 from gpugrad.cuda.several import Several, together
@@ -359,9 +360,20 @@ class Frame:
     def copy(self, call: CopyCall) -> None:
         self.place(call.copy)
         if id(call.source) in self.fixed and id(call.copy) in self.fixed:
-            self.steps.append((self.device.fetch, self.array(call.copy), self.array(call.source)))
+            self.steps += self.in_order(self.array(call.copy), self.array(call.source))
         else:
             self.steps.append((self.move, call.copy, call.source))
+
+    def in_order(self, target: Any, source: Any) -> list[tuple[Any, ...]]:
+        """The calls that copy an array over one in C's order, of both of which the places stay."""
+        places = self.device.address(source), self.device.address(target)
+        found = copied(*places, source.shape, source.strides, source.dtype.itemsize, self.device.limits)
+        if found is None:
+            return [(self.device.fetch, target, source)]
+        (functions,) = self.device.load([found.text])
+        return [
+            (self.device.launch, functions[c.launch.function], c.launch, Parameters(c.arguments)) for c in found.calls
+        ]
 
     def move(self, copy: Variable, source: Variable) -> None:
         self.device.fetch(self.array(copy), self.array(source))
@@ -428,7 +440,7 @@ class Frame:
             if id(x) in self.fixed and not self.plan.takes(self.there[id(x)]):
                 kept = self.new(x)  # what lies there differs from run to run, so it is copied in each
                 self.held.append(kept)
-                self.steps.append((self.device.fetch, kept, self.there[id(x)]))
+                self.steps += self.in_order(kept, self.there[id(x)])
                 self.places[id(x)].value = self.device.address(kept)
             elif id(x) in self.there:
                 self.put(x, self.there[id(x)])

@@ -38,6 +38,51 @@ __device__ void replace_part(const T* __restrict__ x, const T* __restrict__ v, T
     }
 }
 
+// How an array lies: the size and the stride of each axis, in elements; those in front that it does not have are of size 1.
+struct Layout { int size[AXES]; long long stride[AXES]; };
+
+template <class Index> __device__ __forceinline__ long long place_in(const Layout& layout, Index e)
+{
+    long long place = 0;
+    #pragma unroll
+    for (int a = AXES - 1; a >= 0; --a) {
+        const Index outer = e / layout.size[a];
+        place += (e - outer * layout.size[a]) * layout.stride[a];
+        e = outer;
+    }
+    return place;
+}
+
+// An array put in C's order.
+template <class T, class Index> __device__ void copy_in_order(const T* __restrict__ x, T* __restrict__ out, Index n, Layout layout)
+{
+    for (Index e = first_of_thread<Index>(); e < n; e += stride_of_grid<Index>()) out[e] = x[place_in(layout, e)];
+}
+
+// The same where another axis than the last lies closest in memory: [outer, rows, middle, columns], with the rows' elements
+// side by side in x. Tiles go through shared memory, so that both sides are read and written along what lies side by side.
+constexpr int TILE = 32;
+template <class T>
+__device__ void copy_tiles(const T* __restrict__ x, T* __restrict__ out, int rows, int middle, int columns, long long stride, long long others, Layout layout)
+{
+    __shared__ T tile[TILE][TILE + 1];
+    const int tiles = (columns + TILE - 1) / TILE, row = blockIdx.x / tiles * TILE, column = blockIdx.x % tiles * TILE;
+    for (long long o = blockIdx.y; o < others; o += gridDim.y) {
+        const T* const from = x + place_in(layout, o);
+        T* const to = out + (o / middle * rows * middle + o % middle) * columns;
+        for (int k = threadIdx.y; k < TILE; k += blockDim.y) {
+            const int r = row + threadIdx.x, c = column + k;
+            if (r < rows && c < columns) tile[k][threadIdx.x] = from[r + c * stride];
+        }
+        __syncthreads();
+        for (int k = threadIdx.y; k < TILE; k += blockDim.y) {
+            const int r = row + k, c = column + threadIdx.x;
+            if (r < rows && c < columns) to[(long long)(r) * middle * columns + c] = tile[threadIdx.x][k];
+        }
+        __syncthreads();  // before the next tile is written there
+    }
+}
+
 // Matrices with zeros where column - row is more than `most`, or less than `least`.
 template <class T, class Index>
 __device__ void keep_band(const T* __restrict__ x, T* __restrict__ out, Index n, Index rows, Index columns, long long least, long long most)
