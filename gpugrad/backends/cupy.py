@@ -240,6 +240,7 @@ def _version(number: int) -> tuple[int, int]:
     return number // 1000, number % 1000 // 10
 
 
+@ft.cache
 def _half_type(cupy: Any) -> type:
     """The type of float16 and bfloat16 arrays, so that operators on raw arrays, too, keep to the rule: float32, rounded once."""
 

@@ -31,6 +31,8 @@ class Device(Protocol):
 
     limits: gpu_launch.Device
     """What decides how kernels are launched on it."""
+    dialects: Sequence[str]
+    """The languages that it runs kernels in, the first that has words for a kernel first."""
 
     reports: Reports
     """What its kernels say of the numbers that they were given."""
@@ -48,7 +50,7 @@ class Device(Protocol):
         """Where an array's first element is."""
 
     def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
-        """Compile texts of CUDA C++, unless that was done before: of each, its functions by name."""
+        """Compile texts in its dialects, unless that was done before: of each, its functions by name."""
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         """Begin to run a function."""

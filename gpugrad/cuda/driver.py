@@ -22,6 +22,8 @@ from gpugrad.cuda.reports import Reports
 class CudaDevice:
     """A GPU; :class:`gpugrad.cuda.device.Device` says what each method does."""
 
+    dialects: Sequence[str] = ("cuda",)
+
     def __init__(self, index: int = 0, typed: Callable[[Any], Any] = lambda array: array) -> None:
         """``typed`` gives an array the type that its dtype has in its backend."""
         import cupy
@@ -64,8 +66,15 @@ class CudaDevice:
     def _functions(self, text: str) -> Mapping[str, Any]:
         from gpugrad.cuda import nvrtc
 
-        module = self._done(self.driver.cuModuleLoadData(nvrtc.compiled(text, self.architecture)))
-        return {name: self._done(self.driver.cuModuleGetFunction(module, name.encode())) for name in functions(text)}
+        return self._in_module(nvrtc.compiled(text, self.architecture), {name: name for name in functions(text)})
+
+    def _in_module(self, code: bytes, symbols: Mapping[str, str]) -> dict[str, Any]:
+        """The functions of machine code, by name, each of which has a symbol there."""
+        module = self._done(self.driver.cuModuleLoadData(code))
+        return {
+            name: self._done(self.driver.cuModuleGetFunction(module, symbol.encode()))
+            for name, symbol in symbols.items()
+        }
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         (columns, rows), (lanes, teams) = launch.grid, launch.block

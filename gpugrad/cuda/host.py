@@ -82,6 +82,7 @@ class HostDevice:
     """See the module's description; :class:`gpugrad.cuda.device.Device` says what each method does."""
 
     limits = gpu_launch.Device(processors=2, threads=64, long=1 << 13)
+    dialects: Sequence[str] = ("cuda",)
 
     def __init__(self, *options: str) -> None:
         self.options = options
