@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cuda_on_host import Regression
+from numba import cuda as nb_cuda
+from test_cuda_on_host import Training
 
 import gpugrad as gg
 from gpugrad.backends import select
@@ -59,7 +60,7 @@ def test_half_precision_is_computed_in_single() -> None:
     assert "in CUDA C++" not in f.plan(there)
 
 
-class Small(Regression):
+class Small(Training):
     """Few elements, since each is a thread of Python for a while."""
 
     def steps(self, n: int) -> list[float]:
@@ -92,6 +93,47 @@ def test_what_numba_has_no_words_for_is_cuda(dtype: str) -> None:
     np.testing.assert_allclose(got[0].astype("c8"), got[1][0], rtol=1e-2)
     kernels = [line for line in f.plan(x, y).splitlines() if line.startswith("kernel_")]
     assert {line.partition(":")[0].partition(" ")[2] for line in kernels} == {"in CUDA C++", "in Numba CUDA"}
+
+
+@gg.kernel(
+    shape="(m,n),()->(m)",
+    vjp=lambda g, x, scale: (scale * g[:, None] + 0.0 * x, None),
+    launch=lambda x, *_: (x.shape[0], 1),
+)
+@nb_cuda.jit
+def row_sums(x: Any, scale: Any, y: Any) -> None:
+    for j in range(x.shape[1]):
+        y[nb_cuda.blockIdx.x] += scale * x[nb_cuda.blockIdx.x, j]
+
+
+def _doubled(x: Any, y: Any) -> None:
+    i = nb_cuda.grid(1)
+    if i < x.shape[0]:
+        y[i] = 2 * x[i]
+
+
+@gg.kernel(like="x", cuda=_doubled)
+def doubled(x: Any, y: Any) -> None:
+    for i in range(x.shape[0]):
+        y[i] = 2 * x[i]
+
+
+def test_kernels_that_are_functions_of_numba_cuda() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    there = gg.asarray(x, device="cuda")
+    for f in (row_sums, gg.jit(row_sums)):
+        np.testing.assert_allclose(f(there, 2.0).to("cpu").numpy(), 2.0 * x.sum(axis=1))
+    gradient = gg.grad(lambda x: gg.sum(row_sums(x, 2.0) ** 2))(there)
+    np.testing.assert_allclose(gradient.to("cpu").numpy(), 8.0 * x.sum(axis=1)[:, None].repeat(4, 1))
+    np.testing.assert_array_equal(gg.vmap(doubled)(there).to("cpu").numpy(), 2.0 * x)
+    assert doubled(gg.asarray([3], device="cuda")).to("cpu").tolist() == [6]
+    with pytest.raises(gg.errors.DeviceError, match=r"kernel row_sums on cpu; expected arrays on cuda"):
+        row_sums(x, 2.0)
+    with (
+        gg.use_backend("cuda_on_host"),
+        pytest.raises(gg.errors.DeviceError, match=r"_doubled is a function of Numba CUDA.*numba_cuda_on_host"),
+    ):
+        doubled(there[0])
 
 
 def test_a_function_compiled_before_is_compiled_for_this_backend() -> None:

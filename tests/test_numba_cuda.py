@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import subprocess
@@ -27,6 +28,7 @@ from gpugrad.codegen.gpu_launch import schedule
 from gpugrad.cuda import numba_compiler, presence
 from gpugrad.cuda.host import COMPILER, HostDevice
 from gpugrad.cuda.numba_driver import NumbaCudaDevice
+from gpugrad.cuda.user_kernel import CudaFunction
 
 pytestmark = pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning")
 
@@ -142,6 +144,39 @@ def test_every_form_is_machine_code_that_takes_what_a_launch_gives(compiler: lis
             said = list(numba_compiler.parameters(numba_compiler.executed(text)[name].py_func))
             wanted = ["u64" if array else {"int32": "u32", "int64": "u64"}[dtype] for dtype, array in said]
             assert re.findall(r"\.param \.(\w+)", head) == wanted
+
+
+def test_a_users_function_takes_what_a_launch_gives(compiler: list[str]) -> None:
+    def scaled(x: Any, k: Any, scale: Any, also: Any, y: Any, z: Any) -> None:
+        y[0] += x[1, k] * scale
+        z[()] = also
+
+    arrays = [np.ones((2, 3), "f"), np.ones(4), np.ones((), bool)]
+    given = [arrays[0], 2, 0.5, True, *arrays[1:]]
+    kinds = [(x.dtype, x.ndim) if isinstance(x, np.ndarray) else type(x) for x in given]
+    code, symbol = numba_compiler.of_user(scaled, kinds, "sm_90")
+    assert code[1:4] == b"ELF" and symbol.encode() in code
+    (head,) = re.findall(rf"\.entry {symbol}\((.*?)\)", compiler[0], re.DOTALL)
+    values = numba_compiler.values(given, lambda x: int(x.ctypes.data))
+    bits = [int(n) for n in re.findall(r"\.param \.\w(\d+)", head)]
+    assert bits == [8 * ctypes.sizeof(v) for v in values] and len(bits) == 9 + 3 + 7 + 5
+    assert [v.value for v in values[2:9]] == [6, 4, arrays[0].ctypes.data, 2, 3, 12, 4]
+
+    def wrong(x: Any, y: Any) -> None:
+        y[0] = x.missing  # here
+
+    with pytest.raises(errors.UnsupportedError) as caught:
+        CudaFunction(wrong, None)._ready(Compiling(), arrays[:2])
+    said = str(caught.value)
+    assert said.startswith("kernel wrong cannot be compiled for (float32, 2-D, float64, 1-D), test_numba_cuda.py:")
+    assert "y[0] = x.missing  # here: " in said and "missing" in said.rpartition("here: ")[2]
+
+
+class Compiling:
+    """A device that compiles a user's function, and no more."""
+
+    def python(self, function: Any, given: Any) -> Any:
+        return numba_compiler.of_user(function, [(x.dtype, x.ndim) for x in given], "sm_90")
 
 
 def test_what_was_compiled_is_kept(compiler: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

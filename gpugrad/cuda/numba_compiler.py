@@ -6,8 +6,9 @@ the same way: Numba has part in the compiling alone. What was compiled is kept o
 
 from __future__ import annotations
 
+import ctypes
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -71,17 +72,57 @@ def parameters(function: Any) -> Iterator[tuple[str, bool]]:
 
 def _linked(function: Any, architecture: str) -> tuple[str, bytes]:
     """A function's symbol, and the machine code."""
-    from numba import cuda, types
+    from numba import types
 
     pointer: Any = types.CPointer
-    compile: Any = vars(cuda)["compile"]
     kinds = []
     for dtype, array in parameters(function.py_func):
         kind = types.uint8 if dtype == "bool" else getattr(types, dtype)  # a pointer to booleans is to their bytes
         kinds.append(pointer(kind) if array else kind)
+    return _machine_code(function.py_func, kinds, architecture)
+
+
+def of_user(function: Any, kinds: Sequence[Any], architecture: str) -> tuple[bytes, str]:
+    """A user's function for arrays, each of a dtype and so many axes, and Python numbers: machine code, and its symbol.
+
+    UnsupportedError, from what Numba raised, for a function that is not taken.
+    """
+    from numba import types
+    from numba.np.numpy_support import from_dtype
+
+    if missing():
+        raise errors.MissingExtraError(f"{missing()}: {_install()}")
+    numbers = {bool: types.boolean, int: types.int64, float: types.float64, complex: types.complex128}
+    given = [types.Array(from_dtype(k[0]), k[1], "C") if isinstance(k, tuple) else numbers[k] for k in kinds]
+    symbol, code = _machine_code(function, given, architecture)
+    return code, symbol
+
+
+def values(given: Sequence[Any], address: Callable[[Any], int]) -> list[Any]:
+    """Arrays in C's order and Python numbers as the parameters of such a function, which has several for an array.
+
+    Those are two owners, of whom a GPU knows nothing, how many elements and the bytes of one, the address, shape, strides.
+    """
+    numbers: dict[type, Any] = {bool: ctypes.c_int8, int: ctypes.c_int64, float: ctypes.c_double}
+    out: list[Any] = []
+    for x in given:
+        if hasattr(x, "shape"):
+            counts = [x.size, x.dtype.itemsize, address(x), *x.shape, *x.strides]
+            out += [ctypes.c_int64(n) for n in (0, 0, *counts)]
+        elif isinstance(x, complex):
+            out.append((ctypes.c_double * 2)(x.real, x.imag))
+        else:
+            out.append(numbers[type(x)](x))
+    return out
+
+
+def _machine_code(function: Any, kinds: Sequence[Any], architecture: str) -> tuple[str, bytes]:
+    from numba import cuda, types
+
+    compile: Any = vars(cuda)["compile"]
     capability = divmod(int(architecture.removeprefix("sm_")), 10)
     try:
-        ptx, _ = compile(function.py_func, types.void(*kinds), cc=capability, device=False, abi="numba")
+        ptx, _ = compile(function, types.void(*kinds), cc=capability, device=False, abi="numba")
     except Exception as error:  # of Numba's many kinds, which have no base in common
         if not found("nvvm"):
             raise errors.MissingExtraError(

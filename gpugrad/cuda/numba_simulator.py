@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,10 +43,17 @@ class SimulatedDevice(HostDevice):
         super().__init__(*options)
         self._executed: dict[str, Mapping[str, Any]] = {}
 
-    def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
-        return [
-            self._simulated(t) if numba_compiler.MARK in t else super(SimulatedDevice, self).load([t])[0] for t in texts
-        ]
+    def load(self, texts: Sequence[str], now: bool = False) -> list[Mapping[str, Any]]:
+        load = super().load
+        return [self._simulated(t) if numba_compiler.MARK in t else load([t], now)[0] for t in texts]
+
+    def python(self, function: Any, given: Sequence[Any]) -> tuple[Any, Parameters]:
+        from numba import cuda
+
+        made: Any = cuda.jit
+        return _Bound(
+            made(function), [_simulated(x.view(np.ndarray)) if hasattr(x, "shape") else x for x in given]
+        ), Parameters([])
 
     def _simulated(self, text: str) -> Mapping[str, Any]:
         if text not in self._executed:
@@ -54,26 +61,41 @@ class SimulatedDevice(HostDevice):
         return self._executed[text]
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
-        if not hasattr(function, "fn"):
+        if isinstance(function, _Bound):
+            function, given = function.function, function.given
+        elif hasattr(function, "fn"):
+            kinds = numba_compiler.parameters(function.fn)
+            given = [
+                _array(value.value, dtype) if array else np.dtype(dtype).type(value.value)
+                for value, (dtype, array) in zip(parameters.values, kinds, strict=True)
+            ]
+        else:
             super().launch(function, launch, parameters)
             return
-        kinds = numba_compiler.parameters(function.fn)
-        given = [
-            _array(value.value, dtype) if array else np.dtype(dtype).type(value.value)
-            for value, (dtype, array) in zip(parameters.values, kinds, strict=True)
-        ]
         with _running, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a GPU says nothing of NaN and infinity
             function[launch.grid, launch.block](*given)
 
 
+class _Bound(NamedTuple):
+    """A user's function and what it is called with."""
+
+    function: Any
+    given: Sequence[Any]
+
+
 def _array(address: int, dtype: str) -> Any:
-    """What lies at an address, as the simulator hands it to a kernel without a copy."""
+    """What lies at an address."""
+    memory: Any = (ctypes.c_ubyte * _EVERYTHING).from_address(address)
+    return _simulated(np.frombuffer(memory, dtype))
+
+
+def _simulated(array: Any) -> Any:
+    """An array as the simulator hands it to a kernel without a copy."""
     from numba.cuda.simulator.cudadrv import devicearray
 
-    memory: Any = (ctypes.c_ubyte * _EVERYTHING).from_address(address)
     made: Any = devicearray.FakeCUDAArray
-    return made(np.frombuffer(memory, dtype))
+    return made(array)
 
 
 def executed(text: str) -> dict[str, Any]:
