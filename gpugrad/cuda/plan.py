@@ -21,7 +21,7 @@ from gpugrad.cuda.lowering import lowered
 from gpugrad.cuda.routines.routine import REPORT, Routine, Scratch, Told
 from gpugrad.cuda.routines.table import routine
 from gpugrad.cuda.several import Several, together
-from gpugrad.errors import UnsupportedError, beside
+from gpugrad.errors import GraphError, UnsupportedError, beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes
@@ -91,6 +91,12 @@ class CudaPlan(Plan):
         texts = [printed[id(call)][2] for call in alone]
         given = [c for c in self.memory.calls if isinstance(c, LibraryCall) and c.into]
         found = [(id(c), r) for c in given if (r := routine(c.line, self.device.limits))]
+        for _, r in found:
+            if r.explained is not None:
+                try:
+                    self.device.load([r.text], now=True)
+                except (UnsupportedError, GraphError) as error:
+                    raise r.explained(error) from error
         loaded = iter(self.device.load([*texts, *(r.text for _, r in found), *(s.text for s in several)]))
         self.kernels = {id(call): next(loaded) for call in alone}
         self.routines = {key: (next(loaded), r) for key, r in found}

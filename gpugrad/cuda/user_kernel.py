@@ -25,6 +25,8 @@ class CudaKernel:
 
     def __init__(self, name: str, launch: Callable[..., Any] | None) -> None:
         self.name = name
+        self.function = name
+        """What it is called in its own language."""
         self.what = f"kernel {name}"
         self._rule = launch
 
@@ -49,7 +51,7 @@ class CudaKernel:
             raise errors.DeviceError(
                 f"{self.what} on {place}; its arrays can be on cuda:0 alone. Move them: x.to('cuda:0')"
             )
-        launch = self._launch(given, inputs)
+        launch = self.launch(given, inputs)
         if all(launch.grid):
             function, parameters = self._ready(device, given)
             device.launch(function, launch, parameters)
@@ -58,10 +60,10 @@ class CudaKernel:
         """The function as the device has it, and its parameters."""
         raise NotImplementedError
 
-    def _launch(self, given: Sequence[Any], inputs: int) -> Launch:
+    def launch(self, given: Sequence[Any], inputs: int) -> Launch:
         """The launch that the user's rule gives, or else a thread for each element of the first output."""
         if self._rule is None:
-            return Launch(self.what, (-(-math.prod(given[inputs].shape) // THREADS), 1), (THREADS, 1))
+            return Launch(self.function, (-(-math.prod(given[inputs].shape) // THREADS), 1), (THREADS, 1))
         said = self._rule(*given)
         parts = said if type(said) is tuple and len(said) in (2, 3) else ((), ())
         grid, block = (tuple(p) if isinstance(p, tuple | list) else (p,) for p in parts[:2])
@@ -72,7 +74,7 @@ class CudaKernel:
             raise errors.ArgumentError(
                 f"{self.what}: launch= returned {said!r}; expected the number of blocks and of threads in each, integers or tuples of up to three, 1024 threads at most, and where it takes any the bytes of shared memory: (grid, block) or (grid, block, bytes)"
             )
-        return Launch(self.what, (*grid, 1)[: max(2, len(grid))], (*block, 1)[: max(2, len(block))], shared)
+        return Launch(self.function, (*grid, 1)[: max(2, len(grid))], (*block, 1)[: max(2, len(block))], shared)
 
 
 class CudaText(CudaKernel):
@@ -81,8 +83,9 @@ class CudaText(CudaKernel):
     def __init__(self, given: Any, name: str | None, preferred: str, launch: Any, site: tuple[str, int]) -> None:
         """``preferred`` is the function of a text with several that is meant unless one is named."""
         text, file, line = _read(given, site)
-        self.function, declared = function_of(text, name, preferred)
-        super().__init__(preferred or self.function, launch)
+        function, declared = function_of(text, name, preferred)
+        super().__init__(preferred or function, launch)
+        self.function = function
         last = max((k for k, p in enumerate(declared) if p.array), default=-1)
         self.parameters: list[Parameter] = declared[: last + 1]
         self._sizes = declared[last + 1 :]
@@ -112,7 +115,7 @@ class CudaText(CudaKernel):
         try:
             (functions,) = device.load([self.text], now=True)
         except (errors.UnsupportedError, errors.GraphError) as error:
-            raise self._explained(error) from error
+            raise self.explained(error) from error
         return functions[self.function], Parameters([*values, *self.sizes.of(given)])
 
     def _value(self, device: Device, p: Parameter, x: Any) -> Any:
@@ -122,7 +125,8 @@ class CudaText(CudaKernel):
             raise errors.DtypeError(f"{self.what}: the number {x!r} for {p.said}; expected what its type can hold")
         return p.value(x)
 
-    def _explained(self, error: Exception) -> errors.UnsupportedError:
+    def explained(self, error: Exception) -> errors.UnsupportedError:
+        """What a compiler said of the text, beside the user's line."""
         site, wrong = told(str(error))
         where = f", {errors.beside(site)}" if site else ""
         return errors.UnsupportedError(f"{self.what}: its CUDA text cannot be compiled{where}: {wrong}")

@@ -472,7 +472,8 @@ def kernel(
     sizes it names, integers: those of the signature, or ``x_size`` and ``x_shape_0``. ``launch(*arguments, *outputs)`` gets what
     has a shape and a dtype, and numbers, and returns how many blocks there are and how many threads each has, integers or
     tuples, and if it takes any the bytes of shared memory, 48 KiB at most; else there is a thread for each element of the
-    first output, in blocks of 256, and some beyond. In a compiled program it is a call of the library.
+    first output, in blocks of 256, and some beyond. A compiled step with a function in C++ is still one CUDA graph; a
+    function of Numba's, or a kernel that runs item after item, is a call of the library there.
 
     Raises ArgumentError where the declaration is not in itself right, ShapeError and DtypeError for arguments, rules and
     results that do not fit, UnsupportedError for what Numba or CUDA's compiler cannot compile, with its line, DeviceError for
