@@ -52,9 +52,10 @@ def groups() -> list[Group]:
     found = [
         Group("environment", (python, "-m", "gpugrad", "info"), 30),
         Group("gpu tests", (*pytest, "-m", "gpu and not slow", "tests"), 60, needs),
-        Group("table", (*pytest, *several, "-m", "not slow", "tests/test_table.py", "-k", "test_backend and cupy"), 150, needs),
+        Group("table", (*pytest, *several, "-m", "not slow", "tests/test_table.py", "-k", "test_backend and cupy"), 130, needs),
         Group("programs", (*pytest, *several, "-m", "not slow", "tests", "-k", "cupy and not test_backend"), 80, needs),
         Group("plans", (*pytest, "tests/test_cuda_on_host.py"), 90, needs),
+        Group("numba_cuda", (*pytest[:-1], "numba_cuda", "tests/test_cuda_on_host.py", "-k", "training or graph"), 40, (*needs, "numba_cuda")),
         Group("benchmarks", (python, "benchmarks/gpu.py"), 80, ("cupy",)),
     ]  # fmt: skip
     checked = (
@@ -66,7 +67,7 @@ def groups() -> list[Group]:
         "-k",
         "training or graph",
     )
-    found.append(Group("compute-sanitizer", checked, 80, needs))
+    found.append(Group("compute-sanitizer", checked, 60, needs))
     return found
 
 

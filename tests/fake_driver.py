@@ -108,10 +108,10 @@ class Driver:
         return 0, (found[name.decode()], sizes)
 
     def cuLaunchKernel(self, function: Any, *rest: Any) -> Any:
-        columns, rows, one, lanes, teams, also_one, shared, stream, pointers, extra = rest
-        assert (one, also_one, extra) == (1, 1, 0)
+        *shape, shared, stream, pointers, extra = rest
+        assert len(shape) == 6 and extra == 0
         assert stream in self.streams and stream == self.current[-1].ptr
-        launch = Launch("", (columns, rows), (lanes, teams), shared)
+        launch = Launch("", tuple(shape[:3]), tuple(shape[3:]), shared)
         run, sizes = function
         places = (ctypes.c_void_p * len(sizes)).from_address(pointers)
         values = [

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_simulator import mathematics
 from interpreted import interpreted
 
 import gpugrad as gg
@@ -17,6 +16,7 @@ from gpugrad.backends import numba_kernels
 from gpugrad.codegen.gpu_launch import spans
 from gpugrad.codegen.loops import Array, LoopKernel
 from gpugrad.codegen.numba_printer import printed
+from gpugrad.cuda.numba_simulator import mathematics
 from gpugrad.dtypes import is_half
 from gpugrad.graph.calls import KernelCall
 from gpugrad.graph.plan import named_alike

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fake_driver import driver
 from test_cublaslt import lt, path  # noqa: F401  (fixtures)
+from test_cuda_kernel import host, put, tripled
 from test_cuda_on_host import Training
 
 import gpugrad as gg
@@ -59,6 +60,11 @@ def test_training(device: CudaDevice) -> None:
     for a, b in zip(cpu.parameters(), compiled.parameters(), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
     assert driver.replays == 7 - WARM
+
+
+def test_a_kernel_of_the_users(device: CudaDevice) -> None:
+    x = np.arange(300.0, dtype="f")
+    np.testing.assert_array_equal(host(gg.grad(lambda x: gg.sum(tripled(x) * x))(put(x, "float32"))), 6.0 * x)
 
 
 def test_graphs_are_given_back(device: CudaDevice) -> None:

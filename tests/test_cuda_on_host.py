@@ -33,8 +33,8 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A CUDA device, for as long as a test runs: a GPU with ``--backend cupy``, else the host."""
-    name = "cupy" if "cupy" in request.config.getoption("--backend") else "cuda_on_host"
+    """A CUDA device, for as long as a test runs: a GPU with ``--backend cupy`` or ``numba_cuda``, else the host."""
+    name = next((b for b in request.config.getoption("--backend") if b in ("cupy", "numba_cuda")), "cuda_on_host")
     with gg.use_backend(name):
         yield name
 
@@ -42,7 +42,7 @@ def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def on_host(cuda: str) -> HostDevice:
     """The host's device; what it does in a certain way cannot be asked of a GPU."""
-    if cuda == "cupy":
+    if cuda != "cuda_on_host":
         pytest.skip("of the host alone")
     device: HostDevice = select.on("cuda").device
     return device

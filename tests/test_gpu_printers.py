@@ -21,7 +21,7 @@ import gpugrad as gg
 import gpugrad.special
 from gpugrad.codegen import cuda_printer, gpu_launch, numba_cuda_printer
 from gpugrad.codegen.cuda_scalars import SCALARS as CUDA
-from gpugrad.codegen.dialects import DIALECTS
+from gpugrad.codegen.dialects import TITLES
 from gpugrad.codegen.gpu_launch import LARGEST, NARROW, WARP, Device, Schedule, schedule, shape_of, working
 from gpugrad.codegen.numba_cuda_scalars import SCALARS as NUMBA_CUDA
 from gpugrad.codegen.numba_scalars import SCALARS as NUMBA
@@ -94,7 +94,7 @@ def test_programs_have_every_form() -> None:
 def test_sources_in_every_dialect() -> None:
     f = gg.jit(lambda θ: gg.softmax(2.0 * θ, axis=-1))  # the user's line
     x = numbers(4, 8)
-    texts = {dialect: f.sources(x, dialect=dialect)["kernel_0"] for dialect in DIALECTS}
+    texts = {dialect: f.sources(x, dialect=dialect)["kernel_0"] for dialect in TITLES}
     assert f.sources(x)["kernel_0"] == texts["numba"]
     assert 'extern "C" __global__' in texts["cuda"] and "@cuda.jit" in texts["numba_cuda"]
     for text in texts.values():
@@ -464,3 +464,7 @@ def layer_norm_of(x: Any, scale: Any, shift: Any) -> Any:
 
 def test_scalars_in_the_simulator(tmp_path: Path) -> None:
     simulated([(r, Device(processors=1, threads=1)) for r in scalars()], tmp_path, strict=True)
+
+
+def test_integers_in_the_simulator(tmp_path: Path) -> None:
+    simulated([(r, Device(processors=1, threads=1)) for r in kernels_of_integers("int32")], tmp_path)

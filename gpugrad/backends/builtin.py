@@ -20,9 +20,23 @@ def _cupy() -> Backend:
     return CupyBackend()
 
 
+def _numba_cuda() -> Backend:
+    from gpugrad.backends.numba_cuda import NumbaCudaBackend
+
+    return NumbaCudaBackend()
+
+
+def _numba_cuda_on_host() -> Backend:
+    from gpugrad.backends.numba_cuda import NumbaCudaOnHost
+
+    return NumbaCudaOnHost()
+
+
 select.register("cupy", _cupy)
 select.stand_by("cuda", "cupy")
 select.register("cuda_on_host", _cuda_on_host)
+select.register("numba_cuda", _numba_cuda)
+select.register("numba_cuda_on_host", _numba_cuda_on_host)
 select.register("reference", ReferenceBackend)
 select.register("numpy", NumpyBackend)
 select.activate(select.get("numpy"))

@@ -36,6 +36,8 @@ class CudaOnHost(Backend):
         return None if COMPILER else "it takes a C++ compiler, and none was found. Install g++"
 
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
+        if prim.kind == "kernel":  # a user's, which runs on the device
+            return super().implementation(prim, array_type)
         plain = self.numpy.implementation(prim, np.ndarray)
         narrow = self.numpy.implementation(prim, half.HalfArray)
 

@@ -92,7 +92,7 @@ class CupyBackend(Backend):
 
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
         call = super().implementation(prim, array_type)
-        by_itself = prim.name in cupy_moves.MOVES | {"cast", "matmul"} or prim.kind == "collective"
+        by_itself = prim.name in cupy_moves.MOVES | {"cast", "matmul"} or prim.kind in ("collective", "kernel")
         computed = call if by_itself else self._in_float32(call)
         array: Any = self._cupy.ndarray
         half = self._half_type
@@ -240,6 +240,7 @@ def _version(number: int) -> tuple[int, int]:
     return number // 1000, number % 1000 // 10
 
 
+@ft.cache
 def _half_type(cupy: Any) -> type:
     """The type of float16 and bfloat16 arrays, so that operators on raw arrays, too, keep to the rule: float32, rounded once."""
 

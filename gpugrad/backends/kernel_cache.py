@@ -13,6 +13,7 @@ import shutil
 import stat
 import tempfile
 import warnings
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gpugrad import errors
 from gpugrad.kernels import scalar_math
 from gpugrad.version import __version__
 
+_DIGEST = hashlib.sha256().digest_size
 _told: set[str] = set()
 
 
@@ -97,6 +99,44 @@ def source_file(text: str) -> Path | None:
         unkept(path, error)
         return None
     return path
+
+
+def machine_code(about: Sequence[bytes], make: Callable[[], bytes]) -> bytes:
+    """The code for a GPU that depends on these bytes and nothing else: what lies in the cache, or what ``make`` gives."""
+    where = folder()
+    name = hashlib.sha256(b"\0".join(about)).hexdigest()[:32]
+    path = None if where is None else where / "cuda" / f"{name}.cubin"
+    found = None if path is None else _read(path)
+    if found is None:
+        found = make()
+        if path is not None:
+            _write(path, found)
+    return found
+
+
+def _read(path: Path) -> bytes | None:
+    """What is in a file; None if there is none, or not all of it."""
+    try:
+        held = path.read_bytes()
+    except OSError:
+        return None
+    code = held[_DIGEST:]
+    return code if held[:_DIGEST] == hashlib.sha256(code).digest() else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        unkept(path, error)
 
 
 def unkept(path: Path, error: OSError) -> None:

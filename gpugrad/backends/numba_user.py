@@ -11,6 +11,9 @@ import numpy as np
 from gpugrad import errors
 from gpugrad.config import config
 
+_WIDTHS = {"b": {1}, "i": {1, 2, 4, 8}, "u": {1, 2, 4, 8}, "f": {4, 8}, "c": {8, 16}}
+"""Kind of dtype -> bytes of those that Numba computes with on the CPU."""
+
 
 class NumbaKernel:
     """A function in Numba's subset of Python, or one that Numba has compiled already, on raw arrays.
@@ -25,9 +28,15 @@ class NumbaKernel:
         self._dispatcher: Any = f if hasattr(f, "py_func") else None
         self._ready: set[Any] = set()
 
-    def __call__(self, arguments: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Run it: ``arguments`` are arrays and Python numbers, ``outputs`` arrays to be written."""
-        given = [*map(self._argument, arguments), *outputs]
+    def refuses(self, k: int, dtype: Any) -> str:
+        """Why the array that is parameter ``k`` cannot be of a dtype; "" if it can."""
+        known = dtype.itemsize in _WIDTHS.get(dtype.kind, ())
+        return "" if known else "with which Numba does not compute. Cast it: .astype('float32')"
+
+    def __call__(self, backend: Any, given: Sequence[Any], inputs: int) -> None:
+        """Run it on NumPy arrays and Python numbers: so many arguments, then the outputs."""
+        outputs = given[inputs:]
+        given = [*map(self._argument, given[:inputs]), *outputs]
         key = tuple([(x.dtype, x.ndim) if type(x) is np.ndarray else type(x) for x in given])
         if key not in self._ready:
             self._compile(given)
@@ -68,24 +77,23 @@ class NumbaKernel:
         try:
             self._dispatcher.compile(tuple([kind_of(x) for x in given]))
         except Exception as error:  # of Numba's many kinds, which have no base in common
-            raise self._explained(error, given) from None
+            raise explained(f"kernel {self.name}", self._dispatcher.py_func, error, given) from None
 
-    def _explained(self, error: Exception, given: Sequence[Any]) -> Exception:
-        """What Numba said, in one sentence, beside the user's line."""
-        told = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-        code = self._dispatcher.py_func.__code__
-        places = [
-            (file, int(line))
-            for file, line in re.findall(r'File "([^"]+)", line (\d+)', told)
-            if "/numba/" not in file.replace("\\", "/")
-        ]
-        mine = [(file, line) for file, line in places if code.co_filename.endswith(file)]
-        file, line = (mine or places or [(code.co_filename, code.co_firstlineno)])[0]
-        site = f"{code.co_filename if (file, line) in mine else file}:{line}"
-        kinds = ", ".join(f"{x.dtype}, {x.ndim}-D" if type(x) is np.ndarray else type(x).__name__ for x in given)
-        return errors.UnsupportedError(
-            f"kernel {self.name} cannot be compiled for ({kinds}), {errors.beside(site)}: {_reason(told)}"
-        )
+
+def explained(what: str, function: Any, error: BaseException, given: Sequence[Any]) -> errors.UnsupportedError:
+    """What Numba said of a function, in one sentence, beside the user's line."""
+    told = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    code = function.__code__
+    places = [
+        (file, int(line))
+        for file, line in re.findall(r'File "([^"]+)", line (\d+)', told)
+        if "/numba/" not in file.replace("\\", "/")
+    ]
+    mine = [(file, line) for file, line in places if code.co_filename.endswith(file)]
+    file, line = (mine or places or [(code.co_filename, code.co_firstlineno)])[0]
+    site = f"{code.co_filename if (file, line) in mine else file}:{line}"
+    kinds = ", ".join(f"{x.dtype}, {x.ndim}-D" if hasattr(x, "shape") else type(x).__name__ for x in given)
+    return errors.UnsupportedError(f"{what} cannot be compiled for ({kinds}), {errors.beside(site)}: {_reason(told)}")
 
 
 def _reason(told: str) -> str:

@@ -278,6 +278,13 @@ def place(x: Any) -> str:
     return of(x).device_of(x)
 
 
+def planner(x: Any) -> tuple[str, str]:
+    """Whose plans run on an array or value, and where: the names of its backend and of its device."""
+    x = raw_of(x)
+    backend = of(x)
+    return backend.name, backend.device_of(x)
+
+
 def apart(x: Any, y: Any) -> bool:
     """Whether two arrays or values are known to be on different devices."""
     a, b = raw_of(x), raw_of(y)

@@ -135,6 +135,9 @@ class Cuda:
     def integer(self, name: str, text: str) -> str:
         return f"const Index {name} = {text};"
 
+    def read(self, dtype: Any, place: str) -> str:
+        return place
+
     def constant(self, dtype: Any, name: str, text: str) -> str:
         return f"const {type_of(dtype)} {name} = {text};"
 

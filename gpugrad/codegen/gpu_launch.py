@@ -78,10 +78,16 @@ class Launch:
     """One launch of a function of the kernel's text. All functions have the same parameters."""
 
     function: str
-    grid: tuple[int, int]
-    block: tuple[int, int]
+    grid: tuple[int, ...]
+    """Blocks along up to three axes, as threads of a block are."""
+    block: tuple[int, ...]
     shared: int = 0
     """Bytes of dynamic shared memory."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Blocks, then threads of a block, along all three axes."""
+        return *(*self.grid, 1, 1)[:3], *(*self.block, 1, 1)[:3]
 
 
 @dataclass(frozen=True)

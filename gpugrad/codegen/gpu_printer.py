@@ -69,6 +69,7 @@ class Dialect(Protocol):
     def loop(self, name: str, start: str, end: str, step: str) -> str: ...
     def condition(self, text: str) -> str: ...
     def integer(self, name: str, text: str) -> str: ...
+    def read(self, dtype: Any, place: str) -> str: ...
     def constant(self, dtype: Any, name: str, text: str) -> str: ...
     def variable(self, dtype: Any, name: str, text: str) -> str: ...
     def assigned(self, place: str, text: str) -> str: ...
@@ -315,7 +316,7 @@ class _Printer:
                         else text
                     )
                 elif a is not None:
-                    self.say(d.constant(s.dtype, s.name, self.place(a)))
+                    self.say(d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a))))
             for s in needed:
                 for a in self.targets(s, turn):
                     if self.sums_into_register(s, a):
@@ -332,7 +333,9 @@ class _Printer:
             if a is None:
                 self.steps([s])
             elif not packed:
-                self.steps([s]) if s.op == "read" else self.say(d.constant(s.dtype, s.name, self.place(a)))
+                self.steps([s]) if s.op == "read" else self.say(
+                    d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a)))
+                )
             elif self.along(a):
                 self.say(d.constant(s.dtype, s.name, f"{a.name}_pack[k]"))
             for target in self.targets(s, turn):
@@ -482,7 +485,8 @@ class _Printer:
     def steps(self, steps: Sequence[Step]) -> None:
         for s in steps:
             if s.op == "read":
-                self.say(self.d.constant(s.dtype, s.name, self.place(s.operands[0])))
+                a = s.operands[0]
+                self.say(self.d.constant(s.dtype, s.name, self.d.read(a.dtype, self.place(a))))
             else:
                 position = f"i{self.inner[-1]}" if self.inner and len(self.inner) > 1 else self.column
                 if self.d.width > 1:

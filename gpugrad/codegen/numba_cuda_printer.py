@@ -25,7 +25,7 @@ def printed(kernel: LoopKernel, form: Form, sites: bool = False) -> str:
 
     UnsupportedError for a primitive that it has no word for.
     """
-    text = gpu_printer.printed(kernel, form, NumbaCuda(), _said if sites else None)
+    text = gpu_printer.printed(kernel, form, NumbaCuda(form), _said if sites else None)
     for name, line in (("math", "import math\n\n"), ("np", "import numpy as np\n")):
         if f"{name}." not in text:
             text = text.replace(line, "")
@@ -53,6 +53,9 @@ class NumbaCuda:
     row = "cuda.blockIdx.x"
     width = 1
 
+    def __init__(self, form: Form) -> None:
+        self.integers = "int64" if form.wide else "int32"
+
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
         out = ["import math", "", "import numpy as np", "from numba import cuda"]
@@ -78,7 +81,7 @@ class NumbaCuda:
     def called(self, s: Step) -> tuple[str, ...]:
         """The functions of scalars that a step's text calls."""
         if s.op in ("pow", "fmod"):
-            return (f"integer_{s.op}",) if s.dtype.kind in "iu" else ()
+            return ("integer_power" if s.op == "pow" else "integer_fmod",) if s.dtype.kind in "iu" else ()
         if s.op in ("sign", "round") and s.dtype.kind in "iu":
             return ()
         return OURS.get(s.op, ())
@@ -102,11 +105,11 @@ class NumbaCuda:
         return sorted(found)
 
     def function(self, name: str, arrays: Sequence[tuple[str, Any, bool]], sizes: Sequence[str]) -> list[str]:
-        """The first lines of a function."""
-        head = f"def {name}({', '.join([*(array for array, _, _ in arrays), *sizes])}):"
-        if len(head) <= 120:
-            return ["@cuda.jit", head]
-        return ["@cuda.jit", f"def {name}(", *(f"    {x}," for x in [*(array for array, _, _ in arrays), *sizes]), "):"]
+        """The first lines of a function; what its parameters are is said in Numba's notation."""
+        given = [f'{array}: "{dtypes.name(dtype)}[::1]"' for array, dtype, _ in arrays]
+        given += [f'{size}: "{self.integers}"' for size in sizes]
+        head = f"def {name}({', '.join(given)}):"
+        return ["@cuda.jit", *([head] if len(head) <= 120 else [f"def {name}(", *(f"    {x}," for x in given), "):"])]
 
     def shared(self, rows: Sequence[tuple[str, Any]], size: str) -> list[str]:
         """Rows of shared memory, which plain schedules never have."""
@@ -140,6 +143,10 @@ class NumbaCuda:
 
     def integer(self, name: str, text: str) -> str:
         return f"{name} = {text}"
+
+    def read(self, dtype: Any, place: str) -> str:
+        """An element of an array as it is computed with: half precision as float32."""
+        return f"np.float32({place})" if dtypes.name(dtype) == "float16" else place
 
     def constant(self, dtype: Any, name: str, text: str) -> str:
         return f"{name} = {text}"
@@ -201,7 +208,7 @@ class NumbaCuda:
         return f"team_{kind}_{dtype}({x})"
 
     def over_parts(self, kind: str, dtype: Any, array: str, first: str, size: str) -> str:
-        return f"parts_{kind}_{dtype}({array}, {first or 0}, {size})"
+        return f"team_{kind}_{dtype}(parts_{kind}_{dtype}({array}, {first or 0}, {size}))"
 
     def column_sum(self, dtype: Any, x: str) -> str:
         return f"column_sum_{dtype}({x})"

@@ -31,6 +31,8 @@ class Device(Protocol):
 
     limits: gpu_launch.Device
     """What decides how kernels are launched on it."""
+    dialects: Sequence[str]
+    """The languages that it runs kernels in, the first that has words for a kernel first."""
 
     reports: Reports
     """What its kernels say of the numbers that they were given."""
@@ -47,8 +49,14 @@ class Device(Protocol):
     def address(self, array: Any) -> int:
         """Where an array's first element is."""
 
-    def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
-        """Compile texts of CUDA C++, unless that was done before: of each, its functions by name."""
+    def load(self, texts: Sequence[str], now: bool = False) -> list[Mapping[str, Any]]:
+        """Compile texts in its dialects, unless that was done before: of each, its functions by name.
+
+        ``now`` is for a text that may not compile: it is not put off, nor has what others load to do with it.
+        """
+
+    def python(self, function: Any, given: Sequence[Any]) -> tuple[Any, Parameters]:
+        """A user's function of Numba CUDA compiled for arrays in C's order and numbers, and the parameters that are these."""
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         """Begin to run a function."""
@@ -69,6 +77,17 @@ class Device(Protocol):
         """Wait until all that was begun is done."""
 
 
+_KERNEL = re.compile(
+    r"__global__\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)"
+)
+
+
+def declared(text: str) -> dict[str, str]:
+    """The names of the kernels in a text of CUDA C++, each with its parameters as they stand there."""
+    plain = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
+    return dict(_KERNEL.findall(plain))
+
+
 def functions(text: str) -> list[str]:
-    """The names of the kernels in a text."""
-    return re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text)
+    """The names of the kernels in a text of CUDA C++."""
+    return list(declared(text))

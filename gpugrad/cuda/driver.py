@@ -22,6 +22,8 @@ from gpugrad.cuda.reports import Reports
 class CudaDevice:
     """A GPU; :class:`gpugrad.cuda.device.Device` says what each method does."""
 
+    dialects: Sequence[str] = ("cuda",)
+
     def __init__(self, index: int = 0, typed: Callable[[Any], Any] = lambda array: array) -> None:
         """``typed`` gives an array the type that its dtype has in its backend."""
         import cupy
@@ -42,6 +44,7 @@ class CudaDevice:
         self.reports = Reports(np.frombuffer(pinned, np.int64, 2))
         self._products: Any = None
         self._loaded: dict[str, Mapping[str, Any]] = {}
+        self._python: dict[Any, Any] = {}
 
     def memory(self, nbytes: int) -> Any:
         return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
@@ -55,7 +58,7 @@ class CudaDevice:
     def address(self, array: Any) -> int:
         return int(array.data.ptr)
 
-    def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
+    def load(self, texts: Sequence[str], now: bool = False) -> list[Mapping[str, Any]]:
         for text in texts:
             if text not in self._loaded:
                 self._loaded[text] = self._functions(text)
@@ -64,16 +67,30 @@ class CudaDevice:
     def _functions(self, text: str) -> Mapping[str, Any]:
         from gpugrad.cuda import nvrtc
 
-        module = self._done(self.driver.cuModuleLoadData(nvrtc.compiled(text, self.architecture)))
-        return {name: self._done(self.driver.cuModuleGetFunction(module, name.encode())) for name in functions(text)}
+        return self._in_module(nvrtc.compiled(text, self.architecture), {name: name for name in functions(text)})
+
+    def _in_module(self, code: bytes, symbols: Mapping[str, str]) -> dict[str, Any]:
+        """The functions of machine code, by name, each of which has a symbol there."""
+        module = self._done(self.driver.cuModuleLoadData(code))
+        return {
+            name: self._done(self.driver.cuModuleGetFunction(module, symbol.encode()))
+            for name, symbol in symbols.items()
+        }
+
+    def python(self, function: Any, given: Sequence[Any]) -> tuple[Any, Parameters]:
+        from gpugrad.cuda import numba_compiler
+
+        kinds = tuple([(x.dtype, x.ndim) if hasattr(x, "shape") else type(x) for x in given])
+        key = function, kinds
+        if key not in self._python:
+            code, symbol = numba_compiler.of_user(function, kinds, self.architecture)
+            self._python[key] = self._in_module(code, {symbol: symbol})[symbol]
+        return self._python[key], Parameters(numba_compiler.values(given, self.address))
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
-        (columns, rows), (lanes, teams) = launch.grid, launch.block
         stream = self.cupy.cuda.get_current_stream().ptr
         pointers = ctypes.addressof(parameters.pointers)
-        self._done(
-            self.driver.cuLaunchKernel(function, columns, rows, 1, lanes, teams, 1, launch.shared, stream, pointers, 0)
-        )
+        self._done(self.driver.cuLaunchKernel(function, *launch.shape, launch.shared, stream, pointers, 0))
 
     def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
         if self._products is None:

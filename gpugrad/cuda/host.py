@@ -36,6 +36,10 @@ COMPILER = next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None
 POISON = 0xA5
 """What each byte is before anything was written to it; as a float it is a number that is no result of anything."""
 
+_INCLUDE = re.compile(r'#include "(\S+)"')
+_WAITS = re.compile(r"_sync\(|__sync(threads|warp)\(")
+"""How threads wait for one another."""
+_SHARED = re.compile(r"extern\s+__shared__\s+([\w ]+?)\s+(\w+)\s*\[\s*\]")
 _running = threading.Lock()
 """The threads of a block, and where they are, are global to a library."""
 
@@ -82,6 +86,7 @@ class HostDevice:
     """See the module's description; :class:`gpugrad.cuda.device.Device` says what each method does."""
 
     limits = gpu_launch.Device(processors=2, threads=64, long=1 << 13)
+    dialects: Sequence[str] = ("cuda",)
 
     def __init__(self, *options: str) -> None:
         self.options = options
@@ -107,23 +112,29 @@ class HostDevice:
     def address(self, array: Any) -> int:
         return int(array.ctypes.data)
 
-    def load(self, texts: Sequence[str]) -> list[Mapping[str, Any]]:
+    def load(self, texts: Sequence[str], now: bool = False) -> list[Mapping[str, Any]]:
         for text in texts:
             if text not in self._loaded:
-                self._loaded[text] = {name: _Function() for name in functions(text)}
-                self._waiting.append(text)
+                made = {name: _Function() for name in functions(text)}
+                if now:
+                    _compile([(text, made)], self.options)
+                else:
+                    self._waiting.append(text)
+                self._loaded[text] = made
         return [self._loaded[text] for text in texts]
+
+    def python(self, function: Any, given: Sequence[Any]) -> tuple[Any, Parameters]:
+        raise errors.DeviceError(
+            f"{function.__name__} is a function of Numba CUDA, and this device runs CUDA C++ alone. gg.use_backend('numba_cuda_on_host') runs it without a GPU"
+        )
 
     def compile(self) -> None:
         """Compile what was loaded and did not run yet."""
         waiting, self._waiting = self._waiting, []
-        built = library(waiting, *self.options)
-        for k, text in enumerate(waiting):
-            for name, function in self._loaded[text].items():
-                function.run = getattr(built, f"text_{k}_{name}")
+        _compile([(text, self._loaded[text]) for text in waiting], self.options)
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
-        shape = (ctypes.c_uint * 4)(*launch.grid, *launch.block)
+        shape = (ctypes.c_uint * 6)(*launch.shape)
         with _running:
             if function.run is None:
                 self.compile()
@@ -162,33 +173,44 @@ class HostDevice:
         pass
 
 
+def _compile(texts: Sequence[tuple[str, dict[str, _Function]]], options: Sequence[str]) -> None:
+    """Let functions of texts be what these say, compiled together."""
+    built = library([text for text, _ in texts], *options)
+    for k, (_, made) in enumerate(texts):
+        for name, function in made.items():
+            function.run = getattr(built, f"text_{k}_{name}")
+
+
 def library(texts: Sequence[str], *options: str) -> ctypes.CDLL:
     """The texts in one shared library: ``text_{k}_{name}(shape, order, arguments)`` runs a kernel of the k-th."""
     if COMPILER is None:
         raise errors.DeviceError("running CUDA's kernels on the host takes a C++ compiler; found none. Install g++")
     source = ['#include "host.h"', together(texts)]
     for k, text in enumerate(texts):
-        waits = "true" if any(_waits(name) for name in _INCLUDE.findall(text)) else "false"
+        waits = "true" if _waits(text) else "false"
         source += [f"EXPORT(text_{k}_{name}, text_{k}::{name}, {waits})" for name in functions(text)]
     return ctypes.CDLL(str(_built("\n".join(source), options)))
 
 
-_INCLUDE = re.compile(r'#include "(\S+)"')
+def _waits(text: str) -> bool:
+    """Whether threads wait for one another in a text, or in a header that it includes."""
+    return bool(_WAITS.search(text)) or any(map(_waits_in, _INCLUDE.findall(text)))
 
 
 @cache
-def _waits(name: str) -> bool:
-    """Whether threads wait for one another in what is in a header, or in one that it includes."""
-    text = (KERNELS / name).read_text()
-    return "_sync(" in text or "__syncthreads(" in text or any(map(_waits, _INCLUDE.findall(text)))
+def _waits_in(name: str) -> bool:
+    return _waits((KERNELS / name).read_text())
 
 
 def together(texts: Sequence[str]) -> str:
     """The texts as one, each in a namespace of its own, since all functions are called alike."""
-    parts = sorted({line for text in texts for line in text.splitlines() if line.startswith("#include")})
+    included = {line for text in texts for line in text.splitlines() if line.startswith("#include")}
+    parts = sorted(line for line in included if not re.search(r"<cuda_(fp16|bf16)\.h>", line))  # host.h has the types
     for k, text in enumerate(texts):
-        body = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
-        plain = body.replace('extern "C" ', "")
+        body = "\n".join("" if line.startswith("#include") else line for line in text.splitlines())
+        plain = _SHARED.sub(
+            r"\1* const \2 = (\1*)host::shared_memory", body.replace('extern "C" __global__', "__global__")
+        )
         parts.append(f"namespace text_{k} {{\n{plain}\n}}")
     return "\n".join(parts)
 

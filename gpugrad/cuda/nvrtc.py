@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from gpugrad.backends import kernel_cache
 KERNELS = Path(gpugrad.kernels.__path__[0]) / "cuda"
 OPTIONS = ("--std=c++17", "-default-device")
 """Not ``--use_fast_math``: NaN and infinity keep their meaning."""
-_DIGEST = hashlib.sha256().digest_size
 
 
 def compiled(text: str, architecture: str) -> bytes:
@@ -27,13 +24,8 @@ def compiled(text: str, architecture: str) -> bytes:
     """
     nvrtc = _nvrtc()
     version = _ask(nvrtc, nvrtc.nvrtcVersion())
-    path = _kept(text, architecture, version)
-    found = None if path is None else _read(path)
-    if found is None:
-        found, _ = compiled_now(text, architecture)
-        if path is not None:
-            _write(path, found)
-    return found
+    about = text.encode(), _included(), repr((architecture, version, OPTIONS)).encode()
+    return kernel_cache.machine_code(about, lambda: compiled_now(text, architecture)[0])
 
 
 def compiled_now(text: str, architecture: str, *options: str) -> tuple[bytes, str]:
@@ -105,44 +97,6 @@ def _headers() -> tuple[Path, ...]:
     return tuple(path for path in places if (path / "cuda_fp16.h").is_file())[:1]
 
 
-# ---- on the disk -------------------------------------------------------------------------------------------------------
-
-
 @cache
 def _included() -> bytes:
     return b"".join(file.read_bytes() for file in sorted(KERNELS.glob("*.cuh")))
-
-
-def _kept(text: str, architecture: str, version: Any) -> Path | None:
-    """Where the code of a text is, or is to be; None without a cache."""
-    where = kernel_cache.folder()
-    if where is None:
-        return None
-    about = repr((architecture, version, OPTIONS)).encode()
-    name = hashlib.sha256(b"\0".join([text.encode(), _included(), about])).hexdigest()[:32]
-    return where / "cuda" / f"{name}.cubin"
-
-
-def _read(path: Path) -> bytes | None:
-    """What is in a file; None if there is none, or not all of it."""
-    try:
-        held = path.read_bytes()
-    except OSError:
-        return None
-    code = held[_DIGEST:]
-    return code if held[:_DIGEST] == hashlib.sha256(code).digest() else None
-
-
-def _write(path: Path, code: bytes) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(code).digest() + code)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        kernel_cache.unkept(path, error)

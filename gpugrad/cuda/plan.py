@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
-from gpugrad.codegen import cuda_printer
-from gpugrad.codegen.gpu_launch import VECTOR, Launch, Schedule, schedule, spans
+from gpugrad.codegen import dialects
+from gpugrad.codegen.gpu_launch import VECTOR, Launch, Schedule
 from gpugrad.cuda.device import Device, Parameters
 from gpugrad.cuda.lowering import lowered
 from gpugrad.cuda.routines.copying import copied
 from gpugrad.cuda.routines.routine import REPORT, Routine, Scratch, Told
 from gpugrad.cuda.routines.table import routine
 from gpugrad.cuda.several import Several, together
-from gpugrad.errors import beside
+from gpugrad.errors import GraphError, UnsupportedError, beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes
@@ -49,6 +49,8 @@ class CudaPlan(Plan):
         self.steady = False
         self.schedules: dict[int, Schedule]
         """id of a call -> how its kernel is launched."""
+        self.languages: dict[int, str]
+        """id of a call -> the language of its kernel."""
         self.kernels: dict[int, Mapping[str, Any]]
         """id of a call -> the functions of its kernel, if it is launched by itself."""
         self.routines: dict[int, tuple[Mapping[str, Any], Routine]]
@@ -80,15 +82,22 @@ class CudaPlan(Plan):
     def load(self) -> None:
         """Compile the kernels, all of them at once."""
         calls = [call for call in self.memory.calls if isinstance(call, KernelCall)]
-        self.schedules = {id(call): _schedule(call, self.device) for call in calls}
-        several = together(self.memory, self.schedules, self.device.limits)
+        printed = {id(call): _printed(call, self.device) for call in calls}
+        self.languages = {key: dialect for key, (dialect, _, _) in printed.items()}
+        self.schedules = {key: plan for key, (_, plan, _) in printed.items()}
+        one = all(dialect == "cuda" for dialect in self.languages.values())  # the language of launches of several
+        several = together(self.memory, self.schedules, self.device.limits) if one else []
         joined = {id(call) for s in several for call in s.calls}
         alone = [call for call in calls if id(call) not in joined]
-        texts = [
-            named_alike(c.kernel, ft.partial(cuda_printer.printed, form=self.schedules[id(c)].form)) for c in alone
-        ]
+        texts = [printed[id(call)][2] for call in alone]
         given = [c for c in self.memory.calls if isinstance(c, LibraryCall) and c.into]
         found = [(id(c), r) for c in given if (r := routine(c.line, self.device.limits))]
+        for _, r in found:
+            if r.explained is not None:
+                try:
+                    self.device.load([r.text], now=True)
+                except (UnsupportedError, GraphError) as error:
+                    raise r.explained(error) from error
         loaded = iter(self.device.load([*texts, *(r.text for _, r in found), *(s.text for s in several)]))
         self.kernels = {id(call): next(loaded) for call in alone}
         self.routines = {key: (next(loaded), r) for key, r in found}
@@ -115,7 +124,8 @@ class CudaPlan(Plan):
             if k == self.memory.tail:
                 lines.append("# what takes the place of cells:")
             if isinstance(call, KernelCall):
-                text = f"kernel_{kernels}: " + ", ".join(map(_shown, self.schedules[id(call)].launches))
+                language = f" in {dialects.TITLES[self.languages[id(call)]]}" if len(self.device.dialects) > 1 else ""
+                text = f"kernel_{kernels}{language}: " + ", ".join(map(_shown, self.schedules[id(call)].launches))
                 if id(call) not in self.kernels:
                     (n,) = (n for n, (_, s) in enumerate(self.several) if call in s.calls)
                     text = f"kernel_{kernels}: part of launch {n}, {_shown(self.several[n][1].launch)}"
@@ -135,10 +145,17 @@ def _shown(launch: Launch) -> str:
     return f"{launch.grid[0]} x {launch.grid[1]} blocks of {launch.block[0]} x {launch.block[1]}"
 
 
-def _schedule(call: KernelCall, device: Device) -> Schedule:
-    return schedule(
-        call.kernel, spans(call.kernel, [shape for _, _, shape in call.arguments], call.sizes), device.limits
-    )
+def _printed(call: KernelCall, device: Device) -> tuple[str, Schedule, str]:
+    """A kernel in the first of a device's languages that has words for it: the language, the launches, and the text."""
+    shapes = [shape for _, _, shape in call.arguments]
+    for dialect in device.dialects:
+        plan = dialects.scheduled(dialect, call.kernel, shapes, call.sizes, device.limits)
+        try:
+            return dialect, plan, named_alike(call.kernel, ft.partial(dialects.printed, dialect, plan=plan))
+        except UnsupportedError:
+            if dialect is device.dialects[-1]:
+                raise
+    raise AssertionError("a device without a language")
 
 
 WARM = 2

@@ -56,7 +56,7 @@ class Jitted:
                 if type(d) is not np.ndarray:
                     if type(d) not in select.compiled_types:
                         break
-                    key.append(select.place(d))
+                    key.append(select.planner(d))
                 if not d.flags.c_contiguous:
                     break
                 data.append(d)

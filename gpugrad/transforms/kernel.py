@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools as ft
 import inspect
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,11 +32,12 @@ from gpugrad.transforms.node import CALL, ITEM, Node
 from gpugrad.transforms.pull import Aval, LinearTape
 from gpugrad.transforms.tape import Tape
 
+if TYPE_CHECKING:
+    from gpugrad.cuda.user_kernel import CudaKernel
+
 __all__ = ["kernel"]
 
 _NUMBERS = (bool, int, float, complex)
-_WIDTHS = {"b": {1}, "i": {1, 2, 4, 8}, "u": {1, 2, 4, 8}, "f": {4, 8}, "c": {8, 16}}
-"""Kind of dtype -> bytes of those that Numba computes with on the CPU."""
 
 
 class Like(NamedTuple):
@@ -59,17 +62,27 @@ def _run(
     _xp: Any, *arrays: Any, kernel: Kernel, numbers: Sequence[tuple[int, Any]], outs: Sequence[Like], leading: int
 ) -> tuple[Any, ...]:
     backend = select.of(arrays[0])
-    device = backend.device_of(arrays[0])
-    launch = kernel.on.get(backend.device_kind)
-    if launch is None:
+    kind = backend.device_kind
+    run = kernel.on.get(kind)
+    if run is None:
+        there = next(iter(kernel.on))
+        more = ", or say what runs there: gg.kernel(cuda=)" if kind == "cuda" else ""
         raise errors.DeviceError(
-            f"kernel {kernel.name} on {device}; expected arrays on {' or '.join(kernel.on)}, where it can run. Move them: x.to('cpu')"
+            f"kernel {kernel.name} on {backend.device_of(arrays[0])}; expected arrays on {there}, where it can run. Move them: x.to({there!r}){more}"
         )
-    host = [np.asarray(select.of(a).to_numpy(a), order="C") for a in arrays]
-    lead = host[0].shape[:leading]
-    made = [np.zeros((*lead, *o.shape), o.dtype) for o in outs]
+    lead = arrays[0].shape[:leading]
+    if kind == "cpu":
+        given = [np.asarray(select.of(a).to_numpy(a), order="C") for a in arrays]
+        made = [np.zeros((*lead, *o.shape), o.dtype) for o in outs]
+    else:
+        given = [a if a.flags.c_contiguous else backend.copied(a) for a in arrays]
+        made = [backend.full_beside(arrays[0], (*lead, *o.shape), 0, o.dtype) for o in outs]
+    named = [n for k, n in enumerate(kernel.parameters) if k not in dict(numbers)]
+    for name, x in zip(named, [*given, *made], strict=True):
+        kernel.check_dtype(name, x.dtype, [run])
     for item in np.ndindex(*lead):
-        launch(_with_numbers([x[item] for x in host], dict(numbers)), [x[(*item, ...)] for x in made])
+        each = _with_numbers([x[(*item, ...)] for x in given], dict(numbers))
+        run(backend, [*each, *(x[(*item, ...)] for x in made)], len(each))
     return tuple(backend.asarray(x) for x in made)
 
 
@@ -244,13 +257,27 @@ class _Applied(_Rule):
 class Kernel:
     """A kernel as it was declared. It has slots alone: what Numba keeps is not to be searched for tensors."""
 
-    __slots__ = ("dtype", "inputs", "jvp", "name", "on", "outputs", "parameters", "specify", "vjp", "vmap")
+    __slots__ = ("dtype", "inputs", "jvp", "name", "on", "outputs", "parameters", "sizes", "specify", "vjp", "vmap")
 
-    def __init__(self, f: Any, like: Any, shape: Any, dtype: Any, vjp: Any, jvp: Any, vmap: Any) -> None:
-        self.name = function_name(f)
-        self.on: dict[str, Callable[[Sequence[Any], Sequence[Any]], None]] = {"cpu": NumbaKernel(f, self.name)}
+    def __init__(
+        self,
+        f: Any,
+        like: Any,
+        shape: Any,
+        dtype: Any,
+        vjp: Any,
+        jvp: Any,
+        vmap: Any,
+        cuda: CudaKernel | None,
+    ) -> None:
+        self.name = function_name(f) if cuda is None or f is not None else cuda.name
+        self.on: dict[str, NumbaKernel | CudaKernel] = {} if f is None else {"cpu": NumbaKernel(f, self.name)}
         """Kind of device -> what runs it there."""
-        self.parameters = self._parameters(getattr(f, "py_func", f))
+        if cuda is not None:
+            self.on["cuda"] = cuda
+        self.parameters = cuda.names if cuda is not None and f is None else self._parameters(getattr(f, "py_func", f))
+        self.sizes: dict[str, tuple[int, int]] = {}
+        """Name of a size in the signature -> an argument, and its axis, that has it."""
         if (like is None) == (shape is None):
             raise errors.ArgumentError(
                 f"kernel {self.name}: expected one of like= (a parameter's name) and shape= (a signature as '(n),(n)->(n)', or a function)"
@@ -264,6 +291,8 @@ class Kernel:
             )
         self.dtype = [None if d is None else dtypes.dtype(d) for d in given]
         self.vjp, self.jvp, self.vmap = vjp, jvp, vmap
+        if cuda is not None:
+            cuda.named(self.parameters, self.sizes)
         for rule, what in ((vjp, "vjp"), (jvp, "jvp")):
             unknown = [n for n in _asked(rule) if n not in self.parameters]
             if unknown:
@@ -307,7 +336,10 @@ class Kernel:
                 [tuple(re.findall(r"\w+", core)) for core in re.findall(r"\(([^()]*)\)", side)]
                 for side in [*shape.split("->"), ""][:2]
             )
-            known = {n for core in ins for n in core}
+            for k, core in enumerate(ins):
+                for axis, n in enumerate(core):
+                    self.sizes.setdefault(n, (k, axis))
+            known = self.sizes.keys()
             if len(ins) + len(outs) != len(self.parameters) or any(
                 n not in known and not n.isdigit() for core in outs for n in core
             ):
@@ -349,7 +381,7 @@ class Kernel:
         """Shapes and dtypes of the outputs for such arguments, arrays' shapes and dtypes or numbers; raises if they do not fit."""
         arrays = [(n, x) for n, x in zip(self.inputs, given, strict=True) if type(x) is Like]
         for name, x in arrays:
-            self._check_dtype(name, x.dtype)
+            self.check_dtype(name, x.dtype, self.on.values())
         common = ft.reduce(dtypes.promote, [x.dtype for _, x in arrays])
         made = []
         for name, said, o in zip(self.outputs, self.dtype, self.specify(*given), strict=True):
@@ -358,14 +390,15 @@ class Kernel:
                     f"kernel {self.name}: output {name} is said to be like the number {o!r}; expected an array"
                 )
             made.append(Like(o.shape, said or o.dtype or common))
-            self._check_dtype(name, made[-1].dtype)
+            self.check_dtype(name, made[-1].dtype, self.on.values())
         return made
 
-    def _check_dtype(self, name: str, d: Any) -> None:
-        if d.itemsize not in _WIDTHS.get(d.kind, ()):
-            raise errors.DtypeError(
-                f"kernel {self.name}: {name} is of dtype {d.name}, with which Numba does not compute. Cast it: {name}.astype('float32')"
-            )
+    def check_dtype(self, name: str, d: Any, runs: Iterable[NumbaKernel | CudaKernel]) -> None:
+        """DtypeError unless a parameter can be an array of such a dtype for one of those that run the kernel."""
+        whys = [run.refuses(self.parameters.index(name), d) for run in runs]
+        if all(whys):
+            said = whys[0].replace("it: .", f"it: {name}.")
+            raise errors.DtypeError(f"kernel {self.name}: {name} is of dtype {dtypes.name(d)}, {said}")
 
     def read(self, rule: Any, numbers: dict[int, Any], values: Values, outs: Values) -> Values:
         """The values that a rule's parameters ask for, after its first."""
@@ -405,8 +438,11 @@ def kernel(
     vjp: Callable[..., Any] | None = None,
     jvp: Callable[..., Any] | None = None,
     vmap: Callable[..., Any] | None = None,
+    cuda: Any = None,
+    launch: Callable[..., Any] | None = None,
+    name: str | None = None,
 ) -> Callable[..., Any]:
-    """A loop of your own over raw arrays, written for Numba, as an operation on tensors, with the derivative you give it.
+    """A loop of your own over raw arrays, for the CPU or a GPU, as an operation on tensors, with the derivative you give it.
 
     ``f(*arguments, *outputs)`` takes NumPy arrays in C's order, and writes its results into its last parameters, arrays
     that are there already and hold zeros; it returns nothing, does not write into its arguments (that does not compile)
@@ -429,9 +465,20 @@ def kernel(
     Under ``gg.vmap`` the kernel runs item after item; ``vmap(*arguments)``, if given, computes all of them at once from
     arrays that each have one more leading axis. Under ``gg.jit`` it is one call of the plan.
 
+    On a GPU what runs is ``cuda``: CUDA C++ as a string or the path of a file, of whose functions ``__global__ void f(...)``
+    the only one is meant, the one called as the kernel is, or ``name``; or a function for ``numba.cuda.jit``. It has the
+    same rules. Given in the place of ``f``, it is a kernel for a GPU alone. A function in C++ takes pointers to arrays in C's
+    order, of the dtypes that it declares, and numbers by value, in the order of ``f``'s parameters; after them whatever
+    sizes it names, integers: those of the signature, or ``x_size`` and ``x_shape_0``. ``launch(*arguments, *outputs)`` gets what
+    has a shape and a dtype, and numbers, and returns how many blocks there are and how many threads each has, integers or
+    tuples, and if it takes any the bytes of shared memory, 48 KiB at most; else there is a thread for each element of the
+    first output, in blocks of 256, and some beyond. A compiled step with a function in C++ is still one CUDA graph; a
+    function of Numba's, or a kernel that runs item after item, is a call of the library there.
+
     Raises ArgumentError where the declaration is not in itself right, ShapeError and DtypeError for arguments, rules and
-    results that do not fit, UnsupportedError for what Numba cannot compile, with its line, DeviceError for arrays that
-    are not on the CPU, GpugradError, from what the kernel itself raises, GraphError where a derivative is asked for and no rule gives it.
+    results that do not fit, UnsupportedError for what Numba or CUDA's compiler cannot compile, with its line, DeviceError for
+    arrays that are where nothing runs it, GpugradError, from what the kernel itself raises, GraphError where a derivative is
+    asked for and no rule gives it.
 
     >>> import gpugrad as gg
     >>> @gg.kernel(like="x", vjp=lambda g, y: (gg.flip(gg.cumsum(gg.flip(g * y))),))
@@ -448,10 +495,12 @@ def kernel(
     tensor([3.71828183, 2.71828183])
     """
     if f is None:
-        return ft.partial(kernel, like=like, shape=shape, dtype=dtype, vjp=vjp, jvp=jvp, vmap=vmap)
-    declared = Kernel(f, like, shape, dtype, vjp, jvp, vmap)
+        more = {"cuda": cuda, "launch": launch, "name": name}
+        return ft.partial(kernel, like=like, shape=shape, dtype=dtype, vjp=vjp, jvp=jvp, vmap=vmap, **more)
+    caller = sys._getframe(1)
+    on_cpu, on_cuda = _implementations(f, cuda, launch, name, (caller.f_code.co_filename, caller.f_lineno))
+    declared = Kernel(on_cpu, like, shape, dtype, vjp, jvp, vmap, on_cuda)
 
-    @ft.wraps(getattr(f, "py_func", f))
     def call(*args: Any, **kwargs: Any) -> Any:
         places = dict(zip(declared.inputs, args, strict=False)) | kwargs
         if len(args) + len(kwargs) != len(declared.inputs) or places.keys() != set(declared.inputs):
@@ -468,4 +517,32 @@ def kernel(
         found = [o if dtypes.is_inexact(o.dtype) else stopped(o) for o in found]
         return found[0] if len(found) == 1 else tuple(found)
 
+    if on_cpu is not None:
+        return ft.wraps(getattr(f, "py_func", f))(call)
+    call.__name__ = call.__qualname__ = declared.name
     return call
+
+
+def _implementations(f: Any, cuda: Any, launch: Any, name: str | None, site: tuple[str, int]) -> tuple[Any, Any]:
+    """What runs on the CPU, a function, and what runs on a GPU; None for either that is not given."""
+    alone = isinstance(f, str | os.PathLike) or type(f).__module__.startswith("numba.cuda")
+    if cuda is None and not alone:
+        if launch is not None or name is not None:
+            raise errors.ArgumentError(
+                f"kernel {function_name(f)}: launch= and name= are of a kernel for a GPU; expected cuda="
+            )
+        return f, None
+    if cuda is not None and alone:
+        raise errors.ArgumentError(
+            "gg.kernel of what runs on a GPU, and cuda=; expected a function for the CPU beside cuda="
+        )
+    from gpugrad.cuda.user_kernel import CudaFunction, CudaText  # when there is a kernel for it
+
+    on_cpu, given = (None, f) if alone else (f, cuda)
+    if isinstance(given, str | os.PathLike):
+        return on_cpu, CudaText(given, name, "" if alone else function_name(f), launch, site)
+    if not callable(given):
+        raise errors.ArgumentError(
+            f"kernel {function_name(f)}: cuda={given!r}; expected CUDA C++, the path of a file with it, or a function for numba.cuda.jit"
+        )
+    return on_cpu, CudaFunction(given, launch)

@@ -136,7 +136,7 @@ class _Staging:
 
 
 def _kind(x: Any) -> Any:
-    return (x.shape, x.dtype, select.place(x)) if type(x) in select.compiled_types else (x.shape, x.dtype)
+    return (x.shape, x.dtype, select.planner(x)) if type(x) in select.compiled_types else (x.shape, x.dtype)
 
 
 def _plain(x: Any) -> bool:

@@ -160,7 +160,7 @@ class _Structure:
             parents = tuple([-1 if p is None else place[p] for p in node.parents])
             held = grad is not None
             entries.append((node.prim, tuple(node.params.items()), parents, tuple(saved), node.shape, held))
-        places = {select.place(x) for x in (*self.arrays, seed)}
+        places = {select.planner(x) for x in (*self.arrays, seed)}
         if len(places) > 1:
             return None
         key = (tuple(entries), seed.shape, seed.dtype, *places)

@@ -151,7 +151,11 @@ inline void start(int t)
 #endif
 }
 
-inline void be(int t) { running = t; threadIdx = {t % blockDim.x, t / blockDim.x, 0}; }
+inline void be(int t)
+{
+    running = t;
+    threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
+}
 
 // Threads of a warp that wait for exactly those who wait for them go on.
 inline bool release_warps()
@@ -193,16 +197,16 @@ inline void run_block(int order)
 
 template <class F> void launch(const unsigned* shape, bool waits, int order, F&& f)
 {
-    gridDim = {shape[0], shape[1], 1};
-    blockDim = {shape[2], shape[3], 1};
-    threads = int(blockDim.x * blockDim.y);
+    gridDim = {shape[0], shape[1], shape[2]};
+    blockDim = {shape[3], shape[4], shape[5]};
+    threads = int(blockDim.x * blockDim.y * blockDim.z);
     if (threads > MOST) fail("too many threads in a block");
-    const unsigned blocks = gridDim.x * gridDim.y;
+    const unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
     body = [](void* p) { (*static_cast<std::remove_reference_t<F>*>(p))(); };
     argument = &f;
     for (unsigned k = 0; k < blocks; ++k) {
         const unsigned b = order == 1 ? blocks - 1 - k : k;
-        blockIdx = {b % gridDim.x, b / gridDim.x, 0};
+        blockIdx = {b % gridDim.x, b / gridDim.x % gridDim.y, b / (gridDim.x * gridDim.y)};
         if (waits) run_block(order);
         else for (int t = 0; t < threads; ++t) { be(t); f(); }
     }
@@ -241,6 +245,29 @@ template <class T> T __shfl_xor_sync(unsigned mask, T x, int d, int width = 32)
     if (other / width != lane / width) host::fail("an exchange beyond the width of its team");
     return host::heard(mask, x, other);
 }
+
+// What kernels that people write use beyond those that are printed. Here no two threads add at once.
+template <class T> T __shfl_sync(unsigned mask, T x, int lane, int width = 32)
+{
+    return host::heard(mask, x, (host::running & 31) / width * width + lane % width);
+}
+template <class T> T __shfl_down_sync(unsigned mask, T x, int d, int width = 32)
+{
+    const int lane = host::running & 31, other = lane + d;
+    return host::heard(mask, x, other / width == lane / width ? other : lane);
+}
+template <class T> T __shfl_up_sync(unsigned mask, T x, int d, int width = 32)
+{
+    const int lane = host::running & 31, other = lane - d;
+    return host::heard(mask, x, other >= lane / width * width ? other : lane);
+}
+inline void __syncwarp(unsigned mask = 0xffffffff) { host::heard(mask, 0, host::running & 31); }
+template <class T> T atomicAdd(T* at, T x) { const T before = *at; *at = before + x; return before; }
+template <class T> T __ldg(const T* at) { return *at; }
+template <class T> T min(T x, T y) { return y < x ? y : x; }
+template <class T> T max(T x, T y) { return x < y ? y : x; }
+inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
+inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
 
 #define EXPORT(name, kernel, waits)                                                                                \
     extern "C" __attribute__((visibility("default"))) void name(const unsigned* shape, int order, void** arguments) \

@@ -63,15 +63,19 @@ def _over_team(kind: str, dtype: Any) -> Any:
 
 @ft.cache
 def _over_parts(kind: str, dtype: Any) -> Any:
-    """Over what the blocks of a row have left, by one block; each thread gets the result."""
-    of, over_team, start = _OF[kind], _over_team(kind, dtype), _start(kind, dtype)
+    """Over what the blocks of a row have left, by one block; each thread gets its share of them, for the team to reduce.
+
+    The function of the team is not called here, but in the kernel, which calls it elsewhere, too: NVVM refuses a kernel
+    that has a function with shared memory from two places.
+    """
+    of, start = _OF[kind], _start(kind, dtype)
 
     @cuda.jit(device=True)
     def over_parts(parts: Any, first: Any, n: Any) -> Any:
         x = start
         for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
             x = of(x, parts[first + k])
-        return over_team(x)
+        return x
 
     return over_parts
 

@@ -10,7 +10,15 @@ sum_parts_float32 = reductions.sum_parts(np.float32)
 
 # A block has a tile of columns, and takes turns with the others of its column at the rows.
 @cuda.jit
-def kernel(x_at_1, out_relu_1, out_reduce_sum_1, parts_out_reduce_sum_1, n0, n1, parts):
+def kernel(
+    x_at_1: "float32[::1]",
+    out_relu_1: "float32[::1]",
+    out_reduce_sum_1: "float32[::1]",
+    parts_out_reduce_sum_1: "float32[::1]",
+    n0: "int32",
+    n1: "int32",
+    parts: "int32",
+):
     i1 = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
     sum_out_reduce_sum_1 = np.float32(0.0)
     if i1 < n1:
@@ -26,5 +34,13 @@ def kernel(x_at_1, out_relu_1, out_reduce_sum_1, parts_out_reduce_sum_1, n0, n1,
 
 # Adds up the parts of sums over rows.
 @cuda.jit
-def kernel_sums(x_at_1, out_relu_1, out_reduce_sum_1, parts_out_reduce_sum_1, n0, n1, parts):
+def kernel_sums(
+    x_at_1: "float32[::1]",
+    out_relu_1: "float32[::1]",
+    out_reduce_sum_1: "float32[::1]",
+    parts_out_reduce_sum_1: "float32[::1]",
+    n0: "int32",
+    n1: "int32",
+    parts: "int32",
+):
     sum_parts_float32(parts_out_reduce_sum_1, parts, n1, out_reduce_sum_1)

@@ -9,7 +9,7 @@ team_sum_float32 = reductions.team_sum(np.float32)
 
 # A team of threads has a row, and goes over it pass by pass.
 @cuda.jit
-def kernel(negative_at_1, y_at_1, out_reduce_sum_1, n0):
+def kernel(negative_at_1: "float32[::1]", y_at_1: "int64[::1]", out_reduce_sum_1: "float32[::1]", n0: "int32"):
     reduce_sum_1 = np.float32(0.0)
     for i0 in range(cuda.threadIdx.x, n0, cuda.blockDim.x):
         negative_1 = negative_at_1[i0]

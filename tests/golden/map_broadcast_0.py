@@ -5,7 +5,15 @@ from gpugrad.kernels.numba_cuda.scalars import select
 
 # A thread takes an element at a time, in strides of the grid.
 @cuda.jit
-def kernel(x_at_1, y_at_1, z_at_1, out_where_1, n0, n1, n2):
+def kernel(
+    x_at_1: "float32[::1]",
+    y_at_1: "float32[::1]",
+    z_at_1: "float32[::1]",
+    out_where_1: "float32[::1]",
+    n0: "int32",
+    n1: "int32",
+    n2: "int32",
+):
     elements = n0 * n1 * n2
     for i in range(cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, elements, cuda.gridDim.x * cuda.blockDim.x):
         i0 = i // (n1 * n2)

@@ -8,7 +8,7 @@ team_sum_float32 = reductions.team_sum(np.float32)
 
 # A team of threads has a row, and goes over it pass by pass.
 @cuda.jit
-def kernel(x_at_1, out_reduce_sum_1, n0, n1):
+def kernel(x_at_1: "float32[::1]", out_reduce_sum_1: "float32[::1]", n0: "int32", n1: "int32"):
     for i0 in range(cuda.blockIdx.x, n0, cuda.gridDim.x):
         reduce_sum_1 = np.float32(0.0)
         for i1 in range(cuda.threadIdx.x, n1, cuda.blockDim.x):

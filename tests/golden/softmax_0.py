@@ -12,7 +12,7 @@ team_sum_float32 = reductions.team_sum(np.float32)
 
 # A team of threads has a row, and goes over it pass by pass.
 @cuda.jit
-def kernel(x_at_1, out_multiply_1, row_exp_1, n0, n1):
+def kernel(x_at_1: "float32[::1]", out_multiply_1: "float32[::1]", row_exp_1: "float32[::1]", n0: "int32", n1: "int32"):
     mine = cuda.blockIdx.x * n1
     for i0 in range(cuda.blockIdx.x, n0, cuda.gridDim.x):
         reduce_max_1 = np.float32(-math.inf)

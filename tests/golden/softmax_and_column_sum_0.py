@@ -13,7 +13,16 @@ team_sum_float32 = reductions.team_sum(np.float32)
 
 # A team of threads has a row, and goes over it pass by pass.
 @cuda.jit
-def kernel(x_at_1, out_multiply_1, out_reduce_sum_1, row_exp_1, parts_out_reduce_sum_1, n0, n1, parts):
+def kernel(
+    x_at_1: "float32[::1]",
+    out_multiply_1: "float32[::1]",
+    out_reduce_sum_1: "float32[::1]",
+    row_exp_1: "float32[::1]",
+    parts_out_reduce_sum_1: "float32[::1]",
+    n0: "int32",
+    n1: "int32",
+    parts: "int32",
+):
     mine = cuda.blockIdx.x * n1
     for i in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
         parts_out_reduce_sum_1[mine + i] = 0
@@ -43,5 +52,14 @@ def kernel(x_at_1, out_multiply_1, out_reduce_sum_1, row_exp_1, parts_out_reduce
 
 # Adds up the parts of sums over rows.
 @cuda.jit
-def kernel_sums(x_at_1, out_multiply_1, out_reduce_sum_1, row_exp_1, parts_out_reduce_sum_1, n0, n1, parts):
+def kernel_sums(
+    x_at_1: "float32[::1]",
+    out_multiply_1: "float32[::1]",
+    out_reduce_sum_1: "float32[::1]",
+    row_exp_1: "float32[::1]",
+    parts_out_reduce_sum_1: "float32[::1]",
+    n0: "int32",
+    n1: "int32",
+    parts: "int32",
+):
     sum_parts_float32(parts_out_reduce_sum_1, parts, n1, out_reduce_sum_1)

@@ -9,7 +9,13 @@ team_sum_float32 = reductions.team_sum(np.float32)
 
 # Pass 1 of 2: several blocks have a row.
 @cuda.jit
-def kernel_0(x_at_1, out_reduce_sum_1, parts_reduce_sum_1, n0, parts):
+def kernel_0(
+    x_at_1: "float32[::1]",
+    out_reduce_sum_1: "float32[::1]",
+    parts_reduce_sum_1: "float32[::1]",
+    n0: "int32",
+    parts: "int32",
+):
     reduce_sum_1 = np.float32(0.0)
     for i0 in range(cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x, n0, cuda.gridDim.y * cuda.blockDim.x):
         x_1 = x_at_1[i0]
@@ -22,7 +28,13 @@ def kernel_0(x_at_1, out_reduce_sum_1, parts_reduce_sum_1, n0, parts):
 
 # Pass 2 of 2: several blocks have a row.
 @cuda.jit
-def kernel_1(x_at_1, out_reduce_sum_1, parts_reduce_sum_1, n0, parts):
-    reduce_sum_1 = parts_sum_float32(parts_reduce_sum_1, 0, parts)
+def kernel_1(
+    x_at_1: "float32[::1]",
+    out_reduce_sum_1: "float32[::1]",
+    parts_reduce_sum_1: "float32[::1]",
+    n0: "int32",
+    parts: "int32",
+):
+    reduce_sum_1 = team_sum_float32(parts_sum_float32(parts_reduce_sum_1, 0, parts))
     if cuda.blockIdx.y == 0 and cuda.threadIdx.x == 0:
         out_reduce_sum_1[0] = reduce_sum_1

@@ -46,6 +46,8 @@ class Routine:
 
     text: str
     calls: tuple[Call, ...]
+    explained: Callable[[Exception], Exception] | None = None
+    """For a text of the user's, which may not compile, what a compiler's error is in the user's words."""
 
 
 Writer = Callable[[Line, Device], Routine | None]

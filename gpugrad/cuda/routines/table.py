@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpugrad.codegen.gpu_launch import Device
-from gpugrad.cuda.routines import folding, indexing, moving, random, scanning, windows
+from gpugrad.cuda.routines import folding, indexing, moving, random, scanning, users, windows
 from gpugrad.cuda.routines.routine import Routine, Writer
 from gpugrad.graph.ir import Line
 
@@ -13,6 +13,7 @@ ROUTINES: dict[str, Writer] = {
     **moving.ROUTINES,
     **random.ROUTINES,
     **scanning.ROUTINES,
+    **users.ROUTINES,
     **windows.ROUTINES,
 }
 
