@@ -1,4 +1,5 @@
-"""The command line: ``gpugrad info``, ``gpugrad train``, ``gpugrad predict``, ``gpugrad cache``.
+"""The command line: ``gpugrad info``, ``gpugrad train``, ``gpugrad predict``,
+``gpugrad bench``, ``gpugrad cache``.
 
 Each command is a module with ``HELP``, ``arguments(parser)`` and ``run(options) -> exit status``, imported only when
 it is the one that was asked for. Exit status: 0 done, 2 the user's mistake (one line on stderr), 130 interrupted.
@@ -18,6 +19,7 @@ from gpugrad.version import __version__
 COMMANDS = {
     "train": ("gpugrad.train.command", "train a model on a data set that is at hand"),
     "predict": ("gpugrad.train.predict", "classify images with a trained model"),
+    "bench": ("gpugrad.bench.command", "measure forward and gradient throughput on every device"),
     "cache": ("gpugrad.cache", "what compiled kernels take on the disk; remove them"),
     "info": ("gpugrad.info", "what is installed, which devices there are, and what is missing"),
 }

@@ -30,6 +30,7 @@ from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_o
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, shown, used
 from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
+from gpugrad.graph.work import Work, work
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
@@ -156,6 +157,10 @@ class Plan:
         steps = [part.usage() for part in self.parts().values()]
         within = max((step.peak - step.arguments for step in steps), default=0)
         return replace(usage, library=usage.library + within)
+
+    def work(self) -> Work:
+        """What a run moves and computes; what is in loops, whose steps nobody knows before, is left out."""
+        return work(self.memory.calls)
 
     def sources(self, dialect: str = "numba") -> dict[str, str]:
         """The text of each kernel, by its name in the plan, with the user's line beside each step."""

@@ -16,6 +16,7 @@ from gpugrad.graph.ir import Graph
 from gpugrad.graph.memory import Update
 from gpugrad.graph.stage import stage_of
 from gpugrad.graph.usage import Usage
+from gpugrad.graph.work import Work
 from gpugrad.trace import raw_of, state, value
 from gpugrad.transforms.cells import Cells, Effects, Held
 from gpugrad.transforms.functional import argument_names, argument_positions, function_name
@@ -193,6 +194,16 @@ class Jitted:
         80000
         """
         return self._compiled(args, kwargs).plan.usage()
+
+    def work(self, *args: Any, **kwargs: Any) -> Work:
+        """What a call with such arguments does: ``.bytes`` moved, ``.products`` of matrices, other ``.operations``.
+
+        >>> import gpugrad as gg
+        >>> f = gg.jit(lambda x: gg.sin(x) @ x)
+        >>> f.work(gg.zeros((100, 100)))
+        Work(bytes=400000, products=2000000, operations=10000)
+        """
+        return self._compiled(args, kwargs).plan.work()
 
     def plan(self, *args: Any, **kwargs: Any) -> str:
         """What is called for such arguments, one kernel or library routine after another, as Python.

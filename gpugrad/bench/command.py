@@ -1,0 +1,79 @@
+"""``gpugrad bench``: measure forward and gradient throughput on every device, against its limits and other libraries."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gpugrad import errors
+from gpugrad.backends import select
+from gpugrad.bench import table
+from gpugrad.bench.records import Results, machine
+from gpugrad.bench.session import Session, Settings
+from gpugrad.bench.workloads import WORKLOADS
+
+HELP = """Measure how fast gradients are: forward and gradient throughput of workloads over sizes and dtypes, on each device,
+as a fraction of what the device can do at most, which is measured in the same run."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "workloads", nargs="*", metavar="WORKLOAD", help="those to measure; all of them if none is named"
+    )
+    parser.add_argument("--list", action="store_true", help="say which workloads there are, and measure nothing")
+    parser.add_argument("--quick", action="store_true", help="two sizes and one dtype of each, within a minute")
+    parser.add_argument("--device", action="append", help="measure this device only; may be given several times")
+    parser.add_argument("--dtype", action="append", help="measure this dtype only; may be given several times")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write results.json there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; returns its exit status."""
+    if options.list:
+        for w in WORKLOADS.values():
+            print(f"{w.name:18} {w.about}; {', '.join(w.ways)}; {w.size} {', '.join(f'{n:,}' for n in w.sizes)}")
+        return 0
+    results = measured(options)
+    table.show(results)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        results.write(options.out / "results.json")
+        print(f"wrote {options.out / 'results.json'}")
+    return 130 if results.interrupted else 0
+
+
+def measured(options: argparse.Namespace) -> Results:
+    """Measure what the options ask for."""
+    workloads = [WORKLOADS[known(name, WORKLOADS, "workload")] for name in options.workloads] or [*WORKLOADS.values()]
+    there = devices()
+    dtypes = sorted({d for w in workloads for d in w.dtypes})
+    settings = Settings(
+        workloads,
+        [known(d, there, "device") for d in options.device or there],
+        [known(d, dtypes, "dtype") for d in options.dtype or ()],
+        quick=options.quick,
+        eager=not options.quick,
+        seconds=0.05 if options.quick else 0.25,
+    )
+    session = Session(settings, Results(machine()))
+    session.run()
+    return session.results
+
+
+def devices() -> list[str]:
+    """The first device of each kind that can be used."""
+    return [b.devices()[0] for b in select.in_use().values() if b.compiles]
+
+
+def known(name: str, names: Iterable[str], kind: str) -> str:
+    """A name that is there; ArgumentError, with the nearest ones, for another."""
+    listed: Sequence[str] = list(names)
+    if name in listed:
+        return name
+    near = difflib.get_close_matches(name, listed, 3, 0.4) or listed
+    raise errors.ArgumentError(
+        f"bench: no {kind} {name!r}; the nearest: {', '.join(near)}. gpugrad bench --list tells all"
+    )

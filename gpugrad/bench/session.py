@@ -1,0 +1,173 @@
+"""A run: the cases that were asked for, prepared, checked to agree, and measured in rounds that take turns."""
+
+from __future__ import annotations
+
+import functools as ft
+import itertools as it
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import gpugrad as gg
+from gpugrad import dtypes, errors, pytree
+from gpugrad.backends.select import synchronize
+from gpugrad.bench import limits
+from gpugrad.bench.measure import Timed
+from gpugrad.bench.peers import Peer
+from gpugrad.bench.records import Case, Record, Results
+from gpugrad.bench.workloads import Workload, way_of
+from gpugrad.graph.work import Work
+from gpugrad.transforms.jit import jit
+
+MOST_INPUTS = 8
+"""Arrays that take turns at most, so that none is found in the caches."""
+TOLERANCE = {"float64": 1e-8, "float32": 2e-3, "float16": 5e-2, "bfloat16": 5e-2}
+"""How far the libraries may be apart, relative to the largest element."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and for how long."""
+
+    workloads: Sequence[Workload]
+    devices: Sequence[str] = ("cpu",)
+    dtypes: Sequence[str] = ()
+    """Those that are asked for; all of each workload if there are none."""
+    peers: Sequence[Peer] = ()
+    quick: bool = False
+    eager: bool = True
+    seconds: float = 0.25
+    """For each case."""
+    rounds: int = 5
+
+
+@dataclass
+class Session:
+    """A run that is under way; ``results`` has what there is of it at any moment."""
+
+    settings: Settings
+    results: Results
+    told: Callable[[str, int, int], None] = lambda what, done, all: None
+    """Is told what comes next, and how many groups are done of how many."""
+    _work: dict[Any, tuple[Work, int]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Measure all of it. What is interrupted keeps what was measured."""
+        groups = list(self.groups())
+        try:
+            for device in self.settings.devices:
+                self.told(f"limits of {device}", 0, len(groups))
+                wanted = sorted({d for _, _, dev, d in groups if dev == device})
+                self.results.limits[device] = limits.measured(device, wanted, self.settings.seconds)
+            for k, (workload, way, device, dtype) in enumerate(groups):
+                self.told(f"{workload.name}, {way}, {dtype}, {device}", k, len(groups))
+                self.group(workload, way, device, dtype)
+            self.told("", len(groups), len(groups))
+        except KeyboardInterrupt:
+            self.results.interrupted = True
+
+    def groups(self) -> Iterator[tuple[Workload, str, str, str]]:
+        """Workload, way, device and dtype of what is measured in turns."""
+        s = self.settings
+        for device, workload in it.product(s.devices, s.workloads):
+            wanted = [d for d in workload.dtypes if not s.dtypes or d in s.dtypes]
+            for way, dtype in it.product(workload.ways, wanted[:1] if s.quick and not s.dtypes else wanted):
+                yield workload, way, device, dtype
+
+    def group(self, workload: Workload, way: str, device: str, dtype: str) -> None:
+        """All sizes by all libraries, from the smallest on, each size in rounds that take turns."""
+        for size in workload.quick if self.settings.quick else workload.sizes:
+            case = Case(workload.name, way, "gpugrad", device, dtype, size)
+            try:
+                self.measured(workload, case)
+            except MemoryError:  # gpugrad's own of a device is one, too
+                self.results.left_out.append(f"{_named(case)}: not enough memory")
+                return
+
+    def measured(self, workload: Workload, case: Case) -> None:
+        inputs = self.inputs(workload, case)
+        program = ft.partial(way_of, workload, case.way, case.size, case.dtype, case.device)
+        calls: dict[str, tuple[list[Callable[[], Any]], Callable[[], Any]]] = {}
+        compiled = jit(program())
+        ours = [tuple(_array(a, case) for a in arrays) for arrays in inputs]
+        work, peak = compiled.work(*ours[0]), compiled.memory(*ours[0]).peak
+        calls["gpugrad"] = [ft.partial(compiled, *args) for args in ours], synchronize
+        if self.settings.eager:
+            eager = program()
+            calls["gpugrad eager"] = [ft.partial(eager, *args) for args in ours], synchronize
+        for peer in self.settings.peers:
+            made = peer.calls(workload, case, inputs)
+            if isinstance(made, str):
+                self.leave_out(f"{peer.name}: {made}")
+            else:
+                calls[peer.name] = made, peer.wait
+        self.check(case, calls)
+        timed = {library: Timed(turns, wait) for library, (turns, wait) in calls.items()}
+        for _ in range(self.settings.rounds):
+            for t in timed.values():
+                t.round(self.settings.seconds / self.settings.rounds)
+        for library, t in timed.items():
+            found = Case(case.workload, case.way, library, case.device, case.dtype, case.size)
+            self.results.records.append(Record(found, t.rounds, work.bytes, work.products, work.operations, peak))
+
+    def leave_out(self, what: str) -> None:
+        if what not in self.results.left_out:
+            self.results.left_out.append(what)
+
+    def inputs(self, workload: Workload, case: Case) -> list[tuple[Any, ...]]:
+        """NumPy arrays, as many times as keep them out of the caches, where that is the question."""
+        rng = np.random.default_rng(0)
+        first = workload.data(case.size, rng)
+        nbytes = sum(a.nbytes for a in first)
+        turns = -(-2 * limits.cache(case.device) // max(nbytes, 1)) if workload.bound == "bandwidth" else 1
+        return [first, *(workload.data(case.size, rng) for _ in range(min(turns, MOST_INPUTS) - 1))]
+
+    def check(self, case: Case, calls: dict[str, Any]) -> None:
+        """Drop the libraries whose first result is not gpugrad's; ArgumentError if gpugrad's own two are apart."""
+        wanted = _numbers(calls["gpugrad"][0][0]())
+        for library in [name for name in calls if name != "gpugrad"]:
+            found = _numbers(calls[library][0][0]())
+            apart = _apart(found, wanted, TOLERANCE[case.dtype])
+            if not apart:
+                continue
+            if library == "gpugrad eager":
+                raise errors.ArgumentError(f"{_named(case)}: compiled and eager results differ: {apart}")
+            self.leave_out(f"{_named(case)}: refused, since {library} computes something else: {apart}")
+            del calls[library]
+
+
+def _named(case: Case) -> str:
+    return f"{case.workload}, {case.way}, {case.dtype}, {case.device}, {case.size:,}"
+
+
+def _array(a: Any, case: Case) -> Any:
+    return gg.tensor(a, dtype=case.dtype if a.dtype.kind == "f" else None, device=case.device)
+
+
+def _numbers(out: Any) -> list[Any]:
+    """The arrays of a result, of any library, as float64."""
+    return [_host(leaf) for leaf in pytree.leaves(out) if leaf is not None]
+
+
+def _host(x: Any) -> Any:
+    if isinstance(x, gg.Tensor):
+        x = x.detach().to("cpu").numpy()
+    elif type(x).__module__.startswith("torch"):
+        x = x.detach().cpu().double().numpy()
+    elif type(x).__module__.startswith("cupy"):
+        x = x.get()
+    return np.asarray(x, dtype=np.complex128 if dtypes.dtype(np.asarray(x).dtype).kind == "c" else np.float64)
+
+
+def _apart(found: list[Any], wanted: list[Any], tolerance: float) -> str:
+    """In what results differ; "" if they agree."""
+    if [a.shape for a in found] != [b.shape for b in wanted]:
+        return f"shapes {[a.shape for a in found]}; expected {[b.shape for b in wanted]}"
+    for a, b in zip(found, wanted, strict=True):
+        scale = float(np.max(np.abs(b), initial=1e-3))
+        worst = float(np.max(np.abs(a - b), initial=0.0))
+        if not worst <= tolerance * scale:
+            return f"{worst:.3g} apart, where the largest element is {scale:.3g}"
+    return ""
