@@ -1,4 +1,4 @@
-"""Settings of the process: ``gg.config.threads``, ``fused_backward``, ``retrace_limit``, ``tf32``, ``verify_graphs``."""
+"""Settings of the process: ``gg.config.threads``, ``fused_backward``, ``tf32``, ``cudnn`` and more."""
 
 from __future__ import annotations
 
@@ -42,9 +42,20 @@ class Config:
         """
 
         self.tf32 = False
-        """Whether a GPU may round the factors of matrix products in float32 and complex64 to the 10 bits of TF32, which is
-        several times faster there and as precise as float16. It is read when a product is prepared, so what was compiled
-        before stays as it is.
+        """Whether a GPU may round the factors of matrix products and convolutions in float32 and complex64 to the 10 bits
+        of TF32, which is several times faster there and as precise as float16. It is read when a product is prepared, so
+        what was compiled before stays as it is.
+        """
+
+        self.cudnn = True
+        """Whether convolution and attention on a GPU go through NVIDIA's cuDNN, where it is installed (the extra
+        ``cudnn``) and has them: convolutions in float16, bfloat16 and float32, attention without a mask in float16 and
+        bfloat16. Otherwise they are products of matrices, with the same results up to rounding.
+        """
+
+        self.deterministic = True
+        """Whether cuDNN is to give the same bits on every run. Without that, the gradient of attention is added up in any
+        order, which is quicker and takes less memory; that grows with the square of the length otherwise.
         """
 
         self.verify_graphs = False

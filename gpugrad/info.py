@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gpugrad.backends import select
-from gpugrad.cuda import libraries, presence
+from gpugrad.cuda import cudnn, libraries, presence
 from gpugrad.errors import GpugradError
 from gpugrad.version import __version__
 
@@ -94,6 +94,9 @@ def gpu() -> Iterator[tuple[str, str]]:
             yield title, f"{' and '.join(versions)}, which hinder each other: uninstall all but one"
         else:
             yield title, versions[0] if versions else f"not installed: {install}"
+    frontend = "nvidia-cudnn-frontend"
+    there = f"{frontend} {metadata.version(frontend)}" if _installed(frontend) else ""
+    yield "cuDNN frontend", there or f"not installed, for convolution and attention by cuDNN: {cudnn.command()}"
 
 
 _GPU_PACKAGES = {

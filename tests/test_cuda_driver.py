@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+import fake_cudnn
 import fake_driver
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from fake_driver import driver
 from test_cublaslt import lt, path  # noqa: F401  (fixtures)
 from test_cuda_kernel import host, put, tripled
 from test_cuda_on_host import Training
+from test_cudnn import Images
 
 import gpugrad as gg
 from gpugrad import cuda as cuda_package
 from gpugrad.backends import select
 from gpugrad.cuda.cublaslt import CublasLt
+from gpugrad.cuda.cudnn import Cudnn
 from gpugrad.cuda.driver import CudaDevice
 from gpugrad.cuda.host import HostArray
 from gpugrad.cuda.plan import WARM
@@ -92,3 +95,25 @@ def test_what_the_driver_says(function: str, device: CudaDevice) -> None:
     for a, b in zip(before, training.parameters(), strict=True):
         np.testing.assert_array_equal(a, b)
     training.steps(3)
+
+
+def test_convolutions_are_captured(device: CudaDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of cuDNN go to the stream that is captured, with a workspace that belongs to it."""
+    monkeypatch.setattr(fake_cudnn.MODULE, "runs", [])
+    monkeypatch.setattr(fake_cudnn.MODULE, "current", lambda: driver.current[-1].ptr)
+    monkeypatch.setattr(fake_cudnn.MODULE, "issued", driver.issued)
+    device.__dict__["cudnn"] = Cudnn(device, lambda: driver.current[-1].ptr, fake_cudnn.MODULE)
+    cpu, compiled = Images("cpu", False), Images("cuda", True)
+    np.testing.assert_allclose(compiled.steps(6), cpu.steps(6), rtol=1e-4)
+    assert driver.replays == 6 - 1 - WARM  # the first step, which has no momentum yet, is another program
+    workspaces = [at for graph, at in fake_cudnn.MODULE.runs if graph.name == "conv_wgrad"]
+    assert len(workspaces) == 2 * (1 + WARM + 1)
+    assert workspaces[-2] == workspaces[-1] not in workspaces[2:-2]
+
+
+def test_copies_into_what_is_not_in_order(device: CudaDevice) -> None:
+    source = device.view(device.memory(24), 0, (2, 3), "float32")
+    source.view(np.ndarray)[...] = np.arange(6).reshape(2, 3)
+    target = device.view(device.memory(24), 0, (3, 2), "float32").T
+    device.fetch(target, source)
+    np.testing.assert_array_equal(target.view(np.ndarray), source.view(np.ndarray))

@@ -40,6 +40,7 @@ def test_with_nothing_installed(machine):
     told = machine(Presence(None, (), "no NVIDIA driver (libcuda.so.1 was not found)"))
     assert told["driver"].startswith("no NVIDIA driver") and "nvidia.com/drivers" in told["driver"]
     assert told["CuPy"] == 'not installed: pip install "gpugrad[cuda13]"'
+    assert told["cuDNN frontend"].endswith('pip install "gpugrad[cudnn]"')
     assert told["NVRTC"] == "not found, for compiling kernels: pip install nvidia-cuda-nvrtc"
     assert not [name for name in told if name.startswith("cuda:")]
 
@@ -48,7 +49,7 @@ def test_with_everything(machine):
     told = machine(
         Presence((13, 1), (H200, H200)),
         {"CUDA runtime": "13.2", "NVRTC": "13.4", "cuBLASLt": "13.3", "cuDNN": "9.28"},
-        {"cupy-cuda13x": "14.2.0", "cuda-bindings": "13.5", "numba-cuda": "0.30.4"},
+        {"cupy-cuda13x": "14.2.0", "cuda-bindings": "13.5", "numba-cuda": "0.30.4", "nvidia-cudnn-frontend": "1.28.0"},
     )
     assert told["driver"] == "for CUDA up to 13.1"
     assert told["cuda:1"] == "NVIDIA H200, 141 GiB, compute capability 9.0"
@@ -60,6 +61,7 @@ def test_what_to_install_follows_the_driver(machine):
     told = machine(Presence((12, 4), (H200,)), {"NVRTC": "12.4"})
     assert told["CuPy"] == 'not installed: pip install "gpugrad[cuda12]"'
     assert told["cuBLASLt"].endswith("pip install nvidia-cublas-cu12")
+    assert told["cuDNN frontend"].endswith('pip install "nvidia-cudnn-frontend>=1.24,<1.29" nvidia-cudnn-cu12')
     assert told["NVRTC"] == "12.4"
 
 

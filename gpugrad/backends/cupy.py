@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes, errors
-from gpugrad.backends import cupy_moves
+from gpugrad.backends import cupy_cudnn, cupy_moves
 from gpugrad.backends.base import Backend
 from gpugrad.backends.cupy_namespace import Namespace
+from gpugrad.config import config
 from gpugrad.cuda import presence
 from gpugrad.primitive import Primitive
 from gpugrad.trace import Value
@@ -36,6 +37,7 @@ class CupyBackend(Backend):
         super().__init__()
         self._cupy: Any = None
         self._count = 0
+        self._devices: dict[int, Any] = {}
 
     def why_not(self) -> str | None:
         if self._cupy is not None:
@@ -69,9 +71,19 @@ class CupyBackend(Backend):
     @ft.cached_property
     def device(self) -> Any:
         """The first device, as plans run on it."""
+        return self._device(0)
+
+    def _device(self, ordinal: int) -> Any:
         from gpugrad.cuda.driver import CudaDevice  # when first used, with what it imports
 
-        return CudaDevice(0, self._made)
+        if ordinal not in self._devices:
+            self._devices[ordinal] = CudaDevice(ordinal, self._made)
+        return self._devices[ordinal]
+
+    def cudnn(self, ordinal: int) -> Any:
+        """cuDNN on a device, where it is installed and ``gg.config.cudnn`` has it used; else None."""
+        there = config.cudnn and find_spec("cudnn") and find_spec("cuda")
+        return self._device(ordinal).cudnn if there else None
 
     def _found(self) -> bool:
         return find_spec("cupy") is not None
@@ -94,6 +106,8 @@ class CupyBackend(Backend):
         call = super().implementation(prim, array_type)
         by_itself = prim.name in cupy_moves.MOVES | {"cast", "matmul"} or prim.kind in ("collective", "kernel")
         computed = call if by_itself else self._in_float32(call)
+        if prim.name in cupy_cudnn.TAKEN:
+            computed = cupy_cudnn.computed(self, prim, computed)
         array: Any = self._cupy.ndarray
         half = self._half_type
 
@@ -166,6 +180,10 @@ class CupyBackend(Backend):
             return self._made(self._cupy.asarray(host.view(np.ndarray)))
         except self._out_of_memory as error:
             raise self._exhausted("asarray", error) from None
+
+    def new(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """An array in C's order, on the current device, to be written to."""
+        return self._made(self._cupy.empty(shape, dtype))
 
     def full(self, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
         try:

@@ -26,6 +26,16 @@ class Parameters:
         self.pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
 
 
+class Library(Protocol):
+    """What computes primitives on a device; :class:`gpugrad.cuda.cudnn.Cudnn` says what each method does."""
+
+    def why_not(self, name: str, operands: Sequence[Any], outs: Sequence[Any], params: dict[str, Any]) -> str: ...
+
+    def prepare(
+        self, name: str, operands: Sequence[Any], outs: Sequence[Any], params: dict[str, Any]
+    ) -> Callable[[], None]: ...
+
+
 class Device(Protocol):
     """A device. Arrays are those of its backend; memory is a flat array of bytes on it."""
 
@@ -36,6 +46,10 @@ class Device(Protocol):
 
     reports: Reports
     """What its kernels say of the numbers that they were given."""
+
+    @property
+    def cudnn(self) -> Library | None:
+        """What computes convolution and attention on it, if something does."""
 
     def memory(self, nbytes: int) -> Any:
         """Memory that begins at a multiple of ``ALIGNMENT``, for as long as it is held."""

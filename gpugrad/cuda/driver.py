@@ -15,7 +15,7 @@ import numpy as np
 from gpugrad import errors
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
-from gpugrad.cuda.device import Parameters, functions
+from gpugrad.cuda.device import Library, Parameters, functions
 from gpugrad.cuda.reports import Reports
 
 
@@ -45,6 +45,16 @@ class CudaDevice:
         self._products: Any = None
         self._loaded: dict[str, Mapping[str, Any]] = {}
         self._python: dict[Any, Any] = {}
+
+    @ft.cached_property
+    def cudnn(self) -> Library | None:
+        """Convolution and attention by cuDNN, where it is installed."""
+        from gpugrad.cuda import cudnn
+
+        return None if cudnn.absent() else cudnn.Cudnn(self, self._stream, cudnn.load())
+
+    def _stream(self) -> int:
+        return int(self.cupy.cuda.get_current_stream().ptr)
 
     def memory(self, nbytes: int) -> Any:
         return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
@@ -88,7 +98,7 @@ class CudaDevice:
         return self._python[key], Parameters(numba_compiler.values(given, self.address))
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
-        stream = self.cupy.cuda.get_current_stream().ptr
+        stream = self._stream()
         pointers = ctypes.addressof(parameters.pointers)
         self._done(self.driver.cuLaunchKernel(function, *launch.shape, launch.shared, stream, pointers, 0))
 
@@ -97,21 +107,22 @@ class CudaDevice:
             from gpugrad.cuda.cublaslt import CublasLt
             from gpugrad.cuda.products import Products
 
-            self._products = Products(self, CublasLt(), lambda: self.cupy.cuda.get_current_stream().ptr)
+            self._products = Products(self, CublasLt(), self._stream)
         run: Callable[[], None] = self._products.product(x, y, out)
         return run
 
     def fetch(self, target: Any, source: Any) -> None:
         if isinstance(source, np.ndarray | np.generic):
             target.set(np.ascontiguousarray(source).reshape(target.shape))
-        elif source.flags.c_contiguous:
+        elif source.flags.c_contiguous and target.flags.c_contiguous:
             target.data.copy_from_device_async(source.data, target.nbytes)
         else:
             target[...] = source
 
     def capture(self, calls: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
         stream = self.cupy.cuda.Stream(non_blocking=True)
-        mode = self.driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        # Relaxed, since what runs for the first time on this stream takes memory of its own: workspaces.
+        mode = self.driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
         self.synchronize()
         with stream:
             self._done(self.driver.cuStreamBeginCapture(stream.ptr, mode))
@@ -125,7 +136,7 @@ class CudaDevice:
         return ft.partial(self._replay, graph)
 
     def _replay(self, graph: _Graph) -> None:
-        self._done(self.driver.cuGraphLaunch(graph.made, self.cupy.cuda.get_current_stream().ptr))
+        self._done(self.driver.cuGraphLaunch(graph.made, self._stream()))
 
     def synchronize(self) -> None:
         self.cupy.cuda.runtime.deviceSynchronize()

@@ -27,7 +27,7 @@ from gpugrad import errors
 from gpugrad.backends import half
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
-from gpugrad.cuda.device import ALIGNMENT, Parameters, functions
+from gpugrad.cuda.device import ALIGNMENT, Library, Parameters, functions
 from gpugrad.cuda.reports import Reports
 from gpugrad.trace import Value
 
@@ -94,6 +94,7 @@ class HostDevice:
         self.order = 0
         """In which threads and blocks run: 0 as they are numbered, 1 backwards, 2 mixed."""
         self.reports = Reports(np.zeros(2, np.int64))
+        self.cudnn: Library | None = None
         self._loaded: dict[str, dict[str, _Function]] = {}
         self._waiting: list[str] = []
         """Texts that are compiled together when the first of them is to run: the compiler takes longest to start."""

@@ -18,13 +18,13 @@ from gpugrad.ops.windows import fold, unfold
 from gpugrad.primitive import Primitive
 
 
-def lowered(graph: Graph) -> Graph:
-    """The same program without convolutions."""
+def lowered(graph: Graph, kept: Callable[[Line], bool] = lambda line: False) -> Graph:
+    """The same program without convolutions, but those that are ``kept``."""
     lines: list[Line] = []
     for line in graph.lines:
         way = _WAYS.get(line.prim.name)
         arrays = (*line.operands, *line.results)
-        if way is None or any(0 in x.shape for x in arrays) or len({dtypes.name(x.dtype) for x in arrays}) > 1:
+        if way is None or any(0 in x.shape for x in arrays) or len({dtypes.name(x.dtype) for x in arrays}) > 1 or kept(line):
             lines.append(line)
         else:
             lines += _Lines(line).written(way)

@@ -16,6 +16,8 @@ import numpy as np
 from gpugrad import dtypes
 from gpugrad.codegen import dialects
 from gpugrad.codegen.gpu_launch import VECTOR, Launch, Schedule
+from gpugrad.config import config
+from gpugrad.cuda.cudnn_graphs import ATTENTION, CONVOLUTIONS
 from gpugrad.cuda.device import Device, Parameters
 from gpugrad.cuda.lowering import lowered
 from gpugrad.cuda.routines.copying import copied
@@ -70,14 +72,21 @@ class CudaPlan(Plan):
         return ""
 
     def lowered(self, graph: Graph) -> Graph:
-        return lowered(graph)
+        return lowered(graph, self.by_cudnn)
 
     def into(self, line: Line) -> bool:
         out = line.results[0]
         if line.prim.name == "matmul":
             alike = all(getattr(x, "dtype", None) == out.dtype for x in line.operands)
             return alike and dtypes.name(out.dtype) in PRODUCTS
-        return routine(line, self.device.limits) is not None
+        return routine(line, self.device.limits) is not None or self.by_cudnn(line)
+
+    def by_cudnn(self, line: Line) -> bool:
+        """Whether cuDNN computes a line; if not, products of matrices do."""
+        library = self.device.cudnn
+        if library is None or not config.cudnn or not all(type(x) is Variable for x in line.operands):
+            return False
+        return not library.why_not(line.prim.name, line.operands, line.results, line.params)
 
     def load(self) -> None:
         """Compile the kernels, all of them at once."""
@@ -137,6 +146,8 @@ class CudaPlan(Plan):
                 found = self.routines.get(id(call))
                 n = len(found[1].calls) if found else 0
                 launches = f": {n} launch{'es' if n > 1 else ''}" if n else ""
+                if call.into and not n and call.line.prim.name in ATTENTION | CONVOLUTIONS.keys():
+                    launches = ": cuDNN"
                 lines.append(f"{call.line.prim.name + launches:72s}  # {beside(call.line.site)}")
         return "\n".join([*lines, ""])
 
@@ -367,12 +378,18 @@ class Frame:
         self.fixed.add(id(v))
 
     def product(self, call: LibraryCall) -> None:
-        x, y = call.operands
-        (out,) = call.results
-        if all(type(v) is not Variable or id(v) in self.fixed for v in (x, y, out)):
-            self.steps.append((self.device.product(self.array(x), self.array(y), self.array(out)),))
+        if all(type(v) is not Variable or id(v) in self.fixed for v in (*call.operands, *call.results)):
+            self.steps.append((self.prepared(call),))
         else:
-            self.steps.append((self.multiply, x, y, out))
+            self.steps.append((self.multiply, call))
+
+    def prepared(self, call: LibraryCall) -> Callable[[], None]:
+        """What a library computes where the arrays are now."""
+        operands, outs = (list(map(self.array, given)) for given in (call.operands, call.results))
+        if call.line.prim.name == "matmul":
+            return self.device.product(*operands, *outs)
+        assert self.device.cudnn is not None
+        return self.device.cudnn.prepare(call.line.prim.name, operands, outs, call.line.params)
 
     def copy(self, call: CopyCall) -> None:
         self.place(call.copy)
@@ -415,8 +432,8 @@ class Frame:
         for v, x in zip(line.results, found if line.prim.outputs else (found,), strict=True):
             self.put(v, x)
 
-    def multiply(self, x: Any, y: Any, out: Variable) -> None:
-        self.device.product(self.array(x), self.array(y), self.array(out))()
+    def multiply(self, call: LibraryCall) -> None:
+        self.prepared(call)()
 
     def renew(self, v: Variable) -> None:
         self.put(v, self.new(v))
