@@ -50,7 +50,8 @@ class Config:
         self.cudnn = True
         """Whether convolution and attention on a GPU go through NVIDIA's cuDNN, where it is installed (the extra
         ``cudnn``) and has them: convolutions in float16, bfloat16 and float32, attention without a mask in float16 and
-        bfloat16. Otherwise they are products of matrices, with the same results up to rounding.
+        bfloat16. Otherwise they are products of matrices, with the same results up to rounding. What was compiled before it
+        was set stays as it is.
         """
 
         self.deterministic = True

@@ -1,7 +1,7 @@
 """Primitives, as data: the forward of an operation, and for each operand how the output moves with it.
 
 A derivative is a linear map from an operand's tangent to the output's tangent. A rule declares that map in one of
-four ways, and each mode of differentiation reads from it what it needs:
+five ways, and each mode of differentiation reads from it what it needs:
 
 =========== ======================================== =================================== ===========================
 rule        declared                                 forward mode (push)                 reverse mode (pull)
@@ -10,10 +10,11 @@ rule        declared                                 forward mode (push)        
 `Select`    a mask: where the output is the operand  where(mask, t, 0)                   where(mask, g, 0)
 `Linear`    the transpose                            the operation itself, on t          transpose(g)
 `Traced`    the map, written in the other kinds      the map, on t                       the map, transposed by tracing
+`Shared`    the map, and all operands' adjoint       the map, on t                       what the adjoint has for it
 =========== ======================================== =================================== ===========================
 
 The four kinds of primitive are constructors over these: :func:`elementwise` (Scale and Select), :func:`linear`,
-:func:`bilinear` (Linear in each of two operands) and :func:`linearized` (Traced).
+:func:`bilinear` (Linear in each of two operands) and :func:`linearized` (Traced, or Shared).
 
 **A rule's parameter names say what it reads.** ``g`` is the cotangent, ``t`` the tangent, ``shape`` the shape of the
 operand, ``i`` its position; an operand's name or ``out`` asks for that value, and the tape keeps no other; any other
@@ -68,7 +69,18 @@ class Traced:
     map: Callable[..., Any]
 
 
-Rule = Scale | Select | Linear | Traced
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """As `Traced`; but in reverse mode ``adjoint(g, ...)`` gives the cotangents of all operands at once, in a tuple.
+
+    It is the same function for each of them, and called once. For primitives with several outputs, so that ``g`` is a list.
+    """
+
+    map: Callable[..., Any]
+    adjoint: Callable[..., Any]
+
+
+Rule = Scale | Select | Linear | Traced | Shared
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,8 @@ class Resolver:
     find: Callable[[Primitive, type], Callable[..., Any]]
     rescue: Callable[[Primitive, Sequence[Any], dict[str, Any], Exception], Any] = staticmethod(rewritten)
     together: Callable[[Primitive, Sequence[Any]], None]
+    prefers: Callable[[Primitive, Sequence[Any], dict[str, Any]], bool]
+    """Whether the operands' backend has a primitive that is better than what it could be composed of."""
 
 
 class Implementations(dict[type, Callable[..., Any]]):
@@ -369,6 +383,7 @@ __all__ = [
     "Scale",
     "Select",
     "Shape",
+    "Shared",
     "Tensor",
     "Traced",
     "bilinear",

@@ -21,7 +21,7 @@ from gpugrad.cuda.cudnn import Cudnn, Refused, unfit
 from gpugrad.cuda.cudnn_layout import heads
 from gpugrad.cuda.host import HostDevice, inside, outside
 from gpugrad.cuda.matmul_layout import Operand
-from gpugrad.ops import convolution
+from gpugrad.ops import attention, convolution
 from gpugrad.primitive import registry
 
 TOLERANCE = {"float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
@@ -327,8 +327,16 @@ def eager(library: Cudnn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cudnn]:
     """The CuPy backend, over the stand-in for CuPy, with the library."""
     library.device = OfFakeCupy()
     backend = select.get("stand_in")
-    monkeypatch.setattr(backend, "cudnn", lambda ordinal: library if gg.config.cudnn else None)
+    monkeypatch.setattr(backend, "_cudnn", lambda ordinal: library if gg.config.cudnn else None)
+    _forget()
     yield library
+    _forget()
+
+
+def _forget() -> None:
+    """Let primitives ask the backend again what runs them."""
+    for prim in registry.values():
+        prim.impl.clear()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
@@ -363,6 +371,134 @@ def test_cupy_goes_on_where_the_library_has_nothing(eager: Cudnn, monkeypatch: A
     got = gg.conv2d(x.to("stand_in:0"), w.to("stand_in:0"))
     np.testing.assert_array_equal(host(got), host(gg.conv2d(x, w)))
     assert not fake_cudnn.MODULE.runs
+
+
+# ---- attention ----------------------------------------------------------------------------------------------------------
+
+ATTENTION: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]] = {
+    "plain": ((2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 16), False),
+    "causal": ((2, 3, 6, 8), (2, 3, 6, 8), (2, 3, 6, 8), True),
+    "more keys": ((2, 4, 8), (2, 7, 8), (2, 7, 8), True),
+    "more queries": ((2, 7, 8), (2, 4, 8), (2, 4, 8), True),
+    "one row": ((1, 16), (5, 16), (5, 8), False),
+    "many batches": ((2, 3, 2, 4, 8), (2, 3, 2, 4, 8), (2, 3, 2, 4, 8), True),
+}
+
+
+def heads_last(x: Any) -> Any:
+    """(..., heads, n, d) as layers lay it out: (..., n, heads, d)."""
+    return outside(np.ascontiguousarray(inside(x).swapaxes(-2, -3))).swapaxes(-2, -3) if x.ndim > 2 else x
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("layout", [lambda x: x, heads_last, LAYOUTS["backwards"][0], misaligned])
+@pytest.mark.parametrize("case", ATTENTION)
+def test_attention(case: str, layout: Any, dtype: str, library: Cudnn) -> None:
+    *shapes, causal = ATTENTION[case]
+    operands = [layout(numbers(*shape, dtype=dtype, seed=k)) for k, shape in enumerate(shapes)]
+    params = {"causal": causal, "scale": 0.3}
+    plain = [np.asarray(inside(x)).astype(np.float64) for x in operands]
+    wanted, _ = attention.attention(*plain, **params)
+    out, stats = run(library, "attention", *operands, **params)
+    agree(out, wanted, dtype)
+    g = layout(numbers(*wanted.shape, dtype=dtype, seed=3))
+    found = run(library, "attention_back", g, *operands, out, stats, **params)
+    for a, b in zip(
+        found, attention.attention_back(np.asarray(inside(g)).astype(float), *plain, None, None, **params), strict=True
+    ):
+        agree(a, b, dtype)
+
+
+def test_the_gradient_of_attention_has_the_same_bits_unless_told(library: Cudnn, monkeypatch: Any) -> None:
+    q, k, v = (numbers(2, 4, 8, dtype="float16", seed=k) for k in range(3))
+    params = {"causal": False, "scale": 1.0}
+    for same in (True, False):
+        monkeypatch.setattr(gg.config, "deterministic", same)
+        out, stats = run(library, "attention", q, k, v, **params)
+        run(library, "attention_back", q, q, k, v, out, stats, **params)
+        assert fake_cudnn.MODULE.graphs[-1].params["use_deterministic_algorithm"] is same
+
+
+def attend(q: Any, k: Any, v: Any) -> Any:
+    return gg.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def weighed(q: Any, k: Any, v: Any) -> Any:
+    return gg.sum(gg.sin(attend(q, k, v).astype("float32")))
+
+
+def triples(*shape: int, device: str = "cpu") -> list[Any]:
+    rng = np.random.default_rng(1)
+    return [gg.tensor(rng.normal(size=shape), dtype="float16").to(device) for _ in range(3)]
+
+
+def near(got: Any, wanted: Any) -> None:
+    for a, b in zip(got, wanted, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        np.testing.assert_allclose(host(a), host(b), rtol=2e-2, atol=2e-2)
+
+
+MODES = {
+    "value": lambda *x: (attend(*x),),
+    "reverse": gg.grad(weighed, (0, 1, 2)),
+    "forward": lambda *x: (gg.jvp(attend, x, x[::-1])[1],),
+    "batched": lambda *x: gg.vmap(gg.grad(weighed, (0, 1, 2)), (0, 0, 0))(*x),
+    "one of them batched": lambda *x: (gg.vmap(attend, (0, None, None))(x[0], x[1][0], x[2][0]),),
+    "second order": lambda *x: gg.jvp(gg.grad(weighed, (0, 1, 2)), x, x[::-1])[1],
+    "twice in reverse": lambda *x: gg.grad(
+        lambda *y: sum(gg.sum(g * g) for g in gg.grad(weighed, (0, 1, 2))(*y)), (0, 2)
+    )(*x),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_of_attention(mode: str, eager: Cudnn) -> None:
+    wanted = MODES[mode](*triples(2, 5, 8))
+    assert not fake_cudnn.MODULE.runs
+    near(MODES[mode](*triples(2, 5, 8, device="stand_in:0")), wanted)
+    names = [graph.name for graph, _ in fake_cudnn.MODULE.runs]
+    if mode == "reverse":
+        assert names == ["sdpa", "sdpa_backward"]  # one for all operands
+    assert ("sdpa" in names) == (mode != "one of them batched")  # whose batches broadcast
+    assert ("sdpa_backward" in names) == (mode in ("reverse", "batched", "second order", "twice in reverse"))
+
+
+def test_what_attention_leaves_to_products(eager: Cudnn, monkeypatch: Any) -> None:
+    q, k, v = triples(2, 5, 8, device="stand_in:0")
+    gg.scaled_dot_product_attention(q, k, v, gg.ones((5, 5), dtype="bool", device="stand_in:0"))
+    gg.scaled_dot_product_attention(q, k[:1], v)
+    gg.scaled_dot_product_attention(*(x.astype("float32") for x in (q, k, v)))
+    gg.scaled_dot_product_attention(*(x[..., :7] for x in (q, k, v)))
+    monkeypatch.setattr(gg.config, "cudnn", False)
+    gg.scaled_dot_product_attention(q, k, v)
+    assert not fake_cudnn.MODULE.runs
+
+
+class Sequences(Images):
+    """A layer of attention, trained."""
+
+    def __init__(self, device: str, compiled: bool) -> None:
+        self.model = gg.nn.MultiHeadAttention(16, 2, key=gg.random.key(5)).to(device)
+        self.opt = gg.optim.SGD(self.model.parameters(), lr=0.1)
+        rng = np.random.default_rng(0)
+        self.x, self.y = (gg.tensor(rng.normal(size=(3, 6, 16)).astype("f"), device=device) for _ in range(2))
+        self.call = gg.jit(self.step) if compiled else self.step
+
+    def step(self, x: Any, y: Any) -> Any:
+        self.opt.zero_grad()
+        with gg.autocast("bfloat16"):
+            loss = gg.mse_loss(self.model(x, is_causal=True), y)
+        loss.backward()
+        self.opt.step()
+        return loss
+
+
+def test_training_with_attention_is_one_graph(cuda: Cudnn) -> None:
+    cpu, compiled = Sequences("cpu", False), Sequences("cuda", True)
+    np.testing.assert_allclose(compiled.steps(5), cpu.steps(5), rtol=2e-2)
+    told = str(compiled.call.plan(compiled.x, compiled.y))
+    assert "# one CUDA graph" in told and told.count("attention: cuDNN") == told.count("attention_back: cuDNN") == 1
+    assert [graph.name for graph, _ in fake_cudnn.MODULE.runs] == ["sdpa", "sdpa_backward"] * 5
 
 
 def test_where_heads_lie() -> None:

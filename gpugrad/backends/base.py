@@ -8,7 +8,7 @@ To add one: subclass :class:`Backend`, fill in the attributes, and name the clas
 from __future__ import annotations
 
 import functools as ft
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -48,6 +48,10 @@ class Backend:
             return ft.partial(prim.forward, self.xp)
         found: Callable[..., Any] = getattr(self.xp, prim.name)
         return found
+
+    def prefers(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> bool:
+        """Whether it has ``prim`` for such operands (their shapes and dtypes) better than what it could be composed of."""
+        return False
 
     def asarray(self, data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         """An array of this backend from anything array-like; ``copy`` as in NumPy."""

@@ -6,14 +6,15 @@ host's, of a class of their own, so that what mixes devices fails as it does on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from gpugrad.backends import half
+from gpugrad.backends import cupy_cudnn, half
 from gpugrad.backends.base import Backend
 from gpugrad.backends.numpy import NumpyBackend
+from gpugrad.config import config
 from gpugrad.cuda.host import COMPILER, HostArray, HostDevice, inside, outside
 from gpugrad.primitive import Primitive
 
@@ -34,6 +35,9 @@ class CudaOnHost(Backend):
 
     def why_not(self) -> str | None:
         return None if COMPILER else "it takes a C++ compiler, and none was found. Install g++"
+
+    def prefers(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> bool:
+        return cupy_cudnn.preferred(self.device.cudnn if config.cudnn else None, prim, args, params)
 
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
         if prim.kind == "kernel":  # a user's, which runs on the device

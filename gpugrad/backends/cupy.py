@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools as ft
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any
@@ -23,7 +23,7 @@ from gpugrad.backends.cupy_namespace import Namespace
 from gpugrad.config import config
 from gpugrad.cuda import presence
 from gpugrad.primitive import Primitive
-from gpugrad.trace import Value
+from gpugrad.trace import Value, raw_of
 
 
 class CupyBackend(Backend):
@@ -80,7 +80,7 @@ class CupyBackend(Backend):
             self._devices[ordinal] = CudaDevice(ordinal, self._made)
         return self._devices[ordinal]
 
-    def cudnn(self, ordinal: int) -> Any:
+    def _cudnn(self, ordinal: int) -> Any:
         """cuDNN on a device, where it is installed and ``gg.config.cudnn`` has it used; else None."""
         there = config.cudnn and find_spec("cudnn") and find_spec("cuda")
         return self._device(ordinal).cudnn if there else None
@@ -102,12 +102,15 @@ class CupyBackend(Backend):
     def _extension(self) -> Any:
         return importlib.import_module("cupyx")
 
+    def prefers(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> bool:
+        return cupy_cudnn.preferred(self._cudnn(_ordinal(args[prim.leads])), prim, args, params)
+
     def implementation(self, prim: Primitive, array_type: type) -> Callable[..., Any]:
         call = super().implementation(prim, array_type)
         by_itself = prim.name in cupy_moves.MOVES | {"cast", "matmul"} or prim.kind in ("collective", "kernel")
         computed = call if by_itself else self._in_float32(call)
         if prim.name in cupy_cudnn.TAKEN:
-            computed = cupy_cudnn.computed(self, prim, computed)
+            computed = cupy_cudnn.computed(prim, computed, self._cudnn, self._new)
         array: Any = self._cupy.ndarray
         half = self._half_type
 
@@ -181,7 +184,7 @@ class CupyBackend(Backend):
         except self._out_of_memory as error:
             raise self._exhausted("asarray", error) from None
 
-    def new(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def _new(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """An array in C's order, on the current device, to be written to."""
         return self._made(self._cupy.empty(shape, dtype))
 
@@ -244,6 +247,11 @@ class CupyBackend(Backend):
             f"device has {free / 2**20:.0f} MiB free of {total / 2**20:.0f}. Use smaller batches, gg.checkpoint or "
             "half precision, or let go of tensors that are not needed"
         )
+
+
+def _ordinal(x: Any) -> int:
+    """The number of the device of a value; a program's is the first."""
+    return int(getattr(getattr(raw_of(x), "device", None), "id", 0))
 
 
 def _half(x: Any) -> bool:

@@ -350,6 +350,14 @@ def _together(prim: Primitive, args: Sequence[Any]) -> None:
         first = found.device_of(a)
 
 
+def _prefers(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> bool:
+    raw = raw_of(args[prim.leads])
+    found = _by_type.get(type(raw))
+    if found is not None and found.absorbs:  # what is written down for a program, which runs somewhere else
+        found = on(found.device_of(raw))
+    return found is not None and found.prefers(prim, args, params)
+
+
 def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
     """``error`` as the user should read it: operation, shapes, dtypes, devices, what was expected."""
     arrays = [a for a in args if hasattr(a, "shape")]
@@ -385,3 +393,4 @@ def explained(prim: Primitive, args: Sequence[Any], params: dict[str, Any], erro
 Resolver.find = staticmethod(_find)
 Resolver.rescue = staticmethod(_rescue)
 Resolver.together = staticmethod(_together)
+Resolver.prefers = staticmethod(_prefers)

@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from gpugrad import dtypes, errors
 from gpugrad.config import config
 from gpugrad.cuda import cudnn_graphs as graphs
 from gpugrad.cuda import presence
 from gpugrad.cuda.cudnn_graphs import Numbers, Planned
-from gpugrad.cuda.cudnn_layout import in_rows, laid
+from gpugrad.cuda.cudnn_layout import laid
 from gpugrad.cuda.device import Device
 from gpugrad.cuda.matmul_layout import Operand
 
@@ -58,7 +60,8 @@ def unfit(name: str, operands: Sequence[Any], params: dict[str, Any]) -> str:
 
     - no array is empty;
     - a convolution goes along one to three axes, in float16, bfloat16 or float32;
-    - attention is in float16 or bfloat16, with rows of queries, keys and values of a multiple of 8 elements, up to 256.
+    - attention is in float16 or bfloat16, with rows of queries, keys and values of a multiple of 8 elements, up to 256, in
+      batches that do not broadcast.
     """
     if name not in graphs.CONVOLUTIONS and name not in graphs.ATTENTION:
         return f"{name} is not cuDNN's"
@@ -71,6 +74,10 @@ def unfit(name: str, operands: Sequence[Any], params: dict[str, Any]) -> str:
             else f"{name} along {len(operands[0].shape) - 2} axes; cuDNN has up to 3"
         )
     rows = operands[: 3 if name == "attention" else 5]
+    if len({x.shape[:-2] for x in rows}) > 1:
+        return f"{name} with batches that broadcast"
+    if name == "attention_back" and operands[5].dtype != np.float32:
+        return f"{name} of what cuDNN has not computed"
     wrong = [x.shape[-1] for x in rows if x.shape[-1] % 8 or x.shape[-1] > 256]
     return _kind(name, rows, ("float16", "bfloat16")) or (
         f"{name} of rows of {wrong[0]} elements; cuDNN takes multiples of 8 up to 256" if wrong else ""
@@ -115,7 +122,7 @@ class Cudnn:
         why = unfit(name, operands, params)
         if why or any(0 in out.shape for out in outs):
             return why or f"{name} with an empty result"
-        arrays = [Operand(tuple(x.shape), _strides(x), x.dtype) for x in (*operands, *outs)]
+        arrays = [Operand.in_rows(x.shape, x.dtype) for x in (*operands, *outs)]
         found = self._plan(name, arrays, params)
         return found if isinstance(found, str) else ""
 
@@ -239,8 +246,3 @@ class _Handle:
         self.made = frontend.create_handle()
         # not at exit, when the driver may be gone already
         weakref.finalize(self, frontend.destroy_handle, self.made).atexit = False
-
-
-def _strides(x: Any) -> tuple[int, ...]:
-    """Those of C's order, in bytes."""
-    return tuple(n * x.dtype.itemsize for n in in_rows(x.shape))

@@ -31,6 +31,14 @@ class Operand(NamedTuple):
         """That of an array of NumPy or CuPy."""
         return cls(tuple(array.shape), tuple(array.strides), np.dtype(array.dtype))
 
+    @classmethod
+    def in_rows(cls, shape: Sequence[int], dtype: Any) -> Operand:
+        """That of an array in C's order."""
+        steps = [np.dtype(dtype).itemsize]
+        for n in reversed(shape[1:]):
+            steps.append(steps[-1] * n)
+        return cls(tuple(shape), tuple(reversed(steps)) if shape else (), np.dtype(dtype))
+
     def __str__(self) -> str:
         return f"{self.dtype.name}{list(self.shape)} with strides {list(self.strides)}"
 

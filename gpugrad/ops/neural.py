@@ -9,6 +9,7 @@ from typing import Any
 
 from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
+from gpugrad.ops.attention import attention, causal_mask
 from gpugrad.ops.bilinear import matmul, mT
 from gpugrad.ops.casting import lowered, ranged, widened
 from gpugrad.ops.composition import composition
@@ -40,7 +41,7 @@ from gpugrad.ops.linear import cast, expand, iota, moved, reduce_sum, reshape, u
 from gpugrad.ops.reductions import array_of, floating, mean, restored, root, size_of
 from gpugrad.ops.reductions import max as max_of
 from gpugrad.ops.reductions import sum as sum_of
-from gpugrad.primitive import elementwise
+from gpugrad.primitive import Resolver, elementwise
 from gpugrad.shapes import Shape, axes_of, axis_of
 from gpugrad.trace import Array
 
@@ -493,13 +494,6 @@ def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> 
     return where(expand(padding, axis=(-1,), sizes=rows.shape[-1:]), stop(rows), rows)
 
 
-def _causal(scores: Any) -> Any:
-    """Where the column is at most the row."""
-    n, m = scores.shape[-2:]
-    like = unbatched(scores)
-    return less_equal(iota(like, size=m), reshape(iota(like, size=n), to=(n, 1), rank=1))
-
-
 def scaled_dot_product_attention(
     q: Array, k: Array, v: Array, mask: Array = None, is_causal: bool = False, scale: float | None = None
 ) -> Array:
@@ -507,7 +501,8 @@ def scaled_dot_product_attention(
 
     q has shape (..., n, d), k (..., m, d), v (..., m, e); the result (..., n, e). A boolean ``mask`` says who may
     attend to whom, another is added; it broadcasts to (..., n, m). With ``is_causal`` query i sees keys up to i.
-    ``scale`` is 1/√d unless given. A query that may see no key gets 0. Time and memory grow with n · m.
+    ``scale`` is 1/√d unless given. A query that may see no key gets 0. Time and memory grow with n · m; on a GPU with cuDNN
+    (``gg.config.cudnn``) memory does not, in half precision without a mask, if ``gg.config.deterministic`` is off.
 
     >>> import gpugrad as gg
     >>> x = gg.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -520,10 +515,16 @@ def scaled_dot_product_attention(
             f"scaled_dot_product_attention: q of shape {q.shape} and k of shape {k.shape}; expected (..., n, d) and "
             f"(..., m, d)"
         )
-    scores = matmul(q * (1.0 / math.sqrt(q.shape[-1]) if scale is None else scale), mT(k))
+    scale = 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale
+    params = {"causal": bool(is_causal), "scale": scale}
+    if mask is None and type(scale) is float:
+        operands = lowered(q, k, v)
+        if Resolver.prefers(attention, operands, params):
+            return attention(*operands, **params)[0]
+    scores = matmul(q * scale, mT(k))
     scores = widened(scores)
     if is_causal:
-        scores = where(_causal(scores), scores, -math.inf)
+        scores = where(causal_mask(scores), scores, -math.inf)
     if mask is not None:
         scores = where(mask, scores, -math.inf) if dtypes.of(mask).kind == "b" else scores + mask
     e = exp(_shifted(scores, (-1,)))

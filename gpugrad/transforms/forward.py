@@ -9,7 +9,7 @@ from gpugrad import trace
 from gpugrad.ops.elementwise import where
 from gpugrad.ops.linear import broadcast_to, zeros
 from gpugrad.ops.promotion import mixed, promote
-from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Traced, compiled
+from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Shared, Traced, compiled
 from gpugrad.trace import Trace, bind, state, value
 from gpugrad.transforms.pull import masked
 from gpugrad.transforms.tape import EAGER
@@ -111,6 +111,6 @@ def _push(prim: Primitive, rule: Rule | None) -> Push | None:
             return compiled(mask, operands, "where({}, g, 0.0)", where=where)[0]
         case Linear():
             return lambda t, s, shape, i, params: bind(prim, [*s[:i], t, *s[i + 1 : -1]], params)
-        case Traced(map=map_):
+        case Traced(map=map_) | Shared(map=map_):
             return compiled(map_, operands, "{}", first="g")[0]
     raise AssertionError(rule)

@@ -6,6 +6,7 @@ tracing: the map is recorded on shapes alone, without computing it, and the reco
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from gpugrad import errors
 from gpugrad.backends import select
 from gpugrad.ops.elementwise import masked_multiply, where
 from gpugrad.ops.linear import sum_to
-from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Shape, Traced, compiled
+from gpugrad.primitive import Linear, Primitive, Rule, Scale, Select, Shape, Shared, Traced, compiled
 from gpugrad.trace import Trace, value
 from gpugrad.transforms.node import ITEM, Leaf, Node
 from gpugrad.transforms.sweep import sweep
@@ -66,7 +67,17 @@ def _pull(prim: Primitive, rule: Rule) -> tuple[Callable[..., Any], Iterable[int
             return compiled(transpose, operands, "{}", first="g")
         case Traced(map=map_):
             return compiled(map_, operands, "transposed(lambda t: {}, shape, g)", first="t", transposed=transposed)
+        case Shared(adjoint=adjoint):
+            call, reads = compiled(adjoint, operands, "{}", first="g")
+            return ft.partial(_its_own, call), reads
     raise AssertionError(rule)
+
+
+def _its_own(adjoint: Callable[..., Any], g: Any, s: Any, shape: Shape, i: int, params: dict[str, Any]) -> Any:
+    """What an operand has of what is computed for all of them, when the first of them is asked about."""
+    if g.shared is None:
+        g.shared = adjoint(g, s, shape, i, params)
+    return g.shared[i]
 
 
 def masked(g: Any, partial: Callable[[], Any]) -> Any:
@@ -124,7 +135,7 @@ def transposed(function: Callable[[Any], Any], shape: Shape, g: Any) -> Any:
 
     ``g`` may be a list, for a map with several outputs; None in it stands for zero.
     """
-    from_ = g if type(g) is list else [g]
+    from_ = g if isinstance(g, list) else [g]
     like = next(c for c in from_ if c is not None)
     with LinearTape() as tape:
         leaf = Leaf(shape, like.dtype)

@@ -155,9 +155,19 @@ def _arrive_part(node: Node | None, i: int, g: Any, heap: list[int], waiting: di
     assert node is not None
     there = waiting.get(node.index)
     if there is None:
-        there = waiting[node.index] = [node, [None] * len(node.shape)]
+        there = waiting[node.index] = [node, Parts([None] * len(node.shape))]
         heappush(heap, -node.index)
     there[1][i] = g if there[1][i] is None else there[1][i] + g
+
+
+class Parts(list[Any]):
+    """The cotangents of an operation's outputs, and what a rule computed from them for all operands."""
+
+    __slots__ = ("shared",)
+
+    def __init__(self, cotangents: Sequence[Any]) -> None:
+        super().__init__(cotangents)
+        self.shared: Any = None
 
 
 def _attend(node: Node, g: Any) -> Any:

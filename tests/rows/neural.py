@@ -8,6 +8,7 @@ import numpy as np
 from case import Case
 from scipy import special
 
+from gpugrad.ops import attention as att
 from gpugrad.ops import losses as l
 from gpugrad.ops import neural as n
 from rows.elementwise import apart, between, off_integers
@@ -137,6 +138,25 @@ LAYERS = [
         lambda i: n.one_hot(i, 4, axis=1, dtype="float32"),
         lambda rng: (rng.integers(0, 4, (2, 3)),),
         lambda i: np.moveaxis(np.eye(4, dtype=np.float32)[i], -1, 1),
+    ),
+    Case(
+        "attention primitive",
+        lambda q, k, v: att.attention(q, k, v, causal=False, scale=2**-0.5)[0],
+        between(-1, 1, (2, 3, 2), (2, 4, 2), (2, 4, 3)),
+        _attention,
+    ),
+    Case(
+        "attention primitive causal",
+        lambda q, k, v: att.attention(q, k, v, causal=True, scale=2**-0.5)[0],
+        between(-1, 1, (2, 3, 2), (1, 3, 2), (3, 3)),
+        lambda q, k, v: _attention(q, k, v, np.where(np.tri(3) > 0, 0.0, -np.inf)),
+    ),
+    Case(
+        "attention_back",
+        lambda g, q, k, v: att.attention_back(
+            g, q, k, v, *att.attention(q, k, v, causal=True, scale=0.7), causal=True, scale=0.7
+        ),
+        between(-1, 1, (2, 3, 2), (2, 3, 2), (2, 3, 2), (2, 3, 2)),
     ),
     Case("attention", n.scaled_dot_product_attention, between(-1, 1, (2, 3, 2), (2, 4, 2), (2, 4, 3)), _attention),
     Case(
