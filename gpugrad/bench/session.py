@@ -19,6 +19,7 @@ from gpugrad.bench.peers import Peer
 from gpugrad.bench.records import Case, Record, Results
 from gpugrad.bench.workloads import Workload, way_of
 from gpugrad.graph.work import Work
+from gpugrad.tensor import Tensor
 from gpugrad.transforms.jit import jit
 
 MOST_INPUTS = 8
@@ -152,7 +153,7 @@ def _numbers(out: Any) -> list[Any]:
 
 
 def _host(x: Any) -> Any:
-    if isinstance(x, gg.Tensor):
+    if isinstance(x, Tensor):
         x = x.detach().to("cpu").numpy()
     elif type(x).__module__.startswith("torch"):
         x = x.detach().cpu().double().numpy()

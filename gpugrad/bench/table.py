@@ -7,6 +7,8 @@ from typing import Any
 from gpugrad import errors
 from gpugrad.bench.records import Record, Results
 
+WIDE = 150
+"""Columns of what is no terminal."""
 HEADS = ("workload", "size", "dtype", "device", "library", "time", "95 % interval", "GB/s", "GFLOP/s", "of the limit")
 
 
@@ -18,6 +20,8 @@ def show(results: Results) -> None:
     except ImportError:
         raise errors.missing_extra("rich", "train", "the table of gpugrad bench") from None
     console: Any = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDE)
     for device, limits in results.limits.items():
         products = ", ".join(f"{dtype} {rate / 1e9:.4g} GFLOP/s" for dtype, rate in limits.products.items())
         console.print(

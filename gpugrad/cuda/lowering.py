@@ -24,7 +24,12 @@ def lowered(graph: Graph, kept: Callable[[Line], bool] = lambda line: False) -> 
     for line in graph.lines:
         way = _WAYS.get(line.prim.name)
         arrays = (*line.operands, *line.results)
-        if way is None or any(0 in x.shape for x in arrays) or len({dtypes.name(x.dtype) for x in arrays}) > 1 or kept(line):
+        if (
+            way is None
+            or any(0 in x.shape for x in arrays)
+            or len({dtypes.name(x.dtype) for x in arrays}) > 1
+            or kept(line)
+        ):
             lines.append(line)
         else:
             lines += _Lines(line).written(way)

@@ -16,6 +16,8 @@ from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import ALIGNMENT, owned
 
+_STRIDED = frozenset({"attention", "attention_back", "conv", "conv_input", "conv_weight", "matmul"})
+"""What libraries compute that are told where each axis lies."""
 _MOVES = frozenset({"reshape", "permute", "slice_", "flip", "split"})
 """Views whose strides follow from those of the operand."""
 
@@ -40,7 +42,7 @@ class _Ordering:
                 call.arguments = [(a, self.straight(x), shape) for a, x, shape in call.arguments]
             elif isinstance(call, LibraryCall) and call.line.prim.name in _MOVES:
                 call = LibraryCall(self.move(call.line), call.into)
-            elif isinstance(call, LibraryCall) and call.into and call.line.prim.name != "matmul":  # which takes strides
+            elif isinstance(call, LibraryCall) and call.into and call.line.prim.name not in _STRIDED:
                 line = call.line
                 call = LibraryCall(
                     replace(line, operands=tuple(self.straight(x, line.site) for x in line.operands)), True
