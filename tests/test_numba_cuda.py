@@ -106,7 +106,7 @@ def test_functions_are_launched_by_the_driver(device: Any, monkeypatch: pytest.M
 def compiler(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The PTX of what is compiled, as long as a test runs."""
     if numba_compiler.missing() or not all(map(numba_compiler.found, ("nvvm", "nvJitLink", "nvrtc"))):
-        pytest.skip('Numba CUDA, NVVM or nvJitLink is not installed: pip install "gpugrad[cuda13]"')
+        pytest.skip('Numba CUDA, NVVM or nvJitLink is not installed: pip install "gpugrad[numba-cuda]"')
     from numba.cuda import dispatcher
 
     # for functions that a kernel calls, Numba asks the current device, of which there is none
