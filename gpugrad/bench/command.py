@@ -9,19 +9,27 @@ from pathlib import Path
 
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.bench import table
+from gpugrad.bench import compare, table, user
 from gpugrad.bench.records import Results, machine
 from gpugrad.bench.session import Session, Settings
-from gpugrad.bench.workloads import WORKLOADS
+from gpugrad.bench.workloads import WORKLOADS, Workload
 
 HELP = """Measure how fast gradients are: forward and gradient throughput of workloads over sizes and dtypes, on each device,
-as a fraction of what the device can do at most, which is measured in the same run."""
+as a fraction of what the device can do at most, which is measured in the same run.
+
+gpugrad bench                                      all workloads
+gpugrad bench chain "MLP step" --device cpu        two of them, on one device
+gpugrad bench my_module:f --args 1000x10 10        a function of yours, on arrays of such shapes
+gpugrad bench compare before.json after.json       what became faster or slower; status 1 if anything is slower"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
         "workloads", nargs="*", metavar="WORKLOAD", help="those to measure; all of them if none is named"
+    )
+    parser.add_argument(
+        "--args", nargs="+", default=[], metavar="SHAPE", help="arguments of a function of yours: 1000x10:float64"
     )
     parser.add_argument("--list", action="store_true", help="say which workloads there are, and measure nothing")
     parser.add_argument("--quick", action="store_true", help="two sizes and one dtype of each, within a minute")
@@ -36,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
         for w in WORKLOADS.values():
             print(f"{w.name:18} {w.about}; {', '.join(w.ways)}; {w.size} {', '.join(f'{n:,}' for n in w.sizes)}")
         return 0
+    if options.workloads[:1] == ["compare"]:
+        return compare.run(options.workloads[1:])
     results = measured(options)
     table.show(results)
     if options.out is not None:
@@ -47,12 +57,12 @@ def run(options: argparse.Namespace) -> int:
 
 def measured(options: argparse.Namespace) -> Results:
     """Measure what the options ask for."""
-    workloads = [WORKLOADS[known(name, WORKLOADS, "workload")] for name in options.workloads] or [*WORKLOADS.values()]
+    workloads = [chosen(name, options.args) for name in options.workloads] or [*WORKLOADS.values()]
     there = devices()
     dtypes = sorted({d for w in workloads for d in w.dtypes})
     settings = Settings(
         workloads,
-        [known(d, there, "device") for d in options.device or there],
+        [select.resolve(d) for d in options.device or there],  # which says what is missing
         [known(d, dtypes, "dtype") for d in options.dtype or ()],
         quick=options.quick,
         eager=not options.quick,
@@ -63,9 +73,14 @@ def measured(options: argparse.Namespace) -> Results:
     return session.results
 
 
+def chosen(name: str, given: Sequence[str]) -> Workload:
+    """A workload by its name, or that of a function of the user's."""
+    return user.workload(name, given) if ":" in name else WORKLOADS[known(name, WORKLOADS, "workload")]
+
+
 def devices() -> list[str]:
     """The first device of each kind that can be used."""
-    return [b.devices()[0] for b in select.in_use().values() if b.compiles]
+    return [b.devices()[0] for b in select.in_use().values() if b.compiles and b.device_kind in ("cpu", "cuda")]
 
 
 def known(name: str, names: Iterable[str], kind: str) -> str:

@@ -37,13 +37,19 @@ def median(rounds: Rounds) -> float:
 
 
 def resampled(rounds: Rounds, rng: Any) -> Any:
-    """Medians of resamples."""
-    given = [np.asarray(samples) for samples in rounds if len(samples)]
-    out = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        drawn = (given[i] for i in rng.integers(0, len(given), len(given)))
-        out[k] = np.median(np.concatenate([s[rng.integers(0, len(s), len(s))] for s in drawn]))
-    return out
+    """Medians of resamples, all drawn at once."""
+    given = [np.sort(np.asarray(samples, dtype=np.float64)) for samples in rounds if len(samples)]
+    counts = np.array([len(samples) for samples in given])
+    padded = np.full((len(given), counts.max()), np.inf)
+    for row, samples in zip(padded, given, strict=True):
+        row[: len(samples)] = samples
+    which = rng.integers(0, len(given), (RESAMPLES, len(given)))
+    places = (rng.random((*which.shape, padded.shape[1])) * counts[which][..., None]).astype(np.intp)
+    drawn = np.where(np.arange(padded.shape[1]) < counts[which][..., None], padded[which[..., None], places], np.inf)
+    drawn = np.sort(drawn.reshape(RESAMPLES, -1), axis=1)
+    total = counts[which].sum(axis=1)
+    low, high = (np.take_along_axis(drawn, k[:, None], axis=1)[:, 0] for k in ((total - 1) // 2, total // 2))
+    return (low + high) / 2
 
 
 def spread(rounds: Rounds, seed: int = 0) -> Spread:

@@ -6,25 +6,43 @@ from typing import Any
 
 from gpugrad import errors
 from gpugrad.bench.records import Record, Results
+from gpugrad.graph.usage import shown
 
 WIDE = 150
 """Columns of what is no terminal."""
-HEADS = ("workload", "size", "dtype", "device", "library", "time", "95 % interval", "GB/s", "GFLOP/s", "of the limit")
+HEADS = (
+    "workload",
+    "size",
+    "dtype",
+    "device",
+    "library",
+    "time",
+    "95 % interval",
+    "GB/s",
+    "GFLOP/s",
+    "of the limit",
+    "memory",
+)
+
+
+def console() -> Any:
+    """Where tables are printed; MissingExtraError without rich."""
+    try:
+        from rich.console import Console
+    except ImportError:
+        raise errors.missing_extra("rich", "train", "the tables of gpugrad bench") from None
+    found = Console(highlight=False, soft_wrap=True)
+    return found if found.is_terminal else Console(highlight=False, width=WIDE)
 
 
 def show(results: Results) -> None:
     """Print the limits, then a line for each case, and what was left out."""
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
-        raise errors.missing_extra("rich", "train", "the table of gpugrad bench") from None
-    console: Any = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDE)
+    out = console()
+    from rich.table import Table
+
     for device, limits in results.limits.items():
         products = ", ".join(f"{dtype} {rate / 1e9:.4g} GFLOP/s" for dtype, rate in limits.products.items())
-        console.print(
+        out.print(
             f"{device}: copy {limits.bandwidth / 1e9:.4g} GB/s; products: {products}; a call {seconds(limits.call)}"
         )
     table = Table(*HEADS, box=None, pad_edge=False)
@@ -38,9 +56,9 @@ def show(results: Results) -> None:
             table.add_row()
         before = group
         table.add_row(*cells)
-    console.print(table)
+    out.print(table)
     for what in results.left_out:
-        console.print(f"left out: {what}", markup=False)
+        out.print(f"left out: {what}", markup=False)
 
 
 def row(record: Record, results: Results) -> list[str]:
@@ -59,6 +77,7 @@ def row(record: Record, results: Results) -> list[str]:
         f"{record.bytes / time.median / 1e9:.3g}",
         f"{rate:.3g}",
         "" if fraction is None else f"{100 * fraction:.0f} %",
+        shown(record.peak) if case.library == "gpugrad" else "",
     ]
 
 

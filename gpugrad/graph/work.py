@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gpugrad.codegen.loops import ELEMENT
+from gpugrad.codegen.loops import ELEMENT, REDUCTIONS
 from gpugrad.graph.calls import Call, KernelCall, LibraryCall
 from gpugrad.graph.memory import VIEWS, nbytes
 
@@ -34,7 +34,7 @@ def work(calls: Sequence[Call]) -> Work:
             rows = max(1, call.elements // max(1, _inner(call)))
             for step in call.kernel.steps:
                 if step.op != "read":
-                    operations += call.elements if step.level == ELEMENT else rows
+                    operations += call.elements if step.level == ELEMENT or step.op in REDUCTIONS else rows
         elif isinstance(call, LibraryCall):
             found = _products(call)
             products += found
