@@ -10,6 +10,7 @@ from pathlib import Path
 from gpugrad import errors
 from gpugrad.backends import select
 from gpugrad.bench import compare, table, user
+from gpugrad.bench.peers import LIBRARIES, found
 from gpugrad.bench.records import Results, machine
 from gpugrad.bench.session import Session, Settings
 from gpugrad.bench.workloads import WORKLOADS, Workload
@@ -35,6 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="two sizes and one dtype of each, within a minute")
     parser.add_argument("--device", action="append", help="measure this device only; may be given several times")
     parser.add_argument("--dtype", action="append", help="measure this dtype only; may be given several times")
+    parser.add_argument(
+        "--peers", default="", metavar="NAMES", help=f"measure these libraries beside it: {','.join(LIBRARIES)}"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write results.json there")
 
 
@@ -43,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         for w in WORKLOADS.values():
             print(f"{w.name:18} {w.about}; {', '.join(w.ways)}; {w.size} {', '.join(f'{n:,}' for n in w.sizes)}")
+        print(f"peers: {', '.join(LIBRARIES)}")
         return 0
     if options.workloads[:1] == ["compare"]:
         return compare.run(options.workloads[1:])
@@ -60,15 +65,18 @@ def measured(options: argparse.Namespace) -> Results:
     workloads = [chosen(name, options.args) for name in options.workloads] or [*WORKLOADS.values()]
     there = devices()
     dtypes = sorted({d for w in workloads for d in w.dtypes})
+    names = dict.fromkeys(known(name.strip(), LIBRARIES, "peer") for name in options.peers.split(",") if name.strip())
+    peers, missing = found(names)
     settings = Settings(
         workloads,
         [select.resolve(d) for d in options.device or there],  # which says what is missing
         [known(d, dtypes, "dtype") for d in options.dtype or ()],
+        peers,
         quick=options.quick,
         eager=not options.quick,
         seconds=0.05 if options.quick else 0.25,
     )
-    session = Session(settings, Results(machine()))
+    session = Session(settings, Results(machine(names), left_out=missing))
     session.run()
     return session.results
 

@@ -15,17 +15,21 @@ from gpugrad import dtypes, errors, pytree
 from gpugrad.backends.select import synchronize
 from gpugrad.bench import limits
 from gpugrad.bench.measure import Timed
-from gpugrad.bench.peers import Peer
+from gpugrad.bench.peers import Peer, told
 from gpugrad.bench.records import Case, Record, Results
 from gpugrad.bench.workloads import Workload, way_of
 from gpugrad.graph.work import Work
 from gpugrad.tensor import Tensor
+from gpugrad.transforms.cells import Cells
 from gpugrad.transforms.jit import jit
 
 MOST_INPUTS = 8
 """Arrays that take turns at most, so that none is found in the caches."""
 TOLERANCE = {"float64": 1e-8, "float32": 2e-3, "float16": 5e-2, "bfloat16": 5e-2}
 """How far the libraries may be apart, relative to the largest element."""
+
+Prepared = dict[str, tuple[list[Callable[[], Any]], Callable[[], Any]]]
+"""Library -> its call for each of the inputs, and what returns when their work is done."""
 
 
 @dataclass(frozen=True)
@@ -88,23 +92,7 @@ class Session:
                 return
 
     def measured(self, workload: Workload, case: Case) -> None:
-        inputs = self.inputs(workload, case)
-        program = ft.partial(way_of, workload, case.way, case.size, case.dtype, case.device)
-        calls: dict[str, tuple[list[Callable[[], Any]], Callable[[], Any]]] = {}
-        compiled = jit(program())
-        ours = [tuple(_array(a, case) for a in arrays) for arrays in inputs]
-        work, peak = compiled.work(*ours[0]), compiled.memory(*ours[0]).peak
-        calls["gpugrad"] = [ft.partial(compiled, *args) for args in ours], synchronize
-        if self.settings.eager:
-            eager = program()
-            calls["gpugrad eager"] = [ft.partial(eager, *args) for args in ours], synchronize
-        for peer in self.settings.peers:
-            made = peer.calls(workload, case, inputs)
-            if isinstance(made, str):
-                self.leave_out(f"{peer.name}: {made}")
-            else:
-                calls[peer.name] = made, peer.wait
-        self.check(case, calls)
+        calls, work, peak = self.prepared(workload, case)
         timed = {library: Timed(turns, wait) for library, (turns, wait) in calls.items()}
         for _ in range(self.settings.rounds):
             for t in timed.values():
@@ -112,6 +100,28 @@ class Session:
         for library, t in timed.items():
             found = Case(case.workload, case.way, library, case.device, case.dtype, case.size)
             self.results.records.append(Record(found, t.rounds, work.bytes, work.products, work.operations, peak))
+
+    def prepared(self, workload: Workload, case: Case) -> tuple[Prepared, Work, int]:
+        """Each library's calls, checked to agree; the work of gpugrad's program, and the most memory that it takes."""
+        inputs = self.inputs(workload, case)
+        program = ft.partial(way_of, workload, case.way, case.size, case.dtype, case.device)
+        calls: Prepared = {}
+        programs = {"gpugrad": program()}
+        compiled = jit(programs["gpugrad"])
+        ours = [tuple(_array(a, case) for a in arrays) for arrays in inputs]
+        work, peak = compiled.work(*ours[0]), compiled.memory(*ours[0]).peak
+        calls["gpugrad"] = [ft.partial(compiled, *args) for args in ours], synchronize
+        if self.settings.eager:
+            eager = programs["gpugrad eager"] = program()
+            calls["gpugrad eager"] = [ft.partial(eager, *args) for args in ours], synchronize
+        for peer in self.settings.peers:
+            made = _tried(ft.partial(peer.calls, workload, case, inputs))
+            if isinstance(made, str):
+                self.leave_out(f"{peer.name}: {made}")
+            else:
+                calls[peer.name] = made, peer.wait
+        self.check(case, calls, programs)
+        return calls, work, peak
 
     def leave_out(self, what: str) -> None:
         if what not in self.results.left_out:
@@ -125,18 +135,56 @@ class Session:
         turns = -(-2 * limits.cache(case.device) // max(nbytes, 1)) if workload.bound == "bandwidth" else 1
         return [first, *(workload.data(case.size, rng) for _ in range(min(turns, MOST_INPUTS) - 1))]
 
-    def check(self, case: Case, calls: dict[str, Any]) -> None:
-        """Drop the libraries whose first result is not gpugrad's; ArgumentError if gpugrad's own two are apart."""
-        wanted = _numbers(calls["gpugrad"][0][0]())
+    def check(self, case: Case, calls: Prepared, programs: dict[str, Callable[..., Any]]) -> None:
+        """Drop the libraries that fail, or whose first results are not gpugrad's.
+
+        ArgumentError if gpugrad's own two are apart.
+        """
+        wanted = _first(case, calls["gpugrad"][0][0], programs["gpugrad"])
         for library in [name for name in calls if name != "gpugrad"]:
-            found = _numbers(calls[library][0][0]())
+            first = ft.partial(_first, case, calls[library][0][0], programs.get(library))
+            found = first() if library in programs else _tried(first)
+            if isinstance(found, str):
+                self.leave_out(f"{_named(case)}: {library} fails: {found}")
+                del calls[library]
+                continue
             apart = _apart(found, wanted, TOLERANCE[case.dtype])
             if not apart:
                 continue
-            if library == "gpugrad eager":
+            if library in programs:
                 raise errors.ArgumentError(f"{_named(case)}: compiled and eager results differ: {apart}")
             self.leave_out(f"{_named(case)}: refused, since {library} computes something else: {apart}")
             del calls[library]
+
+
+def _tried(call: Callable[[], Any]) -> Any:
+    """What a peer gives, or what it says when it fails: no peer ends the run."""
+    try:
+        return call()
+    except MemoryError:
+        raise
+    except Exception as error:
+        return told(error)
+
+
+def _first(case: Case, call: Callable[[], Any], program: Callable[..., Any] | None) -> list[Any]:
+    """The numbers of the first result; of a step also how those of the second differ, which tells what it has updated.
+
+    A step of gpugrad's that gives nothing stands for its parameters.
+    """
+
+    def numbers() -> list[Any]:
+        out = call()
+        return _numbers(_parameters(program) if out is None and program is not None else out)
+
+    first = numbers()
+    return [*first, *(b - a for a, b in zip(first, numbers(), strict=True))] if case.way == "step" else first
+
+
+def _parameters(program: Callable[..., Any]) -> list[Any]:
+    """Those that a step reaches, each once."""
+    held = (slot.get() for slot in Cells(program).slots)
+    return [*{id(t): t for t in held if isinstance(t, Tensor) and t.requires_grad}.values()]
 
 
 def _named(case: Case) -> str:
@@ -159,7 +207,7 @@ def _host(x: Any) -> Any:
         x = x.detach().cpu().double().numpy()
     elif type(x).__module__.startswith("cupy"):
         x = x.get()
-    return np.asarray(x, dtype=np.complex128 if dtypes.dtype(np.asarray(x).dtype).kind == "c" else np.float64)
+    return np.array(x, dtype=np.complex128 if dtypes.dtype(np.asarray(x).dtype).kind == "c" else np.float64)
 
 
 def _apart(found: list[Any], wanted: list[Any], tolerance: float) -> str:
