@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import cli, errors, io, nn
+from gpugrad.backends import select
+from gpugrad.cuda.host import COMPILER
 from gpugrad.train import images
 from gpugrad.train.command import one_thread
+from gpugrad.train.device import chosen, told
 from gpugrad.train.folder import CHECKPOINT, MODEL, TABLE, load_checkpoint, new_folder, save_checkpoint
 from gpugrad.train.nonfinite import origin
 from gpugrad.train.predict import load, predict
@@ -283,6 +287,92 @@ def test_a_run_that_diverges_keeps_its_checkpoint(
     assert train("--epochs", "2", "--out", str(tmp_path / "two")) == 2
     assert f"The checkpoint after epoch 1 is kept: {tmp_path / 'two' / CHECKPOINT}" in capsys.readouterr().err
     assert len(state_of(tmp_path / "two")["history"]) == 1
+
+
+# ---- devices and dtypes --------------------------------------------------------------------------------------------------------
+
+BRIEF = Settings("mlp", 1, 5e-3, 628, 1, compiled=False)  # two steps
+compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
+
+
+@pytest.fixture(scope="module")
+def brief() -> Run:
+    """What two steps come to on the CPU, in float32."""
+    run = Run(BRIEF, "cpu")
+    for x, y in run.loader:
+        run.step(x, y)
+    run.end_epoch()
+    return run
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda_on_host", marks=compiler)])
+def test_any_device_and_dtype(
+    brief: Run, device: str, dtype: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*options_of(BRIEF), *(["--no-compile"] if device == "cpu" else []), "--dtype", dtype]
+    assert train(*options, "--device", device, "--out", str(tmp_path)) == 0
+    place = "cpu" if device == "cpu" else "cuda:0 (cuda_on_host)"
+    assert f"on {place}, in {dtype}" in capsys.readouterr().out
+    assert "cuda_on_host" not in {b.name for b in select.in_use().values()}  # no longer than the run
+    (row,) = rows(tmp_path)
+    apart = abs(float(row["train_loss"]) / brief.history[0].train_loss - 1.0)
+    assert apart < 1e-5 if dtype == "float32" else 1e-6 < apart < 2e-3  # near, and not float32 in disguise
+    state = state_of(tmp_path)
+    assert ("scaler" in state) == (dtype == "float16")
+    for name, p in brief.model.state_dict().items():
+        assert state["model"][name].dtype == p.dtype  # float32, whatever products are computed in
+    _, test = gg.data.digits()
+    assert np.isfinite(predict(load(tmp_path), test.tensors[0].numpy())).all()
+
+
+def test_half_precision_resumes_bit_for_bit(tmp_path: Path) -> None:
+    s = Settings("mlp", 2, 5e-3, 314, 1)
+    options = [*options_of(s), "--no-compile", "--dtype", "float16"]
+    assert train(*options, "--out", str(tmp_path / "whole")) == 0
+    assert train(*options, "--out", str(tmp_path / "part"), "--stop-after", "1") == 0
+    assert train("--resume", str(tmp_path / "part"), "--dtype", "float16") == 0
+    assert_same(state_of(tmp_path / "whole"), state_of(tmp_path / "part"))
+    assert train("--resume", str(tmp_path / "part"), "--dtype", "bfloat16") == 2
+
+
+def test_a_gpu_is_taken_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with chosen("auto") as place:
+        assert place == "cpu" and "no GPU that can be used" in told("auto", place)
+    assert told("cpu", "cpu") == "cpu" and told("cuda", "cuda:0") == "cuda:0"
+    if COMPILER is None:
+        return
+    with gg.use_backend("cuda_on_host"), chosen("auto") as place:
+        assert place == "cuda:0" and told("auto", place) == "cuda:0 (--device auto found a GPU)"
+
+
+def test_a_device_or_a_dtype_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for device in ("tpu", "cuda:7", "cpu:1"):
+        assert train("--device", device, "--out", str(tmp_path)) == 2
+        shown = capsys.readouterr().err
+        assert f"--device {device}: " in shown and "Here are the devices cpu" in shown and "the backends" in shown
+        assert shown.count("\n") == 1 and not list(tmp_path.iterdir())
+    with pytest.raises(SystemExit):
+        train("--dtype", "int8")
+    assert "choose from" in capsys.readouterr().err
+
+
+def test_gradients_that_overflow_in_float16_skip_the_step() -> None:
+    run = Run(replace(BRIEF, dtype="float16"), "cpu")
+    x, y = next(iter(run.loader))
+    scaler = run.steps.scaler
+    scaler.load_state_dict({"scale": 2.0**60, "good": 0})
+    before = {n: p.detach().numpy().copy() for n, p in run.model.named_parameters()}
+    state = run.optimizer.state_dict()["state"]
+    with np.errstate(all="ignore"):
+        run.step(x, y)
+    assert scaler.get_scale() == 2.0**59
+    assert all(np.array_equal(before[n], p.detach().numpy()) for n, p in run.model.named_parameters())
+    assert_same(run.optimizer.state_dict()["state"], state)
+    scaler.load_state_dict({"scale": 1.0, "good": 0})  # now it cannot be the scale
+    run.model[6].weight.register_hook(lambda g: g * np.float32(np.nan))
+    with pytest.raises(errors.TrainingError, match="a gradient is not finite"):
+        run.step(x, y)
 
 
 # ---- images -----------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import errors
-from gpugrad.backends import select
+from gpugrad.train import device
 from gpugrad.train.folder import (
     CHECKPOINT,
     check_packages,
@@ -27,6 +27,7 @@ from gpugrad.train.interrupt import Interrupt
 from gpugrad.train.models import EPOCHS, MODELS
 from gpugrad.train.progress import Display
 from gpugrad.train.run import Run, Settings
+from gpugrad.train.steps import DTYPES
 
 HELP = """Train a classifier of handwritten digits (scikit-learn's, 8×8, which need no download).
 
@@ -36,7 +37,14 @@ after every epoch, for --resume), metrics.csv, curves.png and confusion.png. Ctr
 step and writes a checkpoint; a run that is resumed gives the same numbers, bit for bit, as one that was not
 interrupted."""
 
-DEFAULTS: dict[str, Any] = {"model": "mlp", "lr": 1e-2, "batch_size": 64, "seed": 0, "compiled": True}
+DEFAULTS: dict[str, Any] = {
+    "model": "mlp",
+    "lr": 1e-2,
+    "batch_size": 64,
+    "seed": 0,
+    "compiled": True,
+    "dtype": "float32",
+}
 
 
 def _number(convert: Callable[[str], Any], least: float, what: str, below: float = math.inf) -> Callable[[str], Any]:
@@ -79,8 +87,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=_number(int, 0, "an integer from 0 to 2**64 - 1", 2**64),
         help=f"of all random numbers (default: {DEFAULTS['seed']})",
     )
+    device.argument(parser)
     parser.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)"
+        "--dtype",
+        choices=DTYPES,
+        help=f"of matrix products and convolutions; parameters and sums are float32 in any case (default: {DEFAULTS['dtype']})",
     )
     parser.add_argument(
         "--no-compile",
@@ -102,17 +113,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """The command: exit status 0, or 128 + the number of the signal that interrupted it."""
     check_packages()
-    device = select.resolve(options.device)
-    if options.resume is None:
-        started = Run(settings_of(options), device)
-        folder = new_folder(options.out)
-    else:
-        path = checkpoint_in(options.resume)
-        started = load_checkpoint(path, device)
-        _check_same(options, started.settings)
-        folder = path.parent if options.out is None else new_folder(options.out)
-    with one_thread(), np.errstate(all="ignore"):  # what is not finite is found, named and reported by the run
-        return train(started, folder, options.stop_after)
+    with device.chosen(options.device) as place:
+        if options.resume is None:
+            started = Run(settings_of(options), place)
+            folder = new_folder(options.out)
+        else:
+            path = checkpoint_in(options.resume)
+            started = load_checkpoint(path, place)
+            _check_same(options, started.settings)
+            folder = path.parent if options.out is None else new_folder(options.out)
+        with one_thread(), np.errstate(all="ignore"):  # what is not finite is found, named and reported by the run
+            return train(started, folder, options.stop_after, device.told(options.device, place))
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -145,16 +156,16 @@ def one_thread() -> Any:
     return threadpool_limits(1, user_api="blas")
 
 
-def train(run: Run, folder: Path, stop_after: int | None = None) -> int:
-    """Train to the end, or until interrupted; the exit status."""
+def train(run: Run, folder: Path, stop_after: int | None, place: str) -> int:
+    """Train to the end, or until interrupted, on a device that ``place`` tells in words; the exit status."""
     settings = run.settings
     with Interrupt() as interrupt, Display(run) as display:
         if run.history or run.midway:
-            display.say(f"resumed after epoch {run.epoch} of {settings.epochs}, step {run.schedule.count}")
+            display.say(f"resumed after epoch {run.epoch} of {settings.epochs}, step {run.schedule.count}, on {place}")
         else:
             display.say(repr(run.model))
             display.say(
-                f"digits: {len(run.train_set)} to train, {len(run.validation_set)} to validate, {len(run.test_set)} to test, on {run.device}; files go to {folder}"
+                f"digits: {len(run.train_set)} to train, {len(run.validation_set)} to validate, {len(run.test_set)} to test, on {place}, in {settings.dtype}; files go to {folder}"
             )
         told = False
         while not run.finished:

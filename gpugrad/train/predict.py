@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from gpugrad import creation, errors, io
-from gpugrad.backends import select
 from gpugrad.nn import Module
 from gpugrad.ops.neural import softmax
-from gpugrad.train import images
+from gpugrad.train import device, images
 from gpugrad.train.folder import KIND, MODEL
 from gpugrad.train.models import CLASSES, MODELS
 from gpugrad.transforms.modes import no_grad
@@ -28,17 +27,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("model", metavar="MODEL", help="model.safetensors, or the folder of the run that wrote it")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG or .npy")
-    parser.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1 …, or auto: a GPU if there is one (default: auto)"
-    )
+    device.argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a line per image."""
-    device = select.resolve(options.device)
-    model = load(options.model, device)
-    pictures = np.stack([images.read(path) for path in options.images])
-    probabilities = predict(model, pictures, device)
+    with device.chosen(options.device) as place:
+        model = load(options.model, place)
+        pictures = np.stack([images.read(path) for path in options.images])
+        probabilities = predict(model, pictures, place)
     width = max(len(path) for path in options.images)
     print(f"{'':{width}}  class  " + "  ".join(f"{name:>5}" for name in CLASSES))
     for path, row in zip(options.images, probabilities, strict=True):

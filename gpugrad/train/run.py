@@ -19,7 +19,7 @@ from gpugrad.ops.reductions import argmax
 from gpugrad.train.metrics import Epoch
 from gpugrad.train.models import MODELS
 from gpugrad.train.nonfinite import finite, origin
-from gpugrad.train.steps import Steps
+from gpugrad.train.steps import Steps, precision
 from gpugrad.transforms.modes import no_grad
 
 Labels = np.ndarray[Any, Any]
@@ -41,6 +41,7 @@ class Settings:
     batch_size: int
     seed: int
     compiled: bool = True
+    dtype: str = "float32"
 
 
 @dataclass
@@ -54,7 +55,10 @@ class Sums:
 
 
 class Run:
-    """Digits, a model, AdamW with a one-cycle schedule, and where they stand."""
+    """Digits, a model, AdamW with a one-cycle schedule, and where they stand.
+
+    What is measured on validation and test data is measured in float32, as `gpugrad predict` computes.
+    """
 
     def __init__(self, settings: Settings, device: str) -> None:
         self.settings = settings
@@ -71,7 +75,7 @@ class Run:
         self.parameters, self.buffers = list(self.model.parameters()), list(self.model.buffers())
         self.optimizer = optim.AdamW(self.parameters, lr=settings.lr)
         self.schedule = optim.Schedule(self.optimizer, optim.one_cycle(max(2, settings.epochs * len(self.loader))))
-        self.steps = Steps(self.model, self.optimizer, self.parameters, settings.compiled)
+        self.steps = Steps(self.model, self.optimizer, self.parameters, settings.compiled, settings.dtype, device)
         self.history: list[Epoch] = []
         self.sums = Sums()
 
@@ -103,7 +107,7 @@ class Run:
         value = loss.item()
         if not math.isfinite(value):
             self._stop(f"the loss is {value}", before, x, y)
-        if not fine.item() and not self._gradients_are_finite():
+        if not fine.item() and not self._gradients_are_finite() and not self.steps.may_overflow:
             self._stop("a gradient is not finite", before, x, y)
         self.steps.update()
         self.schedule.step()
@@ -122,7 +126,8 @@ class Run:
         with no_grad():
             for b, was in zip(self.buffers, buffers, strict=True):
                 b.copy_(was)
-        where = origin(self.model, cross_entropy, x, y)
+        with precision(self.settings.dtype):
+            where = origin(self.model, cross_entropy, x, y)
         batch = self.sums.seen // self.settings.batch_size + 1
         raise errors.TrainingError(
             f"step {self.schedule.count + 1} (epoch {self.epoch + 1}, batch {batch}): {what}. It began with {where}. Try a smaller --lr than {self.settings.lr:g}"
@@ -187,6 +192,7 @@ class Run:
             "schedule": self.schedule,
             "loader": self.loader,
             "generator": random.default_generator,
+            **({"scaler": self.steps.scaler} if self.steps.scaler.enabled else {}),
         }
 
 
