@@ -92,6 +92,7 @@ class Symbol:
     __floordiv__ = lambda x, y: ew.floor_divide(x, y)
     __mod__ = lambda x, y: ew.remainder(x, y)
     __pow__ = lambda x, y: ew.pow(x, y)
+    __rpow__ = lambda y, x: ew.pow(x, y)
     __neg__ = lambda x: ew.negative(x)
     __matmul__ = lambda x, y: matmul(x, y)
     __eq__ = lambda x, y: ew.equal(x, y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,8 +30,6 @@ class Adam(Optimizer):
 
     decoupled = False
     """Whether weight decay acts on the parameter itself, not through the gradient."""
-
-    counts = frozenset({"step"})
 
     def __init__(
         self,
@@ -68,9 +65,12 @@ class Adam(Optimizer):
 
     zeros = buffers
 
-    def factors(self, step: int, group: Group) -> tuple[float, ...]:
+    def counts(self, group: Group) -> bool:
+        return True
+
+    def factors(self, step: Any, group: Group) -> tuple[Any, ...]:
         lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
-        return -lr / (1.0 - beta1**step), 1.0 / math.sqrt(1.0 - beta2**step), 1.0 - lr * decay
+        return -lr / (1.0 - beta1**step), (1.0 - beta2**step) ** -0.5, 1.0 - lr * decay
 
     def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:
         decay, (beta1, beta2) = group["weight_decay"], group["betas"]

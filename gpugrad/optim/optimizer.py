@@ -11,8 +11,10 @@ import numpy as np
 from gpugrad import dtypes, errors, trace
 from gpugrad.backends import select
 from gpugrad.creation import tensor
-from gpugrad.graph.stage import stage_of
+from gpugrad.graph.stage import Stage, stage_of
+from gpugrad.ops.linear import cast
 from gpugrad.optim.precision import MASTER, closed, master, opened, state_dtype, state_shape
+from gpugrad.optim.skips import NAME, Skips
 from gpugrad.transforms.cells import Slot
 from gpugrad.transforms.lift import raised
 from gpugrad.transforms.modes import enable_grad
@@ -35,15 +37,15 @@ class Optimizer:
     for one of integers.
     """
 
-    counts: frozenset[str] = frozenset()
-    """The names of the integers that a parameter has as its state, from its first step on."""
-
     def __init__(self, params: Iterable[Any], defaults: Group) -> None:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self._state: dict[int, State] = {}
-        self._slots: tuple[Any, list[Slot]] | None = None
         """By identity of the parameter, which the groups keep alive; arrays in it are the optimizer's own."""
+        self._slots: tuple[Any, list[Slot]] | None = None
+        self._skips = Skips()
+        self._taken: Any = None
+        """While a function is compiled that may leave a step out: a symbol for whether it is taken."""
         if type(params) is trace.Tensor or isinstance(params, Mapping):
             raise errors.UnsupportedError(
                 f"{self.name}: params is a {type(params).__name__}; expected a list of tensors or of groups"
@@ -70,8 +72,15 @@ class Optimizer:
         """Those of them that may as well be there as zeros before the first step."""
         return set()
 
-    def factors(self, step: int, group: Group) -> tuple[float, ...]:
-        """The numbers that differ from step to step, counted from 1, or that a schedule changes."""
+    def counts(self, group: Group) -> bool:
+        """Whether a parameter in this group has as its state how many steps it took, ``step``."""
+        return False
+
+    def factors(self, step: Any, group: Group) -> tuple[Any, ...]:
+        """The numbers that differ from step to step, counted from 1, or that a schedule changes.
+
+        Written with operators alone: step and learning rate may be numbers or arrays of shape ().
+        """
         raise NotImplementedError
 
     def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:
@@ -144,11 +153,40 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._step(p, group)
+        for p, group in self._graded():
+            self._step(p, group)
         return loss
+
+    def step_where(self, taken: Any) -> None:
+        """A step, if ``taken``, a raw array of one boolean; else everything stays bit for bit as it is, counts included.
+
+        In a plain step the boolean is read; in a compiled function it chooses between new arrays and old ones.
+        """
+        if stage_of(taken) is None:
+            if bool(taken):
+                self.step()
+            return
+        params = [p for p, _ in self._graded()]
+        xp = select.of(taken).xp
+        states = [self._state.setdefault(id(p), {}) for p in params]
+        before = [(p.detach()._data, dict(state)) for p, state in zip(params, states, strict=True)]
+        self._taken = taken
+        try:
+            self.step()
+        finally:
+            self._taken = None
+        for p, state, (old, kept) in zip(params, states, before, strict=True):
+            p.copy_(raised(xp.where(taken, p.detach()._data, old)))
+            for name in state.keys() - {"step"}:
+                new = state[name]
+                state[name] = xp.where(taken, new, kept.get(name, xp.zeros_like(new)))
+        if NAME in self._skips.arrays:
+            skipped = self._skips.arrays[NAME]
+            self._skips.arrays[NAME] = xp.where(taken, skipped, skipped + 1)
+
+    def _graded(self) -> list[tuple[Any, Group]]:
+        """The parameters that have a gradient, each with its group."""
+        return [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
 
     def _step(self, p: Any, group: Group) -> None:
         xp = select.of(p._data).xp
@@ -158,33 +196,64 @@ class Optimizer:
         g = opened(xp, p.grad)
         if g.ndim > 1 and hasattr(xp, "ascontiguousarray"):
             g = xp.ascontiguousarray(g)
-        step = state.get("step", 0) + 1
-        factors = self._factors(step, g, p, group)
+        factors = self._factors(g, p, group)
         new = self.update(xp, master(xp, p, state), g, state, factors, group)
         if dtypes.is_half(p.dtype):
             state[MASTER] = new
         p.copy_(raised(closed(xp, new, p.dtype)))
 
-    def _factors(self, step: int, g: Any, p: Any, group: Group) -> Sequence[Any]:
+    def _factors(self, g: Any, p: Any, group: Group) -> Sequence[Any]:
         """The numbers of a step, which counts; while a function is compiled, what stands for those of each later run."""
-        counts, stage = list(self.counts), stage_of(g)
+        stage, key = stage_of(g), id(p)
         if stage is None:
-            self._state[id(p)].update(dict.fromkeys(counts, step))
+            self._skips.settle(self._state)
+            step = self._state[key].get("step", 0) + 1
+            if self.counts(group):
+                self._state[key]["step"] = step
             return self.factors(step, group)
-        ahead = stage.times((id(self), id(p)))  # this step's number among those that the same run makes
+        ahead = stage.times((id(self), key))  # this step's number among those that the same run makes
         place = next(k for k, other in enumerate(self.param_groups) if other is group)
+        # Parameters that took as many steps share the numbers, as long as they do so: see __settings__.
+        alike = id(self), place, self._taken_steps(p), ahead
 
         def count() -> int:
-            return int(self._state[id(p)].get("step", 0)) + ahead  # looked up, since load_state_dict replaces them
+            return int(self._state[key].get("step", 0)) + ahead  # looked up, since load_state_dict replaces them
+
+        if self.counts(group):
+            stage.after.append(lambda: (self._state[key].update, {"step": count()}))
+            if self._taken is not None:
+                return self._factors_there(stage, alike, count, g, place)
 
         def number(k: int) -> Any:
+            self._skips.settle(self._state)
             return np.asarray(self.factors(count(), self.param_groups[place])[k], g.dtype)
 
-        if counts:
-            stage.after.append(lambda: (self._state[id(p)].update, dict.fromkeys(counts, count())))
-        many = len(self.factors(step, group))
-        keys = [(id(self), place, step + ahead, g.dtype, k) for k in range(many)]
-        return [stage.host(key, ft.partial(number, k), (), g.dtype, "factor") for k, key in enumerate(keys)]
+        many = len(self.factors(1, group))
+        return [stage.host((*alike, g.dtype, k), ft.partial(number, k), (), g.dtype, "factor") for k in range(many)]
+
+    def _factors_there(
+        self, stage: Stage, alike: tuple[Any, ...], count: Callable[[], int], g: Any, place: int
+    ) -> Sequence[Any]:
+        """The numbers of a step that may follow steps that were left out, which only the device knows of."""
+        together = frozenset(id(p) for p, _ in self._graded())
+
+        def begun() -> Any:
+            self._skips.begin(together, self._state)
+            return np.asarray(count() + self._skips.known, np.float64)
+
+        def rate() -> Any:
+            return np.asarray(self.param_groups[place]["lr"], np.float64)
+
+        begins = stage.host((*alike, "begun"), begun, (), np.float64, "begun")
+        lr = stage.host((id(self), place, "lr"), rate, (), np.float64, "lr")
+        skipped = self._skips.arrays[NAME]
+        step = begins - cast(skipped, dtype=np.dtype(np.float64), source=skipped.dtype)
+        found = self.factors(step, {**self.param_groups[place], "lr": lr})
+        return [cast(f, dtype=g.dtype, source=f.dtype) if stage_of(f) is not None else f for f in found]
+
+    def _taken_steps(self, p: Any) -> tuple[int, bool]:
+        """What is equal for parameters that took as many steps."""
+        return self._state.get(id(p), {}).get("step", 0), id(p) in self._skips.together
 
     # ---- for compiled functions -----------------------------------------------------------------------------------
 
@@ -199,14 +268,21 @@ class Optimizer:
                     start = ft.partial(select.full, state_shape(p), 0, p, state_dtype(p))
                     names = [*sorted(self.buffers(group)), *([MASTER] if dtypes.is_half(p.dtype) else [])]
                     slots += [Slot(state, name, start if name in zero else None) for name in names]
+                if self.counts(group) and all(slot.key != NAME for slot in slots):
+                    like = group["params"][0]
+                    slots.append(Slot(self._skips.arrays, NAME, ft.partial(select.full, (), 0, like, np.int32)))
             self._slots = known, slots
         return self._slots[1]
 
     def __settings__(self) -> Any:
-        """The options, but for the learning rate, which each step reads, and how far parameters are ahead of each other."""
-        steps = [state.get("step", 0) for state in self._state.values()] if self.counts else []
-        apart = tuple([n - min(steps) for n in steps]) if len(set(steps)) > 1 else ()
+        """The options, but for the learning rate, which each step reads, and which parameters took as many steps as others."""
         options = [tuple((k, v) for k, v in g.items() if k not in ("params", "lr")) for g in self.param_groups]
+        apart: tuple[int, ...] = ()
+        if len({state.get("step", 0) for state in self._state.values()}) > 1 or self._skips.together:
+            params = [p for group in self.param_groups for p in group["params"]]
+            steps = [self._taken_steps(p) for p in params if p.requires_grad or "step" in self._state.get(id(p), {})]
+            kinds = list(dict.fromkeys(steps))
+            apart = tuple(map(kinds.index, steps)) if len(kinds) > 1 else ()
         return tuple(options), apart
 
     # ---- state ----------------------------------------------------------------------------------------------------
@@ -217,6 +293,7 @@ class Optimizer:
         ``{"state": [...], "param_groups": [...]}``: the state is a list of dictionaries of tensors and numbers, one for
         each parameter in the order of the groups, and a group names its parameters by their positions in that list.
         """
+        self._skips.settle(self._state)
         groups, state, n = [], [], 0
         for group in self.param_groups:
             count = len(group["params"])
@@ -224,7 +301,7 @@ class Optimizer:
             n += count
             for p in group["params"]:
                 own = self._state.get(id(p), {})
-                state.append({k: v if k in self.counts else tensor(raised(v)) for k, v in own.items()})
+                state.append({k: v if k == "step" else tensor(raised(v)) for k, v in own.items()})
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -235,6 +312,7 @@ class Optimizer:
         groups, states = self._read(saved)
         self.param_groups = groups
         self._state = states
+        self._skips.forget()
 
     def _read(self, saved: Mapping[str, Any]) -> tuple[list[Group], dict[int, State]]:
         def refuse(what: str) -> errors.FormatError:
@@ -284,7 +362,11 @@ class Optimizer:
         if not isinstance(state, Mapping):
             problems.append(f"{what} is a {type(state).__name__}")
             return {}
-        expected = self.buffers(group) | self.counts | ({MASTER} if dtypes.is_half(p.dtype) else set())
+        expected = (
+            self.buffers(group)
+            | ({"step"} if self.counts(group) else set())
+            | ({MASTER} if dtypes.is_half(p.dtype) else set())
+        )
         if not state:
             return {}
         if set(state) != expected:
@@ -294,7 +376,7 @@ class Optimizer:
             return {}
         out: State = {}
         for name, v in state.items():
-            if name in self.counts:
+            if name == "step":
                 if type(v) is not int or v < 0:
                     problems.append(f"{what}, {name}, is {v!r}")
                 out[name] = v
@@ -310,8 +392,9 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copying and pickling: the state of the parameters in their order, as copies of them are other objects."""
+        self._skips.settle(self._state)
         order = [p for group in self.param_groups for p in group["params"]]
-        return {**self.__dict__, "_state": [self._state.get(id(p), {}) for p in order]}
+        return {**self.__dict__, "_slots": None, "_state": [self._state.get(id(p), {}) for p in order]}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)

@@ -53,7 +53,7 @@ class RMSprop(Optimizer):
 
     zeros = buffers
 
-    def factors(self, step: int, group: Group) -> tuple[float, ...]:
+    def factors(self, step: Any, group: Group) -> tuple[Any, ...]:
         return (-group["lr"],)
 
     def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:

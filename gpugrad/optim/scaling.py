@@ -9,7 +9,6 @@ import numpy as np
 
 from gpugrad import dtypes, errors
 from gpugrad.backends import select
-from gpugrad.graph.stage import stage_of
 from gpugrad.optim.optimizer import Optimizer
 from gpugrad.transforms.cells import Slot
 from gpugrad.transforms.lift import raised
@@ -28,8 +27,7 @@ class LossScaler:
     ``growth_factor``. ``enabled=False`` makes both methods plain. bfloat16 has float32's range and needs none of this.
 
     It works in a plain step, where the test reads one number back, and in a step compiled whole by ``gg.jit``, where the
-    skip is a choice between old and new arrays; there an optimizer that counts steps, as Adam does for its bias
-    correction, counts a skipped one. ``device`` is where parameters are.
+    skip is a choice between old and new arrays and nothing is read back. ``device`` is where parameters are.
 
     ArgumentError for factors, a scale or an interval out of range.
 
@@ -99,27 +97,13 @@ class LossScaler:
             fine = xp.all(xp.isfinite(g))
             finite = fine if finite is None else xp.logical_and(finite, fine)
             p.grad = raised(g * xp.astype(xp.asarray(1.0 / scale), dtypes.real_of(p.dtype)))
-        if stage_of(finite) is not None:
-            self._chosen(xp, finite, optimizer, params)
-        elif bool(finite):
-            optimizer.step()
+        optimizer.step_where(finite)
         grown = good + 1 >= self.growth_interval
         more = xp.where(grown, xp.minimum(scale * self.growth_factor, xp.full_like(scale, _LARGEST)), scale)
         less = xp.maximum(scale * self.backoff_factor, xp.full_like(scale, _SMALLEST))
         self._state["scale"] = xp.where(finite, more, less)
         again = xp.where(grown, xp.zeros_like(good), good + 1)
         self._state["good"] = xp.astype(xp.where(finite, again, xp.zeros_like(good)), np.dtype(np.int32))
-
-    def _chosen(self, xp: Any, finite: Any, optimizer: Optimizer, params: list[Any]) -> None:
-        """A step of a compiled function: everything is computed, and kept where ``finite``."""
-        states = [optimizer._state.setdefault(id(p), {}) for p in params]
-        before = [(p.detach()._data, dict(state)) for p, state in zip(params, states, strict=True)]
-        optimizer.step()
-        for p, state, (old, kept) in zip(params, states, before, strict=True):
-            p.copy_(raised(xp.where(finite, p.detach()._data, old)))
-            for name in state.keys() - optimizer.counts:
-                new = state[name]
-                state[name] = xp.where(finite, new, kept.get(name, xp.zeros_like(new)))
 
     def __cells__(self) -> list[Slot]:
         """The places of the scale and of the count of good steps."""

@@ -54,11 +54,16 @@ class SGD(Optimizer):
     def buffers(self, group: Group) -> set[str]:
         return {"momentum_buffer"} if group["momentum"] else set()
 
-    def zeros(self, group: Group) -> set[str]:
-        return set() if group["dampening"] else self.buffers(group)
+    zeros = buffers
 
-    def factors(self, step: int, group: Group) -> tuple[float, ...]:
-        return (-group["lr"],)
+    def counts(self, group: Group) -> bool:
+        return bool(group["momentum"] and group["dampening"])
+
+    def factors(self, step: Any, group: Group) -> tuple[Any, ...]:
+        if not self.counts(group):
+            return (-group["lr"],)
+        later = 1.0 - 0.0 ** (step - 1)  # 0 in the first step, which is not dampened, and 1 from then on
+        return -group["lr"], 1.0 - group["dampening"] * later
 
     def update(self, xp: Any, p: Any, g: Any, state: State, factors: Sequence[Any], group: Group) -> Any:
         momentum = group["momentum"]
@@ -72,7 +77,7 @@ class SGD(Optimizer):
                 v = 1.0 * g  # a copy
             else:
                 v *= momentum
-                v += g if group["dampening"] == 0.0 else (1.0 - group["dampening"]) * g
+                v += factors[1] * g if group["dampening"] else g
             state["momentum_buffer"] = v
             g = g + momentum * v if group["nesterov"] else v
         new = g * factors[0]
