@@ -331,7 +331,7 @@ class _Variant:
         step = self.steps.get(compiled)
         if step is None:
             step = self.steps[compiled] = Step(compiled)
-        outs = [value(o, EAGER, None) for o in step.first(data, held)]
+        outs = [value(o, EAGER, None) for o in step.first(data, held, self.effects.entries)]
         n = self.results
         places = [k - n for k in compiled.plan.kept[n:]]
         held.put(self.effects, dict(zip(places, outs[n:], strict=True)))

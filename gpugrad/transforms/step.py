@@ -23,7 +23,7 @@ from sys import getrefcount
 from typing import Any
 
 from gpugrad.trace import value
-from gpugrad.transforms.cells import Held
+from gpugrad.transforms.cells import Held, Slot
 from gpugrad.transforms.node import Leaf
 from gpugrad.transforms.program import Compiled
 from gpugrad.transforms.tape import EAGER
@@ -55,15 +55,20 @@ class Standing:
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
 
-    def take(self, held: Held) -> None:
-        """Take what is there for what is to be there at the next call."""
+    def take(self, held: Held, used: Sequence[int]) -> None:
+        """Take what is there for what is to be there at the next call, when entries that were begun with an array are
+        without one again, but for those that were ``used``.
+        """
         cells = held.cells
         self.cells = cells
         self.tensors = held.tensors
-        self.entries = [slot for slot in held.entries if slot.there]
+        unused = set(held.begun) - set(used)
+        self.entries = [
+            Slot([slot.get()], 0) if k in unused else slot for k, slot in enumerate(held.entries) if slot.there
+        ]
         self.contents = cells.contents()
         self.stores = [store() for store in cells.stores]
-        self.absent = [slot for slot in held.entries if not slot.there]
+        self.absent = [slot for k, slot in enumerate(held.entries) if k in unused or not slot.there]
         self.settings = cells.told()
         self.marks = list(map(_mark, self.tensors))
         self.leaves = [m for m in self.marks if isinstance(m, Leaf)]
@@ -93,9 +98,8 @@ class Standing:
 class Reading(Standing):
     """A program that leaves its cells as they are."""
 
-    def take(self, held: Held) -> None:
-        """Take what is there for what is to be there at the next call."""
-        super().take(held)
+    def take(self, held: Held, used: Sequence[int] = ()) -> None:
+        super().take(held, used)
         self.kinds = [(x.shape, x.dtype) for x in self.arrays()]
 
     def __call__(self, data: Sequence[Any]) -> list[Any] | None:
@@ -132,16 +136,16 @@ class Step(Standing):
 
     def __call__(self, data: Sequence[Any]) -> list[Any] | None:
         """The results; None if the cells are not as the last call left them."""
-        with self.lock:
+        with self.lock, self.compiled.plan.current():
             if not (self.ordered and self.same and self.alone()):
                 return None
             return self.run(data)
 
-    def first(self, data: Sequence[Any], held: Held) -> list[Any]:
+    def first(self, data: Sequence[Any], held: Held, used: Sequence[int]) -> list[Any]:
         """The results for cells that others may have changed, or hold."""
-        with _taking, self.lock:
+        with _taking, self.lock, self.compiled.plan.current():
             mine = self.released()
-            self.take(held)
+            self.take(held, used)
             self.own(mine)
             return self.run([self.compiled.plan.contiguous(x) for x in data])
 
