@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import types
+import weakref
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ def set_(array: HostArray, x: Any) -> None:
     """`array.set(x)` of CuPy."""
     assert driver.capturing is None, "a copy from the host while a graph is captured"
     assert x.flags.c_contiguous and x.dtype == array.dtype and x.shape == array.shape
+    driver.catch_up(driver.stream())
     array.view(np.ndarray)[...] = x
 
 
@@ -52,12 +54,43 @@ METHODS = {"data": property(data), "set": set_, "__setitem__": assign}
 """What CuPy's arrays have beyond NumPy's."""
 
 
+def copy_from_host_async(target: Memory, source: int, nbytes: int, stream: Stream) -> None:
+    """A copy from pinned memory: it is read when the stream gets there."""
+    assert driver.capturing is None, "a graph that reads memory of the host"
+    assert any(start <= source and source + nbytes <= start + size for start, size in driver.pinned.items()), "pageable"
+    driver.put_off(stream, lambda: ctypes.memmove(target.ptr, source, nbytes))
+
+
+Memory.copy_from_host_async = copy_from_host_async  # type: ignore[attr-defined]
+
+
+class Event:
+    """What comes to pass when a stream gets there."""
+
+    def __init__(self, disable_timing: bool = False) -> None:
+        assert disable_timing, "timing makes events slow"
+        self.recorded: tuple[Stream, int] | None = None
+
+    def record(self, stream: Stream) -> None:
+        driver.log.append(("record", stream.ptr))
+        self.recorded = stream, len(driver.waiting.get(stream.ptr, []))
+
+    def synchronize(self) -> None:
+        if self.recorded is not None:
+            driver.catch_up(self.recorded[0])
+
+
 class Stream:
-    """A stream; used as a context it is the current one."""
+    """A stream; used as a context it is the current one of its device."""
 
     def __init__(self, ptr: int = 0, non_blocking: bool = False) -> None:
         self.ptr = ptr or 100 + len(driver.streams)
+        self.device = driver.working[-1]
         driver.streams[self.ptr] = self
+
+    def wait_event(self, event: Event) -> None:
+        assert event.recorded is not None
+        driver.log.append(("wait", self.ptr, event.recorded[0].ptr))
 
     def __enter__(self) -> Stream:
         driver.current.append(self)
@@ -74,8 +107,19 @@ class Driver:
 
     def __init__(self) -> None:
         self.host = HostDevice()
+        self.devices = 1
+        self.working = [0]
+        """The devices that are current, the innermost last."""
         self.streams: dict[int, Stream] = {}
         self.current: list[Stream] = []
+        self.pinned: dict[int, int] = {}
+        """Where pinned memory is -> its bytes."""
+        self.waiting: dict[int, list[Any]] = {}
+        """Copies from pinned memory that a stream has not got to, since nothing has asked it to."""
+        self.log: list[tuple[Any, ...]] = []
+        """What was recorded on a stream, and which waits for which."""
+        self.homes: dict[int, tuple[int, int]] = {}
+        """Where memory of the pool begins -> where it ends, and on which device."""
         self.capturing: tuple[int, list[Any]] | None = None
         self.graphs: dict[int, list[Any]] = {}
         self.mode = 0
@@ -84,13 +128,31 @@ class Driver:
         self.failing = ""
         """The name of a function that fails."""
 
+    def stream(self) -> Stream:
+        """The current stream of the device that works."""
+        return next(s for s in reversed(self.current) if s.device == self.working[-1])
+
     def issued(self, call: Any) -> None:
         """Do something now, or write it down for the graph that is captured."""
         if self.capturing is None:
+            self.catch_up(self.stream())
             call()
         else:
-            assert self.current[-1].ptr == self.capturing[0], "work on another stream than the one that is captured"
+            assert self.stream().ptr == self.capturing[0], "work on another stream than the one that is captured"
             self.capturing[1].append(call)
+
+    def put_off(self, stream: Stream, call: Any) -> None:
+        """Something that a stream does when it gets there."""
+        self.waiting.setdefault(stream.ptr, []).append(call)
+
+    def catch_up(self, stream: Stream) -> None:
+        """Let a stream do what it has put off."""
+        for call in self.waiting.pop(stream.ptr, []):
+            call()
+
+    def device_of(self, address: int) -> int | None:
+        """The device that memory of the pool is on."""
+        return next((d for start, (end, d) in self.homes.items() if start <= address < end), None)
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("cu") and object.__getattribute__(self, "failing") == name:
@@ -100,25 +162,30 @@ class Driver:
     def cuModuleLoadData(self, cubin: bytes) -> Any:
         text = cubin.decode()
         (found,) = self.host.load([text])
-        return 0, (text, found)
+        return 0, (text, found, self.working[-1])
 
     def cuModuleGetFunction(self, module: Any, name: bytes) -> Any:
-        text, found = module
+        text, found, device = module
         (given,) = re.findall(rf"\b{name.decode()}\(\s*([^)]*)\)\s*{{", text)
         index = 8 if "using Index = long long" in text else 4
         sizes = [8 if "*" in parameter else index for parameter in given.split(",")]
-        return 0, (found[name.decode()], sizes)
+        return 0, (found[name.decode()], sizes, device)
 
     def cuLaunchKernel(self, function: Any, *rest: Any) -> Any:
         *shape, shared, stream, pointers, extra = rest
         assert len(shape) == 6 and extra == 0
-        assert stream in self.streams and stream == self.current[-1].ptr
+        assert stream in self.streams and stream == self.stream().ptr
         launch = Launch("", tuple(shape[:3]), tuple(shape[3:]), shared)
-        run, sizes = function
+        run, sizes, device = function
+        assert device == self.working[-1], "a function of another device's module"
         places = (ctypes.c_void_p * len(sizes)).from_address(pointers)
         values = [
             (ctypes.c_char * n).from_buffer_copy(ctypes.string_at(at, n)) for at, n in zip(places, sizes, strict=True)
         ]
+        if self.devices > 1:
+            for v, n in zip(values, sizes, strict=True):
+                there = int.from_bytes(v.raw, "little") if n == 8 else 0
+                assert self.device_of(there) in (None, device), "memory of another device"
         held = Parameters(values)  # the driver copies the arguments when it is called
         self.issued(lambda: self.host.launch(run, launch, held))
         return (0,)
@@ -140,8 +207,9 @@ class Driver:
         return 0, graph
 
     def cuGraphLaunch(self, graph: Any, stream: int) -> Any:
-        assert stream == self.current[-1].ptr and id(graph) in self.graphs
+        assert stream == self.stream().ptr and id(graph) in self.graphs
         self.replays += 1
+        self.catch_up(self.stream())
         for call in graph:
             call()
         return (0,)
@@ -168,19 +236,32 @@ class _Device:
     compute_capability = "90"
 
     def __init__(self, index: int) -> None:
-        assert index == 0
+        assert index < driver.devices
+        self.id = index
 
     def __enter__(self) -> None:
-        pass
+        driver.working.append(self.id)
 
     def __exit__(self, *_: Any) -> None:
-        pass
+        driver.working.pop()
 
 
 def empty(n: int, dtype: Any) -> Any:
     """Memory as of CuPy's pool, which has none for a stream that is new, and asks the driver for it."""
     assert driver.capturing is None or driver.mode == 2, "memory is taken in a capture that forbids it"
-    return driver.host.memory(n).view(dtype)
+    memory = driver.host.memory(n).view(dtype)
+    start, homes = memory.ctypes.data, driver.homes
+    homes[start] = start + n, driver.working[-1]
+    weakref.finalize(memory.base, homes.pop, start, None)
+    return memory
+
+
+def pinned(nbytes: int) -> Any:
+    """Pinned memory."""
+    memory = bytearray(nbytes)
+    start = ctypes.addressof((ctypes.c_char * nbytes).from_buffer(memory)) if nbytes else 0
+    driver.pinned[start] = nbytes
+    return memory
 
 
 def ndarray(shape: tuple[int, ...], dtype: Any, memory: Memory) -> Any:
@@ -189,18 +270,22 @@ def ndarray(shape: tuple[int, ...], dtype: Any, memory: Memory) -> Any:
     return np.ndarray.__new__(HostArray, shape, dtype, owner.view(np.ndarray), memory.ptr - owner.ctypes.data)
 
 
-def modules() -> dict[str, Any]:
+def modules(devices: int = 1) -> dict[str, Any]:
     """What stands in for the modules `cupy` and `cuda.bindings`."""
     driver.__init__()  # type: ignore[misc]
-    default = Stream(1)
-    driver.current.append(default)
-    runtime = types.SimpleNamespace(free=lambda _: None, deviceSynchronize=lambda: None)
+    for driver.working[-1] in range(devices):
+        driver.current.append(Stream(driver.working[-1] + 1))
+    driver.working, driver.devices = [0], devices
+    runtime = types.SimpleNamespace(
+        free=lambda _: None, deviceSynchronize=lambda: None, getDeviceCount=lambda: driver.devices
+    )
     cuda = types.SimpleNamespace(
         Device=_Device,
         Stream=Stream,
-        alloc_pinned_memory=bytearray,
+        Event=Event,
+        alloc_pinned_memory=pinned,
         runtime=runtime,
-        get_current_stream=lambda: driver.current[-1],
+        get_current_stream=driver.stream,
     )
     cupy = types.SimpleNamespace(cuda=cuda, empty=empty, ndarray=ndarray)
     bindings = types.SimpleNamespace(driver=driver)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import fake_cudnn
@@ -16,6 +17,7 @@ from test_cublaslt import lt, path  # noqa: F401  (fixtures)
 from test_cuda_kernel import host, put, tripled
 from test_cuda_on_host import Training
 from test_cudnn import Images
+from two_gpus import TwoGpus
 
 import gpugrad as gg
 from gpugrad import cuda as cuda_package
@@ -26,26 +28,50 @@ from gpugrad.cuda.driver import CudaDevice
 from gpugrad.cuda.host import HostArray
 from gpugrad.cuda.plan import WARM
 from gpugrad.cuda.products import Products
+from gpugrad.cuda.staging import BUFFERS, Ring
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch, lt: CublasLt) -> Iterator[CudaDevice]:  # noqa: F811
+def stand_in(monkeypatch: pytest.MonkeyPatch, lt: CublasLt) -> Callable[[int], Callable[[int], CudaDevice]]:  # noqa: F811
+    """Lets a driver stand in that has so many devices; gives what makes each."""
+
+    def made(devices: int) -> Callable[[int], CudaDevice]:
+        for name, module in fake_driver.modules(devices).items():
+            monkeypatch.setitem(sys.modules, name, module)
+        for name, method in fake_driver.METHODS.items():
+            monkeypatch.setattr(HostArray, name, method, raising=False)
+        nvrtc = types.SimpleNamespace(compiled=lambda text, architecture: text.encode())
+        monkeypatch.setitem(sys.modules, "gpugrad.cuda.nvrtc", nvrtc)
+        monkeypatch.setattr(cuda_package, "nvrtc", nvrtc, raising=False)
+        multiply = Products._call
+        monkeypatch.setattr(Products, "_call", lambda self, *xs: _issued(multiply(self, *xs)))
+        return device_of_driver
+
+    def device_of_driver(index: int) -> CudaDevice:
+        found = CudaDevice(index)
+        found._products = Products(found, lt, lambda: driver.stream().ptr)
+        return found
+
+    return made
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch, stand_in: Any) -> Iterator[CudaDevice]:
     """A device of the driver that stands in, which the backend of the host works on."""
-    for name, module in fake_driver.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    for name, method in fake_driver.METHODS.items():
-        monkeypatch.setattr(HostArray, name, method, raising=False)
-    nvrtc = types.SimpleNamespace(compiled=lambda text, architecture: text.encode())
-    monkeypatch.setitem(sys.modules, "gpugrad.cuda.nvrtc", nvrtc)
-    monkeypatch.setattr(cuda_package, "nvrtc", nvrtc, raising=False)
-    made = CudaDevice()
-    made._products = Products(made, lt, lambda: driver.current[-1].ptr)
-    multiply = Products._call
-    monkeypatch.setattr(Products, "_call", lambda self, *xs: _issued(multiply(self, *xs)))
+    made: CudaDevice = stand_in(1)(0)
     backend = select.get("cuda_on_host")
     monkeypatch.setattr(backend, "device", made)
     with gg.use_backend("cuda_on_host"):
         yield made
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch, stand_in: Any) -> Iterator[TwoGpus]:
+    """Two of them."""
+    backend = TwoGpus(stand_in(2))
+    monkeypatch.setitem(select._made, "two_gpus", backend)
+    with gg.use_backend("two_gpus"):
+        yield backend
 
 
 def _issued(run: Any) -> Any:
@@ -100,9 +126,9 @@ def test_what_the_driver_says(function: str, device: CudaDevice) -> None:
 def test_convolutions_are_captured(device: CudaDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls of cuDNN go to the stream that is captured, with a workspace that belongs to it."""
     monkeypatch.setattr(fake_cudnn.MODULE, "runs", [])
-    monkeypatch.setattr(fake_cudnn.MODULE, "current", lambda: driver.current[-1].ptr)
+    monkeypatch.setattr(fake_cudnn.MODULE, "current", lambda: driver.stream().ptr)
     monkeypatch.setattr(fake_cudnn.MODULE, "issued", driver.issued)
-    device.__dict__["cudnn"] = Cudnn(device, lambda: driver.current[-1].ptr, fake_cudnn.MODULE)
+    device.__dict__["cudnn"] = Cudnn(device, lambda: driver.stream().ptr, fake_cudnn.MODULE)
     cpu, compiled = Images("cpu", False), Images("cuda", True)
     np.testing.assert_allclose(compiled.steps(6), cpu.steps(6), rtol=1e-4)
     assert driver.replays == 6 - 1 - WARM  # the first step, which has no momentum yet, is another program
@@ -117,3 +143,126 @@ def test_copies_into_what_is_not_in_order(device: CudaDevice) -> None:
     target = device.view(device.memory(24), 0, (3, 2), "float32").T
     device.fetch(target, source)
     np.testing.assert_array_equal(target.view(np.ndarray), source.view(np.ndarray))
+
+
+# ---- several devices -------------------------------------------------------------------------------------------------
+
+
+def test_a_step_on_the_second_device(two: TwoGpus) -> None:
+    """The stand-in refuses memory, functions and streams of the other device."""
+    cpu = Training("cpu", False)
+    losses = cpu.steps(5)
+    for where in ("cuda:1", "cuda:0"):
+        compiled = Training(where, True)
+        replays = driver.replays
+        np.testing.assert_allclose(compiled.steps(5), losses, rtol=1e-5)
+        assert driver.replays - replays == 5 - WARM
+        assert {p.device for p in compiled.model.parameters()} == {where}
+        assert {two.device_of(x) for s in compiled.optimizer._state.values() for x in s.values() if hasattr(x, "shape")} == {where}  # fmt: skip
+        for a, b in zip(cpu.parameters(), compiled.parameters(), strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+    assert driver.working == [0]
+
+
+def test_one_function_on_each_device(two: TwoGpus) -> None:
+    table = np.arange(3.0)
+    f = gg.jit(lambda x: (gg.where(x > 1.0, gg.exp(x), gg.full_like(x, 3.0)), gg.sum(x)))
+    for _ in range(2):
+        for where in ("cuda:0", "cuda:1"):
+            x = gg.tensor(table, device=where)
+            out, total = f(x)
+            assert out.device == total.device == where
+            np.testing.assert_allclose(out.to("cpu").numpy(), np.where(table > 1.0, np.exp(table), 3.0), rtol=1e-12)
+    x, y = gg.tensor(table, device="cuda:0"), gg.tensor(table, device="cuda:1")
+    both = gg.jit(lambda x, y: gg.sin(x) * y)
+    with pytest.raises(gg.errors.DeviceError, match=r"argument 0 is on cuda:0 and argument 1 is on cuda:1.*t\.to"):
+        both(x, y)
+    with pytest.raises(gg.errors.DeviceError, match="on cuda:1 and argument 1 is on cuda:0"):
+        gg.jit(lambda y: gg.sin(x) * y)(y)  # closes over what is on the other
+    with pytest.raises(gg.errors.DeviceError, match="cuda:0 and cuda:1"):
+        x + y
+
+
+# ---- streams ---------------------------------------------------------------------------------------------------------
+
+
+def test_runs_on_two_streams_are_in_order(device: CudaDevice) -> None:
+    cpu, compiled = Training("cpu", False), Training("cuda", True)
+    f = gg.jit(lambda x: gg.sum(gg.exp(x)) + x)
+    x = gg.ones(5, device="cuda")
+    np.testing.assert_allclose(compiled.steps(4), cpu.steps(4), rtol=1e-5)
+    first = f(x)
+    one, other = driver.stream(), fake_driver.Stream()
+    driver.log.clear()
+    with other:
+        np.testing.assert_allclose(compiled.steps(2), cpu.steps(2), rtol=1e-5)
+        assert ("wait", other.ptr, one.ptr) in driver.log
+        waits = [entry for entry in driver.log if entry[0] == "wait"]
+        assert len(waits) == 1  # the second step is behind the first by itself
+        np.testing.assert_array_equal(f(x).to("cpu").numpy(), first.to("cpu").numpy())
+        assert len([entry for entry in driver.log if entry[0] == "wait"]) == 2
+    compiled.steps(1)
+    assert driver.log[-2:] != [] and ("wait", one.ptr, other.ptr) in driver.log
+
+
+def test_the_default_stream_of_another_thread_is_waited_for(
+    device: CudaDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(device, "synchronize", lambda: waited.append(1))
+    with fake_driver.Stream(2):  # which names another stream in each thread
+        mine = device.ordered(None)
+        assert device.ordered(mine) == mine and not waited
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(device.ordered, mine).result()
+        assert waited and other != mine
+
+
+# ---- what the host gives ---------------------------------------------------------------------------------------------
+
+
+def test_numbers_of_the_host_go_to_the_device_together(device: CudaDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the host writes next, a step has the numbers that it was given; copies are read as late as can be."""
+    sent: list[int] = []
+    send = Ring.send
+
+    def counted(self: Ring, target: Any) -> None:
+        sent.append(self.nbytes)
+        send(self, target)
+
+    monkeypatch.setattr(Ring, "send", counted)
+    results = []
+    for where in ("cpu", "cuda"):
+        gg.random.seed(3)
+        w = gg.tensor(np.ones(4, np.float32), requires_grad=True, device=where)
+        opt = gg.optim.Adam([w], lr=0.1)
+        drop = gg.nn.Dropout(0.5)
+        schedule = gg.optim.Schedule(opt, gg.optim.one_cycle(20))
+
+        @gg.jit
+        def step(x: Any, factor: Any, w: Any = w, opt: Any = opt, drop: Any = drop) -> Any:
+            opt.zero_grad()
+            loss = gg.sum(drop(w * x) ** 2) * factor
+            loss.backward()
+            opt.step()
+            return loss
+
+        losses = []
+        for k in range(9):
+            x = gg.tensor(np.full(4, k + 1.0, np.float32), device=where)
+            losses.append(step(x, 0.5 + k))
+            schedule.step()
+        results.append([*(loss.item() for loss in losses), *w.detach().to("cpu").numpy()])
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+    assert len(sent) == 9  # once for each step: rate, bias corrections, key, factor
+
+
+def test_a_buffer_is_written_again_when_its_copy_is_done(device: CudaDevice) -> None:
+    ring, target = device.staging(16), device.memory(16)
+    stream = driver.stream()
+    for k in range(BUFFERS + 1):
+        ring.buffer()[...] = k
+        ring.send(target)
+        assert len(driver.waiting[stream.ptr]) == (k + 1 if k < BUFFERS else 1)  # the first copy was waited for
+    driver.catch_up(stream)
+    assert (target.view(np.ndarray) == BUFFERS).all()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,49 @@ def test_why_a_step_is_no_graph() -> None:
         optimizer.step()
 
     assert "# not one CUDA graph: argsort at" in step.plan(gg.ones(5, device="cuda"))
+
+
+def test_threads_run_the_same_plans_at_once() -> None:
+    f = gg.jit(lambda x: gg.softmax(gg.exp(x) @ x.T, axis=-1) + gg.sum(x))
+    given = [np.random.default_rng(k).normal(size=(6, 6)) for k in range(24)]
+    w = gg.zeros(5, device="cuda")
+
+    @gg.jit
+    def added(x: Any) -> Any:
+        w.copy_(w + x)
+        return gg.sum(x)
+
+    def run(x: Any) -> tuple[Any, float]:
+        return host(f(gg.tensor(x, device="cuda"))), added(gg.ones(5, device="cuda")).item()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(run, given))
+    for x, (out, total) in zip(given, found, strict=True):
+        t = gg.tensor(x)
+        wanted = gg.softmax(gg.exp(t) @ t.T, axis=-1) + gg.sum(t)
+        np.testing.assert_allclose(out, wanted.numpy(), rtol=1e-10)
+        assert total == 5.0
+    np.testing.assert_array_equal(host(w), np.full(5, float(len(given))))
+
+
+def test_results_that_are_computed_with_the_new_cells() -> None:
+    """A small step is one kernel, which replaces the parameter and gives the loss."""
+    found = []
+    for where in ("cpu", "cuda"):
+        w = gg.tensor(np.ones(4), requires_grad=True, device=where)
+        opt = optim.SGD([w], lr=0.01)
+
+        @gg.jit
+        def step(x: Any, w: Any = w, opt: Any = opt) -> Any:
+            opt.zero_grad()
+            loss = gg.sum(gg.square(w * x))
+            loss.backward()
+            opt.step()
+            return loss
+
+        losses = [step(gg.tensor(np.full(4, k + 1.0), device=where)) for k in range(4)]
+        found.append([loss.item() for loss in losses])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
 
 
 # ---- random programs, orders of threads, sanitizers ------------------------------------------------------------------

@@ -17,7 +17,7 @@ from fake_driver import driver
 from gpu_programs import DEVICES, PROGRAMS
 from printed_kernels import Ran, ran
 from test_cublaslt import lt, path  # noqa: F401  (fixtures)
-from test_cuda_driver import device  # noqa: F401  (a fixture)
+from test_cuda_driver import device, stand_in  # noqa: F401  (fixtures)
 
 import gpugrad as gg
 from gpugrad import errors

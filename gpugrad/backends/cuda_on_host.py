@@ -33,6 +33,10 @@ class CudaOnHost(Backend):
         self.xp = _Namespace()
         self.device = HostDevice()
 
+    def plans_on(self, place: str) -> Any:
+        """The device, as plans run on it."""
+        return self.device
+
     def why_not(self) -> str | None:
         return None if COMPILER else "it takes a C++ compiler, and none was found. Install g++"
 

@@ -68,17 +68,24 @@ class CupyBackend(Backend):
         self._use(cupy)
         return None
 
-    @ft.cached_property
+    @property
     def device(self) -> Any:
         """The first device, as plans run on it."""
         return self._device(0)
 
+    def plans_on(self, place: str) -> Any:
+        """A device, as plans run on it."""
+        return self._device(_index(place))
+
     def _device(self, ordinal: int) -> Any:
+        if ordinal not in self._devices:
+            self._devices[ordinal] = self._new_device(ordinal)
+        return self._devices[ordinal]
+
+    def _new_device(self, ordinal: int) -> Any:
         from gpugrad.cuda.driver import CudaDevice  # when first used, with what it imports
 
-        if ordinal not in self._devices:
-            self._devices[ordinal] = CudaDevice(ordinal, self._made)
-        return self._devices[ordinal]
+        return CudaDevice(ordinal, self._made)
 
     def _cudnn(self, ordinal: int) -> Any:
         """cuDNN on a device, where it is installed and ``gg.config.cudnn`` has it used; else None."""
@@ -201,10 +208,10 @@ class CupyBackend(Backend):
             return self.full(shape, fill, dtype)
 
     def current(self, device: str) -> Any:
-        return self._cupy.cuda.Device(int(device.partition(":")[2] or 0))
+        return nullcontext() if self._count == 1 else self._cupy.cuda.Device(_index(device))
 
     def to_device(self, array: Any, device: str) -> Any:
-        ordinal = int(device.partition(":")[2] or 0)
+        ordinal = _index(device)
         if int(array.device.id) == ordinal:
             return array
         try:
@@ -233,8 +240,8 @@ class CupyBackend(Backend):
 
     def _check(self) -> None:
         """Raise what kernels have found wrong."""
-        if "device" in self.__dict__:
-            self.device.reports.check()
+        for device in self._devices.values():
+            device.reports.check()
 
     def _exhausted(self, name: str, error: Exception) -> errors.DeviceMemoryError:
         """What is known of memory, and what to do. The parameters are as they were: nothing was written."""
@@ -249,9 +256,16 @@ class CupyBackend(Backend):
         )
 
 
+def _index(device: str) -> int:
+    """The number of a device, by its name."""
+    return int(device.partition(":")[2] or 0)
+
+
 def _ordinal(x: Any) -> int:
-    """The number of the device of a value; a program's is the first."""
-    return int(getattr(getattr(raw_of(x), "device", None), "id", 0))
+    """The number of the device of a value, or of the program that a symbol belongs to."""
+    raw = raw_of(x)
+    stage = getattr(raw, "stage", None)
+    return int(getattr(getattr(raw, "device", None), "id", 0)) if stage is None else _index(stage.device)
 
 
 def _half(x: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools as ft
 from typing import Any
 
 from gpugrad.backends.cuda_on_host import CudaOnHost
@@ -21,12 +20,10 @@ class NumbaCudaBackend(CupyBackend):
         missing = numba_compiler.missing()
         return super().why_not() or (f'{missing}: pip install "gpugrad[{presence.extra()}]"' if missing else None)
 
-    @ft.cached_property
-    def device(self) -> Any:
-        """The first device, as plans run on it."""
+    def _new_device(self, ordinal: int) -> Any:
         from gpugrad.cuda.numba_driver import NumbaCudaDevice  # when first used, with what it imports
 
-        return NumbaCudaDevice(0, self._made)
+        return NumbaCudaDevice(ordinal, self._made)
 
 
 class NumbaCudaOnHost(CudaOnHost):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from gpugrad.codegen import gpu_launch
@@ -36,6 +37,16 @@ class Library(Protocol):
     ) -> Callable[[], None]: ...
 
 
+class Staging(Protocol):
+    """Memory of the host, from which numbers are copied to the device, again and again."""
+
+    def buffer(self) -> Any:
+        """An array of bytes to be filled, which nothing that was begun reads any more."""
+
+    def send(self, target: Any) -> None:
+        """Begin to copy it over memory of the device."""
+
+
 class Device(Protocol):
     """A device. Arrays are those of its backend; memory is a flat array of bytes on it."""
 
@@ -46,6 +57,17 @@ class Device(Protocol):
 
     reports: Reports
     """What its kernels say of the numbers that they were given."""
+
+    def current(self) -> AbstractContextManager[Any]:
+        """A context in which it is the device that works: all else here, but for ``synchronize``, is called in one."""
+
+    def ordered(self, before: Any) -> Any:
+        """The stream that is current, to be given the next time, with all that follows on it after all that was begun on
+        the stream that was given before; None for none.
+        """
+
+    def staging(self, nbytes: int) -> Staging:
+        """Memory of the host to be copied from."""
 
     @property
     def cudnn(self) -> Library | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import functools as ft
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,11 @@ from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import Library, Parameters, functions
 from gpugrad.cuda.reports import Reports
+from gpugrad.cuda.staging import Ring
+
+_NO_OTHER = nullcontext()
+_PER_THREAD = 2
+"""The address by which every thread calls the default stream of its own, ``cudaStreamPerThread``."""
 
 
 class CudaDevice:
@@ -32,7 +39,9 @@ class CudaDevice:
         self.typed = typed
         self.cupy = cupy
         self.driver = driver
-        with cupy.cuda.Device(index):
+        self.index = index
+        self.alone = cupy.cuda.runtime.getDeviceCount() == 1
+        with self.current():
             cupy.cuda.runtime.free(0)  # makes the context, in which modules are loaded
             found = cupy.cuda.Device(index)
             attributes = found.attributes
@@ -46,12 +55,32 @@ class CudaDevice:
         self._loaded: dict[str, Mapping[str, Any]] = {}
         self._python: dict[Any, Any] = {}
 
+    def current(self) -> AbstractContextManager[Any]:
+        return _NO_OTHER if self.alone else self.cupy.cuda.Device(self.index)
+
+    def ordered(self, before: Any) -> Any:
+        stream = self.cupy.cuda.get_current_stream()
+        mine = stream, threading.get_ident()
+        if before is None or (before[0].ptr == stream.ptr and (stream.ptr != _PER_THREAD or before == mine)):
+            return mine
+        if before[0].ptr == _PER_THREAD and before[1] != mine[1]:
+            self.synchronize()  # since no other thread can name that stream
+            return mine
+        event = self.cupy.cuda.Event(disable_timing=True)
+        event.record(before[0])
+        stream.wait_event(event)
+        return mine
+
+    def staging(self, nbytes: int) -> Ring:
+        return Ring(self.cupy, nbytes)
+
     @ft.cached_property
     def cudnn(self) -> Library | None:
         """Convolution and attention by cuDNN, where it is installed."""
         from gpugrad.cuda import cudnn
 
-        return None if cudnn.absent() else cudnn.Cudnn(self, self._stream, cudnn.load())
+        with self.current():
+            return None if cudnn.absent() else cudnn.Cudnn(self, self._stream, cudnn.load())
 
     def _stream(self) -> int:
         return int(self.cupy.cuda.get_current_stream().ptr)
@@ -139,7 +168,8 @@ class CudaDevice:
         self._done(self.driver.cuGraphLaunch(graph.made, self._stream()))
 
     def synchronize(self) -> None:
-        self.cupy.cuda.runtime.deviceSynchronize()
+        with self.current():
+            self.cupy.cuda.runtime.deviceSynchronize()
 
     def _done(self, answer: Any) -> Any:
         """What a call of the driver gives; DeviceError, in the driver's words, if it fails."""

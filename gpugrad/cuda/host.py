@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,20 @@ class _Function:
     """What runs it; None as long as it is not compiled."""
 
 
+class _Staging:
+    """A buffer that is spoiled when it has been read."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.bytes = np.full(nbytes, POISON, np.uint8)
+
+    def buffer(self) -> Any:
+        return self.bytes
+
+    def send(self, target: Any) -> None:
+        target.view(np.ndarray)[...] = self.bytes
+        self.bytes[...] = POISON
+
+
 class HostDevice:
     """See the module's description; :class:`gpugrad.cuda.device.Device` says what each method does."""
 
@@ -98,6 +113,15 @@ class HostDevice:
         self._loaded: dict[str, dict[str, _Function]] = {}
         self._waiting: list[str] = []
         """Texts that are compiled together when the first of them is to run: the compiler takes longest to start."""
+
+    def current(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def ordered(self, before: Any) -> Any:
+        return None  # what is begun here is done
+
+    def staging(self, nbytes: int) -> _Staging:
+        return _Staging(nbytes)
 
     def memory(self, nbytes: int) -> Any:
         memory = np.full(nbytes + 2 * ALIGNMENT, POISON, np.uint8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools as ft
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -39,14 +40,21 @@ PRODUCTS = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", 
 
 
 class CudaPlan(Plan):
-    """A plan for the device of a backend."""
+    """A plan for a device of a backend."""
 
-    place = "cuda:0"
     alignment = VECTOR
 
-    def __init__(self, backend: Any, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        backend: Any,
+        graph: Graph,
+        updates: Sequence[Update] = (),
+        cells: Sequence[int] = (),
+        place: str = "cuda:0",
+    ) -> None:
         self.backend = backend
-        self.device: Device = backend.device
+        self.place = place
+        self.device: Device = backend.plans_on(place)
         super().__init__(graph, updates, cells)
         self.steady = False
         self.schedules: dict[int, Schedule]
@@ -59,7 +67,15 @@ class CudaPlan(Plan):
         """id of a call -> the functions of its routine, and how they are launched."""
         self.several: list[tuple[Mapping[str, Any], Several]]
         """Kernels that are launched at once when cells are replaced."""
-        self.load()
+        with self.current():
+            self.load()
+
+    def current(self) -> AbstractContextManager[Any]:
+        return self.device.current()
+
+    def run(self, *arrays: Any) -> list[Any]:
+        with self.current():
+            return super().run(*arrays)
 
     @property
     def apart(self) -> str:
@@ -119,12 +135,14 @@ class CudaPlan(Plan):
         """The array in C's order and aligned; one of NumPy's is a number that Python made, and is copied to the device later."""
         if self.takes(x):
             return x
-        out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)
-        self.device.fetch(out, x)
+        with self.current():
+            out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)
+            self.device.fetch(out, x)
         return out
 
     def new_frame(self) -> Frame:
-        return Frame(self)
+        with self.current():
+            return Frame(self)
 
     def text(self) -> str:
         lines = [f"# not one CUDA graph: {self.apart}" if self.apart else "# one CUDA graph"]
@@ -169,6 +187,10 @@ def _printed(call: KernelCall, device: Device) -> tuple[str, Schedule, str]:
     raise AssertionError("a device without a language")
 
 
+SMALL = 1 << 10
+"""Bytes of an input that a step takes together with others, in one copy; ALIGNED is where each begins."""
+ALIGNED = 16
+
 WARM = 2
 """Runs before a step becomes a CUDA graph: the first load and choose what they need."""
 
@@ -187,15 +209,58 @@ class Frame:
         self.memory = plan.memory
         self.arena = self.device.memory(self.memory.size)
         self.inputs = [v for k, v in enumerate(plan.graph.inputs) if k not in set(plan.cells)]
-        self.own = {id(v): self.new(v) for v in self.inputs} if plan.cells else {}
+        self.stream: Any = None
+        """The stream of what was begun last in this memory."""
+        self.order()
+        self.own = {id(v): self.new(v) for v in self.inputs if not self.packed(v)} if plan.cells else {}
         """The inputs' memory, in a step."""
+        self.pack()
         self.constants: dict[int, Any] = {}
         self.unbind()
         if not plan.cells:
             self.prepare({})
 
+    def packed(self, v: Variable) -> bool:
+        """Whether it is a small input of a step, such as a learning rate or a key: those go to the device together."""
+        return bool(self.plan.cells) and nbytes(v) <= SMALL
+
+    def pack(self) -> None:
+        """Lay out the small inputs one after another."""
+        self.small: dict[int, tuple[int, Any]] = {}
+        """id of a small input -> where it begins, and its dtype."""
+        size = 0
+        for v in filter(self.packed, self.inputs):
+            self.small[id(v)] = size, v.dtype
+            size += -(-nbytes(v) // ALIGNED) * ALIGNED
+        self.block = self.device.memory(size)
+        """Where they are on the device."""
+        self.staging = self.device.staging(size) if size else None
+        for v in filter(self.packed, self.inputs):
+            self.own[id(v)] = self.device.view(self.block, self.small[id(v)][0], v.shape, v.dtype)
+
+    def order(self) -> None:
+        """Let what follows come after what was begun in this memory before, be it on another stream."""
+        self.stream = self.device.ordered(self.stream)
+
+    def give(self, data: Sequence[Any]) -> None:
+        """Copy what a step is given into its inputs' memory."""
+        pairs = list(zip(self.inputs, data, strict=True))
+        there = self.plan.backend.array_types
+        numbers = [(v, x) for v, x in pairs if id(v) in self.small and not isinstance(x, there)]
+        if numbers and self.staging is not None:
+            buffer = self.staging.buffer()
+            for v, x in numbers:
+                start, dtype = self.small[id(v)]
+                buffer[start : start + nbytes(v)].view(dtype)[...] = np.reshape(x, -1)
+            self.staging.send(self.block)
+        done = {id(v) for v, _ in numbers}
+        for v, x in pairs:
+            if id(v) not in done:
+                self.device.fetch(self.own[id(v)], x)
+
     def bind(self, cells: Mapping[int, Any]) -> None:
         """Let these arrays, in C's order, be the inputs at these positions."""
+        self.order()
         self.unbind()
         self.prepare({id(self.plan.graph.inputs[k]): x for k, x in cells.items()})
 
@@ -225,11 +290,12 @@ class Frame:
     def run(self, *data: Any) -> Any:
         """The results; in a step, those that replace no cell, and the calls that are then to be made to replace them."""
         self.device.reports.check()
+        self.order()
         self.device.spoil(self.arena)
-        for v, x in zip(self.inputs, data, strict=True):
-            if id(v) in self.own:
-                self.device.fetch(self.own[id(v)], x)
-            else:
+        if self.plan.cells:
+            self.give(data)
+        else:
+            for v, x in zip(self.inputs, data, strict=True):
                 self.put(v, self.plan.backend.asarray(x))
         try:
             return self.ran()
@@ -246,11 +312,12 @@ class Frame:
         if self.replay is None and self.runs >= WARM and not self.plan.apart:
             self.replay = self.device.capture([*self.steps, *self.last])
         self.runs += 1
-        if self.replay is None:
-            _run(self.steps)
-        else:
+        if self.replay is not None:
             self.replay()
-        return list(map(self.result, outputs)), [] if self.replay else list(self.last)
+            return list(map(self.result, outputs)), []
+        _run(self.steps)
+        last = list(self.last)  # which may compute results, too: they are copied when it has run
+        return [self.result(o, last) for o in outputs], last
 
     # ---- preparing -----------------------------------------------------------------------------------------------------
 
@@ -438,12 +505,16 @@ class Frame:
     def renew(self, v: Variable) -> None:
         self.put(v, self.new(v))
 
-    def result(self, o: Any) -> Any:
+    def result(self, o: Any, later: list[tuple[Any, ...]] | None = None) -> Any:
+        """The array of a result that is the caller's; what copies it there is added to ``later``, if that is given."""
         x = self.given[id(o)] if self.plan.cells else self.array(o)
         if id(o) in self.fresh:
             return x
         out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)
-        self.device.fetch(out, x)
+        if later is None:
+            self.device.fetch(out, x)
+        else:
+            later.append((self.device.fetch, out, x))
         return out
 
     def new(self, v: Variable) -> Any:

@@ -45,16 +45,12 @@ class CudaKernel:
 
     def __call__(self, backend: Any, given: Sequence[Any], inputs: int) -> None:
         """Run it on arrays of the device in C's order and Python numbers: so many arguments, then the outputs."""
-        device: Device = backend.device
-        place = next(backend.device_of(x) for x in given if hasattr(x, "shape"))
-        if place != "cuda:0":
-            raise errors.DeviceError(
-                f"{self.what} on {place}; its arrays can be on cuda:0 alone. Move them: x.to('cuda:0')"
-            )
+        device: Device = backend.plans_on(next(backend.device_of(x) for x in given if hasattr(x, "shape")))
         launch = self.launch(given, inputs)
         if all(launch.grid):
-            function, parameters = self._ready(device, given)
-            device.launch(function, launch, parameters)
+            with device.current():
+                function, parameters = self._ready(device, given)
+                device.launch(function, launch, parameters)
 
     def _ready(self, device: Device, given: Sequence[Any]) -> tuple[Any, Parameters]:
         """The function as the device has it, and its parameters."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools as ft
 import linecache
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -38,6 +39,7 @@ BLAS = frozenset({"matmul", "conv", "conv_input", "conv_weight"})
 """Primitives that the library computes on several threads."""
 
 _number = count(1).__next__
+_NO_OTHER = nullcontext()
 
 
 class Frame:
@@ -99,6 +101,10 @@ class Plan:
         self.steady = all(self.shares(c) is None for c in tail)
         """Whether the calls that replace cells are all of C functions."""
         self._free: list[Any] = []
+
+    def current(self) -> AbstractContextManager[Any]:
+        """A context in which its device is the one that works; its frames run in one."""
+        return _NO_OTHER
 
     def run(self, *arrays: Any) -> list[Any]:
         """The results; several threads may run a plan at once, each in memory of its own."""

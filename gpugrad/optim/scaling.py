@@ -63,7 +63,8 @@ class LossScaler:
 
     def _put(self, scale: float, good: int) -> None:
         on = select.on(self.device)
-        self._state.update(scale=on.full((), scale, "float32"), good=on.full((), good, "int32"))
+        with on.current(self.device):
+            self._state.update(scale=on.full((), scale, "float32"), good=on.full((), good, "int32"))
 
     def get_scale(self) -> float:
         """The scale, a Python number."""

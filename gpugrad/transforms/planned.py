@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def planned(device: str, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> Plan:
     """The plan that runs a graph on a device, with its kernels compiled."""
     backend = select.on(device)
-    if device not in ("cpu", "cuda:0"):
+    if backend.device_kind not in ("cpu", "cuda"):
         raise errors.UnsupportedError(
-            f"gg.jit runs on the CPU and on cuda:0, not yet on {device}; move there: t.to('cuda:0')"
+            f"gg.jit runs on the CPU and on CUDA devices, not on {device}; move there: t.to('cpu')"
         )
     if backend.device_kind == "cuda":
         from gpugrad.cuda.plan import CudaPlan  # each when first used, with the compiler that it takes
 
-        return CudaPlan(backend, graph, updates, cells).ready()
+        return CudaPlan(backend, graph, updates, cells, device).ready()
     from gpugrad.graph.plan import Plan
 
     return Plan(graph, updates, cells).ready()

@@ -117,6 +117,8 @@ class _Staging:
         self.stage = Stage(what, _device(like, weak, what))
         self.what = what
         self.keys = _Keys(state.draws, self.stage)
+        self.current = select.on(self.stage.device).current(self.stage.device)
+        """A context in which constants are made where the program is to run."""
         self.arguments = [self.input(x, n, k in weak) for k, (x, n) in enumerate(zip(like, names, strict=True))]
 
     def input(self, like: Any, name: str, weak: bool = False) -> Any:
@@ -237,7 +239,7 @@ class Program:
                 if found is None:
                     began = time.perf_counter()
                     staging = _Staging(data, self.names, self.name, self.weak)
-                    with drawing(staging.keys):
+                    with staging.current, drawing(staging.keys):
                         outs = self.function(staging.arguments)
                     found = self.compiled[key] = Compiled(staging.finish(outs), staging.stage, *self.updates())
                     self.seconds += time.perf_counter() - began
@@ -251,7 +253,7 @@ class Program:
         with _staging:
             staging = _Staging(like, self.names, self.name, self.weak)
             given = [like[k] if k in self.weak and not weak else a for k, a in enumerate(staging.arguments)]
-            with drawing(staging.keys):
+            with staging.current, drawing(staging.keys):
                 outs = self.function(given)
             graph = staging.stage.finish([raw_of(o) for o in outs])
             staging.arguments = given = outs = []
@@ -351,7 +353,7 @@ class Program:
 
     def _split(self, data: Sequence[Any], tracked: list[int]) -> Halves:
         staging = _Staging(data, self.names, f"{self.name}, differentiated", self.weak)
-        with drawing(staging.keys):
+        with staging.current, drawing(staging.keys):
             outs, moving, pull = self._linearized(staging.arguments, tracked)
             first = len(staging.stage.graph.inputs)
             cts = pull([staging.input(outs[k], f"d_{k}") for k in moving])
