@@ -41,7 +41,7 @@ class Torch:
         if program is None:
             return unwritten(workload, "PyTorch")
         arrays = [[self._array(a, case) for a in each] for each in inputs]
-        if case.way == "gradient":
+        if case.way == "gradient" or (case.way == "product" and not self.compiles):
             for each in arrays:
                 each[0].requires_grad_()
         return [lambda each=each: program(*each) for each in arrays]  # type: ignore[misc]
@@ -63,9 +63,16 @@ class Torch:
         f = functions(torch).get(workload.name)
         if f is None or way == "forward":
             return f and self._compiled(f)
-        total = lambda *args: f(*args).sum()
-        if way == "product":
+        total: Callable[..., Any] = lambda *args: f(*args).sum()
+        if way == "product" and self.compiles:  # which takes no backward pass of a backward pass
             return self._compiled(lambda x, v: torch.func.jvp(torch.func.grad(total), (x,), (v,))[1])
+        if way == "product":  # eager, a backward pass of a backward pass is the quicker one
+
+            def product(x: Any, v: Any) -> Any:
+                (g,) = torch.autograd.grad(total(x), x, create_graph=True)
+                return torch.autograd.grad(g, x, v)[0]
+
+            return product
         value = self._compiled(total)
 
         def gradient(x: Any, *others: Any) -> tuple[Any, Any]:
