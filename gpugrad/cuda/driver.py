@@ -18,10 +18,12 @@ from gpugrad import errors
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import Library, Parameters, functions
+from gpugrad.cuda.exhausted import exhausted
 from gpugrad.cuda.reports import Reports
 from gpugrad.cuda.staging import Ring
 
 _NO_OTHER = nullcontext()
+_OUT_OF_MEMORY = 2
 _PER_THREAD = 2
 """The address by which every thread calls the default stream of its own, ``cudaStreamPerThread``."""
 
@@ -86,7 +88,10 @@ class CudaDevice:
         return int(self.cupy.cuda.get_current_stream().ptr)
 
     def memory(self, nbytes: int) -> Any:
-        return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
+        try:
+            return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
+        except self.cupy.cuda.memory.OutOfMemoryError as error:
+            raise exhausted(self.cupy, "memory of a compiled function", str(error)) from None
 
     def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
         return self.typed(self.cupy.ndarray(shape, dtype, memory.data + offset))
@@ -178,8 +183,10 @@ class CudaDevice:
             _, name = self.driver.cuGetErrorName(status)
             _, text = self.driver.cuGetErrorString(status)
             said = ": ".join(part.decode() for part in (name, text) if part)
+            if int(status) == _OUT_OF_MEMORY:
+                raise exhausted(self.cupy, "the CUDA driver fails", said)
             raise errors.DeviceError(
-                f"the CUDA driver fails with {said}. If it is not out of memory, what was begun before may be the cause; "
+                f"the CUDA driver fails with {said}. What was begun before may be the cause; "
                 "gg.synchronize() after each step tells which"
             )
         return given[0] if given else None

@@ -313,8 +313,13 @@ class Frame:
             self.replay = self.device.capture([*self.steps, *self.last])
         self.runs += 1
         if self.replay is not None:
+            later: list[tuple[Any, ...]] = []
+            out = [
+                self.result(o, later) for o in outputs
+            ]  # memory first, so that nothing fails when cells have changed
             self.replay()
-            return list(map(self.result, outputs)), []
+            _run(later)
+            return out, []
         _run(self.steps)
         last = list(self.last)  # which may compute results, too: they are copied when it has run
         return [self.result(o, last) for o in outputs], last
