@@ -68,6 +68,16 @@ class OutOfMemoryError(MemoryError):
     """CuPy's."""
 
 
+class CUDARuntimeError(RuntimeError):
+    """CuPy's."""
+
+
+def synchronize() -> None:
+    """Wait for all, and hear what went wrong with it."""
+    if driver.broken:
+        raise CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
+
+
 class Event:
     """What comes to pass when a stream gets there."""
 
@@ -129,6 +139,11 @@ class Driver:
         self.mode = 0
         """Of the capture."""
         self.replays = 0
+        self.launches = 0
+        self.breaking = 0
+        """The launch whose kernel does what is not allowed; 0 for none."""
+        self.broken = False
+        """Whether one has: nothing works then any more."""
         self.allocations = 0
         """How often memory of the pool was taken."""
         self.last_allocation = 0
@@ -180,6 +195,10 @@ class Driver:
         return 0, (found[name.decode()], sizes, device)
 
     def cuLaunchKernel(self, function: Any, *rest: Any) -> Any:
+        if self.broken:
+            return (700,)
+        self.launches += 1
+        self.broken = self.launches == self.breaking
         *shape, shared, stream, pointers, extra = rest
         assert len(shape) == 6 and extra == 0
         assert stream in self.streams and stream == self.stream().ptr
@@ -230,10 +249,10 @@ class Driver:
         return (0,)
 
     def cuGetErrorName(self, status: int) -> Any:
-        return 0, b"CUDA_ERROR_OUT_OF_MEMORY"
+        return 0, b"CUDA_ERROR_OUT_OF_MEMORY" if status == 2 else b"CUDA_ERROR_ILLEGAL_ADDRESS"
 
     def cuGetErrorString(self, status: int) -> Any:
-        return 0, b"out of memory"
+        return 0, b"out of memory" if status == 2 else b"an illegal memory access was encountered"
 
 
 driver = Driver()
@@ -289,7 +308,8 @@ def modules(devices: int = 1) -> dict[str, Any]:
     driver.working, driver.devices = [0], devices
     runtime = types.SimpleNamespace(
         free=lambda _: None,
-        deviceSynchronize=lambda: None,
+        deviceSynchronize=synchronize,
+        CUDARuntimeError=CUDARuntimeError,
         getDeviceCount=lambda: driver.devices,
         memGetInfo=lambda: (1 << 30, 80 << 30),
     )

@@ -329,3 +329,58 @@ def test_a_call_without_memory(device: CudaDevice) -> None:
     assert failed > 1
     np.testing.assert_allclose(out.to("cpu").numpy(), f(x).to("cpu").numpy())
     np.testing.assert_allclose(f(x[:2]).to("cpu").numpy(), np.full(2, np.e * 8.0))
+
+
+# ---- kernels that fail -----------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_that_fails_is_told_later_or_where_it_is(device: CudaDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    w = gg.tensor(np.ones((4, 4)), requires_grad=True, device="cuda")
+    x = gg.ones((4, 4), device="cuda")
+
+    @gg.jit
+    def call(x: Any) -> Any:
+        y = gg.softmax(x, axis=-1)  # the first kernel
+        return gg.sum(gg.exp(y @ x))  # the last
+
+    @gg.jit
+    def step(x: Any) -> Any:
+        w.grad = None
+        loss = gg.sum(gg.sin(w @ x))
+        loss.backward()
+        w.copy_(w.detach() - 0.1 * w.grad)  # last of all
+        return loss
+
+    wanted = [[call(x).item() for _ in range(2)], [step(x).item() for _ in range(WARM + 2)]]
+    monkeypatch.setattr(gg.config, "blocking_launches", True)
+    started = driver.launches
+    assert [call(x).item() for _ in range(2)] == wanted[0]
+    each = (driver.launches - started) // 2
+    w.copy_(gg.ones((4, 4), device="cuda"))
+    replays, started = driver.replays, driver.launches
+    np.testing.assert_allclose([step(x).item() for _ in range(WARM + 2)], wanted[1], rtol=1e-12)
+    assert driver.replays == replays  # no graph, in which nothing could be waited for
+    in_step = (driver.launches - started) // (WARM + 2)
+    lines = {
+        (call, 1): r"reduce_max .* at test_cuda_driver\.py:\d+: y = gg\.softmax\(x, axis=-1\)",
+        (call, each): r"test_cuda_driver\.py:\d+: return gg\.sum\(gg\.exp\(y @ x\)\)",
+        (step, in_step): r"test_cuda_driver\.py:\d+: w\.copy_\(w\.detach\(\) - 0\.1 \* w\.grad\)",
+    }
+    for (function, number), line in lines.items():
+        driver.breaking = driver.launches + number
+        with pytest.raises(
+            gg.errors.DeviceError,
+            match=f"the kernel of .*{line}.*cudaErrorIllegalAddress: an illegal memory access was encountered. A",
+        ):
+            function(x)
+        driver.broken = False
+    monkeypatch.setattr(gg.config, "blocking_launches", False)
+    driver.breaking = driver.launches + each
+    call(x)  # nobody has waited
+    with pytest.raises(
+        gg.errors.DeviceError, match=r"ILLEGAL_ADDRESS.*anything begun before.*blocking_launches = True"
+    ):
+        call(x)
+    with pytest.raises(gg.errors.DeviceError, match=r"IllegalAddress.*anything begun before.*blocking_launches = True"):
+        device.synchronize()
+    driver.broken, driver.breaking = False, 0

@@ -22,7 +22,7 @@ from gpugrad.backends.base import Backend
 from gpugrad.backends.cupy_namespace import Namespace
 from gpugrad.config import config
 from gpugrad.cuda import presence
-from gpugrad.cuda.exhausted import exhausted
+from gpugrad.cuda.failures import exhausted, failed
 from gpugrad.primitive import Primitive
 from gpugrad.trace import Value, raw_of
 
@@ -102,6 +102,7 @@ class CupyBackend(Backend):
     def _use(self, cupy: Any) -> None:
         self._cupy = cupy
         self._out_of_memory = cupy.cuda.memory.OutOfMemoryError
+        self._failure = cupy.cuda.runtime.CUDARuntimeError
         self._half_type = _half_type(cupy)
         self.array_types = (cupy.ndarray, self._half_type)
         self.xp = Namespace(cupy, self._extension())
@@ -133,6 +134,8 @@ class CupyBackend(Backend):
                     return _typed(computed(*args, **params), array, half)
             except self._out_of_memory as error:
                 raise exhausted(self._cupy, prim.name, str(error)) from None
+            except self._failure as error:
+                raise failed(prim.name, str(error)) from None
 
         return run
 
@@ -224,7 +227,10 @@ class CupyBackend(Backend):
     def to_numpy(self, array: Any) -> Any:
         from gpugrad.backends import half
 
-        found = half.typed(array.get())
+        try:
+            found = half.typed(array.get())
+        except self._failure as error:
+            raise failed(f"copying a {array.dtype}{list(array.shape)} to the host", str(error)) from None
         self._check()
         return found
 
@@ -236,7 +242,10 @@ class CupyBackend(Backend):
 
     def synchronize(self) -> None:
         for k in range(self._count):
-            self._cupy.cuda.Device(k).synchronize()
+            try:
+                self._cupy.cuda.Device(k).synchronize()
+            except self._failure as error:
+                raise failed(f"synchronize on {self.device_kind}:{k}", str(error)) from None
         self._check()
 
     def _check(self) -> None:

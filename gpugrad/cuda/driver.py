@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import errors
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import Library, Parameters, functions
-from gpugrad.cuda.exhausted import exhausted
+from gpugrad.cuda.failures import exhausted, failed
 from gpugrad.cuda.reports import Reports
 from gpugrad.cuda.staging import Ring
 
@@ -174,7 +173,10 @@ class CudaDevice:
 
     def synchronize(self) -> None:
         with self.current():
-            self.cupy.cuda.runtime.deviceSynchronize()
+            try:
+                self.cupy.cuda.runtime.deviceSynchronize()
+            except self.cupy.cuda.runtime.CUDARuntimeError as error:
+                raise failed("synchronize", str(error)) from None
 
     def _done(self, answer: Any) -> Any:
         """What a call of the driver gives; DeviceError, in the driver's words, if it fails."""
@@ -185,10 +187,7 @@ class CudaDevice:
             said = ": ".join(part.decode() for part in (name, text) if part)
             if int(status) == _OUT_OF_MEMORY:
                 raise exhausted(self.cupy, "the CUDA driver fails", said)
-            raise errors.DeviceError(
-                f"the CUDA driver fails with {said}. What was begun before may be the cause; "
-                "gg.synchronize() after each step tells which"
-            )
+            raise failed("a call of the driver", said)
         return given[0] if given else None
 
 

@@ -187,7 +187,9 @@ class Step(Standing):
         self.contents = self.cells.contents()
         plan, bound = self.compiled.plan, self.arrays()
         self.ordered = all(map(plan.takes, bound))
-        self.frame.bind(dict(zip(plan.cells, map(plan.contiguous, bound), strict=True)))  # there may be no memory for it
+        self.frame.bind(
+            dict(zip(plan.cells, map(plan.contiguous, bound), strict=True))
+        )  # there may be no memory for it
         self.bound = bound
         self.mine = [bound[k] for k in self.written]
         for x in self.mine:
