@@ -64,6 +64,12 @@ class Config:
         GraphError where it is not. It takes as long as compiling, and is for those who work on the compiler or extend it.
         """
 
+        self.blocking_launches = False
+        """Whether each call of a compiled function on a GPU (kernel, product, copy) is waited for, so that the error of one
+        that fails names it, with the user's line. It is read in each run, takes the place of CUDA graphs, and is slow: it is
+        for finding out what failed. For eager operations CUDA itself has CUDA_LAUNCH_BLOCKING=1 in the environment.
+        """
+
         self.check_indices = False
         """Whether positions and classes are checked on a GPU, too, with the error that the CPU always raises. Each check
         waits for the device. Without it a position out of range is taken modulo the size of the axis, and a class that

@@ -57,12 +57,22 @@ LINALG = frozenset(
 DEVICES = 2
 _raising = [False]
 _current = [0]
-memory = SimpleNamespace(limit=1 << 40)
-"""How many bytes an array may have."""
+memory = SimpleNamespace(limit=1 << 40, broken=False)
+"""How many bytes an array may have, and whether a kernel has failed."""
 
 
 class OutOfMemoryError(MemoryError):
     """As CuPy's."""
+
+
+class CUDARuntimeError(RuntimeError):
+    """As CuPy's."""
+
+
+def hear() -> None:
+    """Whoever waits for the device hears of what failed before."""
+    if memory.broken:
+        raise CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
 
 
 class Device:
@@ -80,6 +90,7 @@ class Device:
 
     def synchronize(self) -> None:
         """Everything is done."""
+        hear()
 
 
 class ndarray:  # noqa: N801 - CuPy's name
@@ -111,6 +122,7 @@ class ndarray:  # noqa: N801 - CuPy's name
         return out
 
     def get(self) -> Any:
+        hear()
         return self._a.copy()
 
     def item(self) -> Any:
@@ -379,7 +391,10 @@ for _name, _function in [
     setattr(MODULE, _name, _function)
 
 RUNTIME = SimpleNamespace(
-    runtimeGetVersion=lambda: 13020, getDeviceCount=lambda: DEVICES, memGetInfo=lambda: (1 << 30, 1 << 33)
+    CUDARuntimeError=CUDARuntimeError,
+    runtimeGetVersion=lambda: 13020,
+    getDeviceCount=lambda: DEVICES,
+    memGetInfo=lambda: (1 << 30, 1 << 33),
 )
 MODULE.cuda = SimpleNamespace(runtime=RUNTIME, Device=Device, memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
 MODULE.get_default_memory_pool = lambda: SimpleNamespace(total_bytes=lambda: 3 << 20, free_bytes=lambda: 1 << 20)

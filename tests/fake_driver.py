@@ -64,6 +64,20 @@ def copy_from_host_async(target: Memory, source: int, nbytes: int, stream: Strea
 Memory.copy_from_host_async = copy_from_host_async  # type: ignore[attr-defined]
 
 
+class OutOfMemoryError(MemoryError):
+    """CuPy's."""
+
+
+class CUDARuntimeError(RuntimeError):
+    """CuPy's."""
+
+
+def synchronize() -> None:
+    """Wait for all, and hear what went wrong with it."""
+    if driver.broken:
+        raise CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
+
+
 class Event:
     """What comes to pass when a stream gets there."""
 
@@ -125,6 +139,15 @@ class Driver:
         self.mode = 0
         """Of the capture."""
         self.replays = 0
+        self.launches = 0
+        self.breaking = 0
+        """The launch whose kernel does what is not allowed; 0 for none."""
+        self.broken = False
+        """Whether one has: nothing works then any more."""
+        self.allocations = 0
+        """How often memory of the pool was taken."""
+        self.last_allocation = 0
+        """The one that fails; 0 for none."""
         self.failing = ""
         """The name of a function that fails."""
 
@@ -172,6 +195,10 @@ class Driver:
         return 0, (found[name.decode()], sizes, device)
 
     def cuLaunchKernel(self, function: Any, *rest: Any) -> Any:
+        if self.broken:
+            return (700,)
+        self.launches += 1
+        self.broken = self.launches == self.breaking
         *shape, shared, stream, pointers, extra = rest
         assert len(shape) == 6 and extra == 0
         assert stream in self.streams and stream == self.stream().ptr
@@ -222,10 +249,10 @@ class Driver:
         return (0,)
 
     def cuGetErrorName(self, status: int) -> Any:
-        return 0, b"CUDA_ERROR_OUT_OF_MEMORY"
+        return 0, b"CUDA_ERROR_OUT_OF_MEMORY" if status == 2 else b"CUDA_ERROR_ILLEGAL_ADDRESS"
 
     def cuGetErrorString(self, status: int) -> Any:
-        return 0, b"out of memory"
+        return 0, b"out of memory" if status == 2 else b"an illegal memory access was encountered"
 
 
 driver = Driver()
@@ -249,6 +276,9 @@ class _Device:
 def empty(n: int, dtype: Any) -> Any:
     """Memory as of CuPy's pool, which has none for a stream that is new, and asks the driver for it."""
     assert driver.capturing is None or driver.mode == 2, "memory is taken in a capture that forbids it"
+    driver.allocations += 1
+    if driver.allocations == driver.last_allocation:
+        raise OutOfMemoryError(f"Out of memory allocating {n:,} bytes (allocated so far: 0 bytes).")
     memory = driver.host.memory(n).view(dtype)
     start, homes = memory.ctypes.data, driver.homes
     homes[start] = start + n, driver.working[-1]
@@ -277,16 +307,22 @@ def modules(devices: int = 1) -> dict[str, Any]:
         driver.current.append(Stream(driver.working[-1] + 1))
     driver.working, driver.devices = [0], devices
     runtime = types.SimpleNamespace(
-        free=lambda _: None, deviceSynchronize=lambda: None, getDeviceCount=lambda: driver.devices
+        free=lambda _: None,
+        deviceSynchronize=synchronize,
+        CUDARuntimeError=CUDARuntimeError,
+        getDeviceCount=lambda: driver.devices,
+        memGetInfo=lambda: (1 << 30, 80 << 30),
     )
     cuda = types.SimpleNamespace(
         Device=_Device,
         Stream=Stream,
         Event=Event,
+        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         alloc_pinned_memory=pinned,
         runtime=runtime,
         get_current_stream=driver.stream,
     )
-    cupy = types.SimpleNamespace(cuda=cuda, empty=empty, ndarray=ndarray)
+    pool = types.SimpleNamespace(total_bytes=lambda: 3 << 20, free_bytes=lambda: 1 << 20)
+    cupy = types.SimpleNamespace(cuda=cuda, empty=empty, ndarray=ndarray, get_default_memory_pool=lambda: pool)
     bindings = types.SimpleNamespace(driver=driver)
     return {"cupy": cupy, "cuda": types.SimpleNamespace(bindings=bindings), "cuda.bindings": bindings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from two_gpus import TwoGpus
 
 import gpugrad as gg
 from gpugrad import cuda as cuda_package
+from gpugrad import pytree
 from gpugrad.backends import select
 from gpugrad.cuda.cublaslt import CublasLt
 from gpugrad.cuda.cudnn import Cudnn
@@ -115,7 +117,7 @@ def test_what_the_driver_says(function: str, device: CudaDevice) -> None:
         training.steps(WARM)
     before = training.parameters()
     driver.failing = function
-    with pytest.raises(gg.errors.DeviceError, match=r"CUDA_ERROR_OUT_OF_MEMORY: out of memory"):
+    with pytest.raises(gg.errors.DeviceMemoryError, match=r"CUDA_ERROR_OUT_OF_MEMORY: out of memory.*1024 MiB free"):
         training.steps(1)
     driver.failing = ""
     for a, b in zip(before, training.parameters(), strict=True):
@@ -266,3 +268,119 @@ def test_a_buffer_is_written_again_when_its_copy_is_done(device: CudaDevice) -> 
         assert len(driver.waiting[stream.ptr]) == (k + 1 if k < BUFFERS else 1)  # the first copy was waited for
     driver.catch_up(stream)
     assert (target.view(np.ndarray) == BUFFERS).all()
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+
+def state_of(training: Training) -> list[Any]:
+    """All that a step changes, as numbers of the host."""
+    leaves = pytree.leaves(training.optimizer.state_dict()["state"])
+    return [*training.parameters(), *(np.asarray(gg.tensor(x).to("cpu")) for x in leaves)]
+
+
+@pytest.mark.parametrize("warm", [0, 1, WARM, WARM + 1])
+def test_a_step_without_memory_changes_nothing(warm: int, device: CudaDevice) -> None:
+    """Whichever allocation it is that fails: of the arena, of the optimizer's state, of a result."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 6)).astype("f"), rng.integers(0, 3, 12)
+    whole, small = ([gg.tensor(a[:n], device="cuda") for a in (x, y)] for n in (12, 5))
+    gg.random.seed(7)
+    cpu, cuda = Training("cpu", False), Training("cuda", True)
+    cpu.model.eval()
+    cuda.model.eval()  # no random numbers, so that a failed step takes none
+    for _ in range(warm):
+        cpu.step(gg.tensor(x), gg.tensor(y))
+        cuda.call(*whole)
+    before, failed = state_of(cuda), 0
+    while True:
+        failed += 1
+        driver.last_allocation = driver.allocations + failed
+        try:
+            cuda.call(*whole)
+        except gg.errors.DeviceMemoryError as error:
+            assert re.search(r"allocating [\d,]+ bytes.*pool holds 3 MiB.*1024 MiB free of 81920", str(error))
+        else:
+            break
+        driver.last_allocation = 0
+        for a, b in zip(before, state_of(cuda), strict=True):
+            np.testing.assert_array_equal(a, b)
+    driver.last_allocation = 0
+    assert failed > 1
+    cpu.step(gg.tensor(x), gg.tensor(y))
+    cuda.call(*small)
+    cpu.step(gg.tensor(x[:5]), gg.tensor(y[:5]))
+    for a, b in zip(cpu.parameters(), cuda.parameters(), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+    assert cuda.optimizer.state_dict()["state"][0]["step"] == warm + 2
+
+
+def test_a_call_without_memory(device: CudaDevice) -> None:
+    f = gg.jit(lambda x: gg.sum(gg.exp(x) @ x.T, axis=0))
+    x = gg.ones((4, 4), device="cuda")
+    for failed in range(1, 50):
+        driver.last_allocation = driver.allocations + failed
+        try:
+            out = f(x)
+        except gg.errors.DeviceMemoryError:
+            continue
+        break
+    driver.last_allocation = 0
+    assert failed > 1
+    np.testing.assert_allclose(out.to("cpu").numpy(), f(x).to("cpu").numpy())
+    np.testing.assert_allclose(f(x[:2]).to("cpu").numpy(), np.full(2, np.e * 8.0))
+
+
+# ---- kernels that fail -----------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_that_fails_is_told_later_or_where_it_is(device: CudaDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    w = gg.tensor(np.ones((4, 4)), requires_grad=True, device="cuda")
+    x = gg.ones((4, 4), device="cuda")
+
+    @gg.jit
+    def call(x: Any) -> Any:
+        y = gg.softmax(x, axis=-1)  # the first kernel
+        return gg.sum(gg.exp(y @ x))  # the last
+
+    @gg.jit
+    def step(x: Any) -> Any:
+        w.grad = None
+        loss = gg.sum(gg.sin(w @ x))
+        loss.backward()
+        w.copy_(w.detach() - 0.1 * w.grad)  # last of all
+        return loss
+
+    wanted = [[call(x).item() for _ in range(2)], [step(x).item() for _ in range(WARM + 2)]]
+    monkeypatch.setattr(gg.config, "blocking_launches", True)
+    started = driver.launches
+    assert [call(x).item() for _ in range(2)] == wanted[0]
+    each = (driver.launches - started) // 2
+    w.copy_(gg.ones((4, 4), device="cuda"))
+    replays, started = driver.replays, driver.launches
+    np.testing.assert_allclose([step(x).item() for _ in range(WARM + 2)], wanted[1], rtol=1e-12)
+    assert driver.replays == replays  # no graph, in which nothing could be waited for
+    in_step = (driver.launches - started) // (WARM + 2)
+    lines = {
+        (call, 1): r"reduce_max .* at test_cuda_driver\.py:\d+: y = gg\.softmax\(x, axis=-1\)",
+        (call, each): r"test_cuda_driver\.py:\d+: return gg\.sum\(gg\.exp\(y @ x\)\)",
+        (step, in_step): r"test_cuda_driver\.py:\d+: w\.copy_\(w\.detach\(\) - 0\.1 \* w\.grad\)",
+    }
+    for (function, number), line in lines.items():
+        driver.breaking = driver.launches + number
+        with pytest.raises(
+            gg.errors.DeviceError,
+            match=f"the kernel of .*{line}.*cudaErrorIllegalAddress: an illegal memory access was encountered. A",
+        ):
+            function(x)
+        driver.broken = False
+    monkeypatch.setattr(gg.config, "blocking_launches", False)
+    driver.breaking = driver.launches + each
+    call(x)  # nobody has waited
+    with pytest.raises(
+        gg.errors.DeviceError, match=r"ILLEGAL_ADDRESS.*anything begun before.*blocking_launches = True"
+    ):
+        call(x)
+    with pytest.raises(gg.errors.DeviceError, match=r"IllegalAddress.*anything begun before.*blocking_launches = True"):
+        device.synchronize()
+    driver.broken, driver.breaking = False, 0

@@ -277,6 +277,16 @@ def test_out_of_memory_says_what_is_held(monkeypatch):
     assert x.grad.to("cpu").tolist() == [2.0] * 1000
 
 
+def test_a_kernel_that_failed_is_heard_of_later(monkeypatch):
+    x = there(np.ones(3))
+    monkeypatch.setattr(fake_cupy.memory, "broken", True)
+    for call in (lambda: x.to("cpu"), gg.synchronize):
+        with pytest.raises(
+            errors.DeviceError, match=r"cudaErrorIllegalAddress.*anything begun before.*CUDA_LAUNCH_BLOCKING"
+        ):
+            call()
+
+
 # ---- CuPy's functions -------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from gpugrad.backends.base import Backend
 from gpugrad.backends.cupy_namespace import Namespace
 from gpugrad.config import config
 from gpugrad.cuda import presence
+from gpugrad.cuda.failures import exhausted, failed
 from gpugrad.primitive import Primitive
 from gpugrad.trace import Value, raw_of
 
@@ -101,6 +102,7 @@ class CupyBackend(Backend):
     def _use(self, cupy: Any) -> None:
         self._cupy = cupy
         self._out_of_memory = cupy.cuda.memory.OutOfMemoryError
+        self._failure = cupy.cuda.runtime.CUDARuntimeError
         self._half_type = _half_type(cupy)
         self.array_types = (cupy.ndarray, self._half_type)
         self.xp = Namespace(cupy, self._extension())
@@ -131,7 +133,9 @@ class CupyBackend(Backend):
                 with arrays[0].device if arrays else nullcontext():
                     return _typed(computed(*args, **params), array, half)
             except self._out_of_memory as error:
-                raise self._exhausted(prim.name, error) from None
+                raise exhausted(self._cupy, prim.name, str(error)) from None
+            except self._failure as error:
+                raise failed(prim.name, str(error)) from None
 
         return run
 
@@ -189,7 +193,7 @@ class CupyBackend(Backend):
                 )
             return self._made(self._cupy.asarray(host.view(np.ndarray)))
         except self._out_of_memory as error:
-            raise self._exhausted("asarray", error) from None
+            raise exhausted(self._cupy, "asarray", str(error)) from None
 
     def _new(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """An array in C's order, on the current device, to be written to."""
@@ -199,7 +203,7 @@ class CupyBackend(Backend):
         try:
             return self._made(self._cupy.full(shape, fill, dtype=dtype))
         except self._out_of_memory as error:
-            raise self._exhausted("full", error) from None
+            raise exhausted(self._cupy, "full", str(error)) from None
 
     def full_beside(self, like: Any, shape: tuple[int, ...], fill: Any, dtype: Any) -> Any:
         if self._count == 1:
@@ -218,12 +222,15 @@ class CupyBackend(Backend):
             with self._cupy.cuda.Device(ordinal):
                 return self._made(array.copy())  # to the device that is current
         except self._out_of_memory as error:
-            raise self._exhausted("to", error) from None
+            raise exhausted(self._cupy, "to", str(error)) from None
 
     def to_numpy(self, array: Any) -> Any:
         from gpugrad.backends import half
 
-        found = half.typed(array.get())
+        try:
+            found = half.typed(array.get())
+        except self._failure as error:
+            raise failed(f"copying a {array.dtype}{list(array.shape)} to the host", str(error)) from None
         self._check()
         return found
 
@@ -235,25 +242,16 @@ class CupyBackend(Backend):
 
     def synchronize(self) -> None:
         for k in range(self._count):
-            self._cupy.cuda.Device(k).synchronize()
+            try:
+                self._cupy.cuda.Device(k).synchronize()
+            except self._failure as error:
+                raise failed(f"synchronize on {self.device_kind}:{k}", str(error)) from None
         self._check()
 
     def _check(self) -> None:
         """Raise what kernels have found wrong."""
         for device in self._devices.values():
             device.reports.check()
-
-    def _exhausted(self, name: str, error: Exception) -> errors.DeviceMemoryError:
-        """What is known of memory, and what to do. The parameters are as they were: nothing was written."""
-        pool = self._cupy.get_default_memory_pool()
-        held, unused = pool.total_bytes(), pool.free_bytes()
-        free, total = self._cupy.cuda.runtime.memGetInfo()
-        told = (str(error).splitlines() or ["out of memory"])[0].rstrip(".")
-        return errors.DeviceMemoryError(
-            f"{name}: {told}. CuPy's pool holds {held / 2**20:.0f} MiB, of which {unused / 2**20:.0f} MiB are unused; the "
-            f"device has {free / 2**20:.0f} MiB free of {total / 2**20:.0f}. Use smaller batches, gg.checkpoint or "
-            "half precision, or let go of tensors that are not needed"
-        )
 
 
 def _index(device: str) -> int:

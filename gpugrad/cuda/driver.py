@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import errors
 from gpugrad.codegen import gpu_launch
 from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import Library, Parameters, functions
+from gpugrad.cuda.failures import exhausted, failed
 from gpugrad.cuda.reports import Reports
 from gpugrad.cuda.staging import Ring
 
 _NO_OTHER = nullcontext()
+_OUT_OF_MEMORY = 2
 _PER_THREAD = 2
 """The address by which every thread calls the default stream of its own, ``cudaStreamPerThread``."""
 
@@ -86,7 +87,10 @@ class CudaDevice:
         return int(self.cupy.cuda.get_current_stream().ptr)
 
     def memory(self, nbytes: int) -> Any:
-        return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
+        try:
+            return self.cupy.empty(nbytes, np.uint8)  # of CuPy's pool, which gives multiples of 512
+        except self.cupy.cuda.memory.OutOfMemoryError as error:
+            raise exhausted(self.cupy, "memory of a compiled function", str(error)) from None
 
     def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
         return self.typed(self.cupy.ndarray(shape, dtype, memory.data + offset))
@@ -169,7 +173,10 @@ class CudaDevice:
 
     def synchronize(self) -> None:
         with self.current():
-            self.cupy.cuda.runtime.deviceSynchronize()
+            try:
+                self.cupy.cuda.runtime.deviceSynchronize()
+            except self.cupy.cuda.runtime.CUDARuntimeError as error:
+                raise failed("synchronize", str(error)) from None
 
     def _done(self, answer: Any) -> Any:
         """What a call of the driver gives; DeviceError, in the driver's words, if it fails."""
@@ -178,10 +185,9 @@ class CudaDevice:
             _, name = self.driver.cuGetErrorName(status)
             _, text = self.driver.cuGetErrorString(status)
             said = ": ".join(part.decode() for part in (name, text) if part)
-            raise errors.DeviceError(
-                f"the CUDA driver fails with {said}. If it is not out of memory, what was begun before may be the cause; "
-                "gg.synchronize() after each step tells which"
-            )
+            if int(status) == _OUT_OF_MEMORY:
+                raise exhausted(self.cupy, "the CUDA driver fails", said)
+            raise failed("a call of the driver", said)
         return given[0] if given else None
 
 

@@ -25,7 +25,7 @@ from gpugrad.cuda.routines.copying import copied
 from gpugrad.cuda.routines.routine import REPORT, Routine, Scratch, Told
 from gpugrad.cuda.routines.table import routine
 from gpugrad.cuda.several import Several, together
-from gpugrad.errors import GraphError, UnsupportedError, beside
+from gpugrad.errors import DeviceError, GraphError, UnsupportedError, beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import NEW, VIEWS, Update, nbytes
@@ -170,6 +170,19 @@ class CudaPlan(Plan):
         return "\n".join([*lines, ""])
 
 
+def told(call: KernelCall | LibraryCall | CopyCall) -> str:
+    """What a call computes, with the user's line of each part."""
+    if isinstance(call, CopyCall):
+        return f"a copy of {call.source.dtype}{list(call.source.shape)} at {beside(call.site)}"
+    if isinstance(call, LibraryCall):
+        return f"{call.line.prim.name} at {beside(call.line.site)}"
+    parts = dict.fromkeys((s.op, s.site) for s in call.kernel.steps if s.site)
+    sites: dict[str, list[str]] = {}
+    for op, site in parts:
+        sites.setdefault(site, []).append(op)
+    return "the kernel of " + ", ".join(f"{' '.join(ops)} at {beside(site)}" for site, ops in sites.items())
+
+
 def _shown(launch: Launch) -> str:
     return f"{launch.grid[0]} x {launch.grid[1]} blocks of {launch.block[0]} x {launch.block[1]}"
 
@@ -282,6 +295,8 @@ class Frame:
         """What runs, each a function and its arguments."""
         self.last: list[tuple[Any, ...]] = []
         """The same for what takes the place of cells."""
+        self.names: tuple[list[str], list[str]] = [], []
+        """What each of both is, with the user's line."""
         self.given: dict[int, Any] = {}
         """id of an output of a step -> its array, which the next run writes over."""
         self.runs = 0
@@ -307,17 +322,41 @@ class Frame:
         """What ``run`` gives, when its arguments are there."""
         outputs = [self.plan.graph.outputs[k] for k in self.plan.kept]
         if not self.plan.cells:
-            _run(self.steps)
+            _run(self.checked(self.steps, self.names[0]) if config.blocking_launches else self.steps)
             return list(map(self.result, outputs))
+        if config.blocking_launches:
+            return self.waiting(outputs)
         if self.replay is None and self.runs >= WARM and not self.plan.apart:
             self.replay = self.device.capture([*self.steps, *self.last])
         self.runs += 1
         if self.replay is not None:
+            later: list[tuple[Any, ...]] = []
+            out = [
+                self.result(o, later) for o in outputs
+            ]  # memory first, so that nothing fails when cells have changed
             self.replay()
-            return list(map(self.result, outputs)), []
+            _run(later)
+            return out, []
         _run(self.steps)
         last = list(self.last)  # which may compute results, too: they are copied when it has run
         return [self.result(o, last) for o in outputs], last
+
+    def waiting(self, outputs: Sequence[Any]) -> Any:
+        """The same for a step, each call of which is waited for."""
+        _run(self.checked(self.steps, self.names[0]))
+        last = self.checked(self.last, self.names[1])
+        return [self.result(o, last) for o in outputs], last
+
+    def checked(self, calls: Sequence[tuple[Any, ...]], names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The calls, each of which is done when it returns, and whose errors say what it is."""
+        return [(self.check, name, *call) for name, call in zip(names, calls, strict=True)]
+
+    def check(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+            self.device.synchronize()
+        except DeviceError as error:
+            raise type(error)(f"{name}: {error}") from None
 
     # ---- preparing -----------------------------------------------------------------------------------------------------
 
@@ -349,14 +388,22 @@ class Frame:
                 if call.line.prim.name in NEW:
                     self.fresh.update(map(id, call.results))
                 self.steps.append((self.library, call))
+            self.name(told(call))
         for functions, several in self.plan.several:
             self.last.append(self.at_once(functions, several, [together[id(c)] for c in several.calls]))
+            self.name(" and ".join(dict.fromkeys(map(told, several.calls))))
         if self.plan.cells:
             for k in self.plan.kept:
                 o = self.plan.graph.outputs[k]
                 self.given[id(o)] = self.saved(o)
         for v, x in self.memory.back:
             self.last.append((self.device.fetch, self.there[id(x)], self.saved(v)))
+        self.name("a copy of a result")
+
+    def name(self, what: str) -> None:
+        """Say what was added to both lists."""
+        for names, calls in zip(self.names, (self.steps, self.last), strict=True):
+            names += [what] * (len(calls) - len(names))
 
     def saved(self, v: Any) -> Any:
         """What is to be copied over a cell at the end, when other cells may have changed."""

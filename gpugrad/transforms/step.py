@@ -185,11 +185,13 @@ class Step(Standing):
         self.grads = list(map(_grad, self.leaves))
         self.present = [g for g in self.grads if g is not None]
         self.contents = self.cells.contents()
-        self.bound = self.arrays()
-        self.mine = [self.bound[k] for k in self.written]
-        plan = self.compiled.plan
-        self.ordered = all(map(plan.takes, self.bound))
-        self.frame.bind(dict(zip(plan.cells, map(plan.contiguous, self.bound), strict=True)))
+        plan, bound = self.compiled.plan, self.arrays()
+        self.ordered = all(map(plan.takes, bound))
+        self.frame.bind(
+            dict(zip(plan.cells, map(plan.contiguous, bound), strict=True))
+        )  # there may be no memory for it
+        self.bound = bound
+        self.mine = [bound[k] for k in self.written]
         for x in self.mine:
             _owners[id(x)] = self
         del x
