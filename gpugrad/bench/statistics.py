@@ -39,11 +39,18 @@ def median(rounds: Rounds) -> float:
 def resampled(rounds: Rounds, rng: Any) -> Any:
     """Medians of resamples."""
     given = [np.asarray(samples) for samples in rounds if len(samples)]
-    out = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        drawn = (given[i] for i in rng.integers(0, len(given), len(given)))
-        out[k] = np.median(np.concatenate([s[rng.integers(0, len(s), len(s))] for s in drawn]))
-    return out
+    lengths = np.array([len(samples) for samples in given])
+    padded = np.full((len(given), lengths.max()), np.inf)
+    for k, samples in enumerate(given):
+        padded[k, : len(samples)] = samples
+    drawn = rng.integers(0, len(given), (RESAMPLES, len(given)))
+    places = (rng.random((*drawn.shape, padded.shape[1])) * lengths[drawn][..., None]).astype(np.intp)
+    taken = padded[drawn[..., None], places]
+    taken[np.arange(padded.shape[1]) >= lengths[drawn][..., None]] = np.inf  # a round gives as many as it has
+    taken = np.sort(taken.reshape(RESAMPLES, -1), axis=1)
+    count = lengths[drawn].sum(axis=1)
+    each = np.arange(RESAMPLES)
+    return (taken[each, (count - 1) // 2] + taken[each, count // 2]) / 2
 
 
 def spread(rounds: Rounds, seed: int = 0) -> Spread:
