@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.bench import table
+from gpugrad.bench import report, table
 from gpugrad.bench.records import Results, machine
 from gpugrad.bench.session import Session, Settings
 from gpugrad.bench.workloads import WORKLOADS
@@ -27,7 +27,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="two sizes and one dtype of each, within a minute")
     parser.add_argument("--device", action="append", help="measure this device only; may be given several times")
     parser.add_argument("--dtype", action="append", help="measure this dtype only; may be given several times")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write results.json there")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write results.json, pictures and a page, index.html, there"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,12 +38,12 @@ def run(options: argparse.Namespace) -> int:
         for w in WORKLOADS.values():
             print(f"{w.name:18} {w.about}; {', '.join(w.ways)}; {w.size} {', '.join(f'{n:,}' for n in w.sizes)}")
         return 0
+    if options.out is not None:
+        report.prepare(options.out)  # an hour of measuring is not to end in an error
     results = measured(options)
     table.show(results)
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        results.write(options.out / "results.json")
-        print(f"wrote {options.out / 'results.json'}")
+        print(f"wrote {report.write(results, options.out)}")
     return 130 if results.interrupted else 0
 
 
