@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.bench import compare, table, user
+from gpugrad.bench import compare, report, table, user
 from gpugrad.bench.peers import LIBRARIES, found
 from gpugrad.bench.records import Results, machine
 from gpugrad.bench.session import Session, Settings
@@ -39,7 +39,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peers", default="", metavar="NAMES", help=f"measure these libraries beside it: {','.join(LIBRARIES)}"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write results.json there")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write results.json, pictures and a page, index.html, there"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,12 +53,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.workloads[:1] == ["compare"]:
         return compare.run(options.workloads[1:])
+    if options.out is not None:
+        report.prepare(options.out)  # an hour of measuring is not to end in an error
     results = measured(options)
     table.show(results)
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        results.write(options.out / "results.json")
-        print(f"wrote {options.out / 'results.json'}")
+        print(f"wrote {report.write(results, options.out)}")
     return 130 if results.interrupted else 0
 
 

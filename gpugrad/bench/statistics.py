@@ -37,19 +37,20 @@ def median(rounds: Rounds) -> float:
 
 
 def resampled(rounds: Rounds, rng: Any) -> Any:
-    """Medians of resamples, all drawn at once."""
-    given = [np.sort(np.asarray(samples, dtype=np.float64)) for samples in rounds if len(samples)]
-    counts = np.array([len(samples) for samples in given])
-    padded = np.full((len(given), counts.max()), np.inf)
-    for row, samples in zip(padded, given, strict=True):
-        row[: len(samples)] = samples
-    which = rng.integers(0, len(given), (RESAMPLES, len(given)))
-    places = (rng.random((*which.shape, padded.shape[1])) * counts[which][..., None]).astype(np.intp)
-    drawn = np.where(np.arange(padded.shape[1]) < counts[which][..., None], padded[which[..., None], places], np.inf)
-    drawn = np.sort(drawn.reshape(RESAMPLES, -1), axis=1)
-    total = counts[which].sum(axis=1)
-    low, high = (np.take_along_axis(drawn, k[:, None], axis=1)[:, 0] for k in ((total - 1) // 2, total // 2))
-    return (low + high) / 2
+    """Medians of resamples."""
+    given = [np.asarray(samples) for samples in rounds if len(samples)]
+    lengths = np.array([len(samples) for samples in given])
+    padded = np.full((len(given), lengths.max()), np.inf)
+    for k, samples in enumerate(given):
+        padded[k, : len(samples)] = samples
+    drawn = rng.integers(0, len(given), (RESAMPLES, len(given)))
+    places = (rng.random((*drawn.shape, padded.shape[1])) * lengths[drawn][..., None]).astype(np.intp)
+    taken = padded[drawn[..., None], places]
+    taken[np.arange(padded.shape[1]) >= lengths[drawn][..., None]] = np.inf  # a round gives as many as it has
+    taken = np.sort(taken.reshape(RESAMPLES, -1), axis=1)
+    count = lengths[drawn].sum(axis=1)
+    each = np.arange(RESAMPLES)
+    return (taken[each, (count - 1) // 2] + taken[each, count // 2]) / 2
 
 
 def spread(rounds: Rounds, seed: int = 0) -> Spread:
