@@ -6,17 +6,19 @@ python benchmarks/gpu.py            The table goes to results.json and table.md,
 from __future__ import annotations
 
 import datetime
+import functools as ft
 import json
+import os
 import platform
 import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,43 +27,86 @@ from gpugrad.cuda.presence import presence
 
 RESULTS = Path(__file__).with_name("results")
 ROWS, COLUMNS, SIZE = 8192, 4096, 4096
+TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
+"""Of what two libraries may differ by, as a part of the largest number."""
 Call = Callable[[], Any]
 
 
-def of_gpugrad(x: Any, m: Any) -> tuple[dict[str, Call], Call]:
-    """Our calls, and what waits for them."""
+class Library(NamedTuple):
+    """The calls of a library by the workload, what waits for them, and what makes a NumPy array of each result."""
+
+    calls: dict[str, Call]
+    wait: Call
+    host: Callable[[Any], Any]
+
+
+def gelu_of(dtype: str) -> str:
+    """The name of a workload."""
+    return f"GELU, summed, value and gradient, {dtype}"
+
+
+def of_gpugrad(x: Any, m: Any, compiled: bool = False) -> Library:
+    """Our calls."""
+    made: Callable[[Any], Any] = gg.jit if compiled else lambda f: f
+    gelu = made(gg.value_and_grad(lambda a: gg.sum(gg.gelu(a))))
+    softmax, product = made(lambda a: gg.softmax(a, axis=-1)), made(lambda b: b @ b)
     calls: dict[str, Call] = {}
-    for dtype in ("float32", "bfloat16"):
+    for dtype in TOLERANCE:
         a, b = gg.tensor(x, dtype=dtype, device="cuda"), gg.tensor(m, dtype=dtype, device="cuda")
-        calls[f"GELU, summed, value and gradient, {dtype}"] = lambda a=a: gg.value_and_grad(
-            lambda a: gg.sum(gg.gelu(a))
-        )(a)
-        calls[f"softmax of rows, {dtype}"] = lambda a=a: gg.softmax(a, axis=-1)
-        calls[f"matrix product, {dtype}"] = lambda b=b: b @ b
-    return calls, gg.synchronize
+        calls[gelu_of(dtype)] = ft.partial(gelu, a)
+        calls[f"softmax of rows, {dtype}"] = ft.partial(softmax, a)
+        calls[f"matrix product, {dtype}"] = ft.partial(product, b)
+    return Library(calls, gg.synchronize, lambda t: t.detach().to("cpu").astype("float64").numpy())
 
 
-def of_torch(x: Any, m: Any) -> tuple[dict[str, Call], Call]:
+def of_torch(x: Any, m: Any, compiled: bool = False, device: str = "cuda") -> Library:
     """PyTorch's."""
     import torch
     from torch.nn import functional
 
-    calls: dict[str, Call] = {}
+    made: Callable[[Any], Any] = torch.compile if compiled else lambda f: f
+    summed = made(lambda a: functional.gelu(a).sum())
+    softmax, product = made(lambda a: torch.softmax(a, -1)), made(lambda b: b @ b)
 
     def gelu(a: Any) -> Any:
-        out = functional.gelu(a).sum()
-        return out, torch.autograd.grad(out, a)
+        out = summed(a)
+        return out, *torch.autograd.grad(out, a)
 
-    for dtype in ("float32", "bfloat16"):
-        a, b = (torch.tensor(v, dtype=getattr(torch, dtype), device="cuda") for v in (x, m))
-        leaf = a.clone().requires_grad_()
-        calls[f"GELU, summed, value and gradient, {dtype}"] = lambda leaf=leaf: gelu(leaf)
-        calls[f"softmax of rows, {dtype}"] = lambda a=a: torch.softmax(a, -1)
-        calls[f"matrix product, {dtype}"] = lambda b=b: b @ b
-    return calls, torch.cuda.synchronize
+    calls: dict[str, Call] = {}
+    for dtype in TOLERANCE:
+        a, b = (torch.tensor(v, dtype=getattr(torch, dtype), device=device) for v in (x, m))
+        calls[gelu_of(dtype)] = ft.partial(gelu, a.clone().requires_grad_())
+        calls[f"softmax of rows, {dtype}"] = ft.partial(softmax, a)
+        calls[f"matrix product, {dtype}"] = ft.partial(product, b)
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    return Library(calls, wait, lambda t: t.detach().cpu().double().numpy())
 
 
-def of_cupy(x: Any, m: Any) -> tuple[dict[str, Call], Call]:
+def of_jax(x: Any, m: Any, device: str = "gpu") -> Library:
+    """JAX's, compiled, as it is used. Its products are in float32 where the others' are, not in TF32."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or it takes most of the memory for itself
+    import jax
+
+    gelu = jax.jit(jax.value_and_grad(lambda a: jax.nn.gelu(a, approximate=False).sum()))
+    softmax = jax.jit(lambda a: jax.nn.softmax(a, -1))
+    product = jax.jit(lambda b: jax.numpy.matmul(b, b, precision="highest"))
+    last: list[Any] = [None]
+
+    def kept(f: Callable[[Any], Any], a: Any) -> Any:
+        last[0] = f(a)
+        return last[0]
+
+    calls: dict[str, Call] = {}
+    (there, *_) = jax.devices(device)
+    for dtype in TOLERANCE:
+        a, b = (jax.device_put(jax.numpy.asarray(v, dtype), there) for v in (x, m))
+        calls[gelu_of(dtype)] = ft.partial(kept, gelu, a)
+        calls[f"softmax of rows, {dtype}"] = ft.partial(kept, softmax, a)
+        calls[f"matrix product, {dtype}"] = ft.partial(kept, product, b)
+    return Library(calls, lambda: jax.block_until_ready(last[0]), lambda t: np.asarray(t).astype(np.float64))
+
+
+def of_cupy(x: Any, m: Any) -> Library:
     """CuPy by hand, where it has a way; and the copy that bounds what moves data."""
     import cupy
 
@@ -76,7 +121,29 @@ def of_cupy(x: Any, m: Any) -> tuple[dict[str, Call], Call]:
         "softmax of rows, float32": softmax,
         "matrix product, float32": lambda: b @ b,
     }
-    return calls, cupy.cuda.Device().synchronize
+    return Library(calls, cupy.cuda.Device().synchronize, lambda t: t.get().astype(np.float64))
+
+
+PEERS: dict[str, tuple[str, Callable[[Any, Any], Library]]] = {
+    "gpugrad eager": ("gpugrad", of_gpugrad),
+    "gpugrad compiled": ("gpugrad", ft.partial(of_gpugrad, compiled=True)),
+    "CuPy by hand": ("cupy", of_cupy),
+    "torch eager": ("torch", of_torch),
+    "torch compiled": ("torch", ft.partial(of_torch, compiled=True)),
+    "JAX": ("jax", of_jax),
+}
+"""Name in the table -> the package, and what makes its calls."""
+
+
+def apart(found: Sequence[Any], wanted: Sequence[Any], dtype: str) -> str:
+    """How results differ from what another library gives, in words; "" if they agree."""
+    if [f.shape for f in found] != [w.shape for w in wanted]:
+        return f"shapes {[f.shape for f in found]} for {[w.shape for w in wanted]}"
+    for f, w in zip(found, wanted, strict=True):
+        most, scale = float(np.max(np.abs(f - w), initial=0.0)), float(np.max(np.abs(w), initial=0.0))
+        if not most <= TOLERANCE[dtype] * scale:
+            return f"apart by {most:.3g} where numbers are up to {scale:.3g}"
+    return ""
 
 
 def seconds(call: Call, wait: Call, least: float = 0.15) -> float:
@@ -98,21 +165,30 @@ def seconds(call: Call, wait: Call, least: float = 0.15) -> float:
     return statistics.median(runs)
 
 
-def measured(libraries: dict[str, Callable[..., tuple[dict[str, Call], Call]]], x: Any, m: Any) -> tuple[dict[str, dict[str, float]], list[str]]:  # fmt: skip
-    """Workload -> library -> seconds; and what failed, in words."""
+def measured(
+    libraries: dict[str, Callable[[Any, Any], Library]], x: Any, m: Any
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Workload -> library -> seconds, of those that agree with the first that has it; and what failed, in words."""
     figures: dict[str, dict[str, float]] = {}
+    wanted: dict[str, list[Any]] = {}
     failures = []
-    for library, make in libraries.items():
+    for name, make in libraries.items():
         try:
-            calls, wait = make(x, m)
+            library = make(x, m)
         except Exception as error:
-            failures.append(f"{library}: {type(error).__name__}: {error}")
+            failures.append(f"{name}: {type(error).__name__}: {error}")
             continue
-        for workload, call in calls.items():
+        for workload, call in library.calls.items():
             try:
-                figures.setdefault(workload, {})[library] = seconds(call, wait)
+                out = call()
+                found = list(map(library.host, out if isinstance(out, tuple | list) else [out]))
+                differs = apart(found, wanted.setdefault(workload, found), workload.rpartition(" ")[2])
+                if differs:
+                    failures.append(f"{workload}, {name}: not timed, since it computes something else: {differs}")
+                    continue
+                figures.setdefault(workload, {})[name] = seconds(call, library.wait)
             except Exception as error:
-                failures.append(f"{workload}, {library}: {type(error).__name__}: {error}")
+                failures.append(f"{workload}, {name}: {type(error).__name__}: {error}")
     return figures, failures
 
 
@@ -123,6 +199,7 @@ def table(about: dict[str, Any], figures: dict[str, dict[str, float]], failures:
         f"# {about['device']}",
         "",
         f"{about['date']}; {', '.join(f'{k} {v}' for k, v in about['versions'].items())}.",
+        *(["", f"Not installed, and so left out: {', '.join(about['missing'])}."] if about.get("missing") else []),
         "",
     ]
     lines += [f"| workload | {' | '.join(libraries)} |", "| --- |" + " --- |" * len(libraries)]
@@ -152,7 +229,7 @@ def main() -> int:
         print(f"no GPU, so nothing was measured: {found.trouble}")
         return 1
     versions = {"Python": platform.python_version(), "gpugrad": gg.__version__}
-    for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy", "torch", "numpy"):
+    for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy", "torch", "jax", "numpy"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -162,13 +239,12 @@ def main() -> int:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),
         "driver": list(found.driver or ()),
         "versions": versions,
+        "missing": [name for name, (package, _) in PEERS.items() if not find_spec(package)],
     }
     rng = np.random.default_rng(0)
     x = rng.standard_normal((ROWS, COLUMNS), np.float32)
     m = rng.standard_normal((SIZE, SIZE), np.float32)
-    peers = {"gpugrad eager": of_gpugrad, "CuPy by hand": of_cupy} | (
-        {"torch eager": of_torch} if find_spec("torch") else {}
-    )
+    peers = {name: make for name, (_, make) in PEERS.items() if name not in about["missing"]}
     figures, failures = measured(peers, x, m)
     for path in write(RESULTS, about, figures, failures):
         print(f"wrote {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 import importlib.util
 import json
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
+import gpugrad as gg
 from gpugrad.cuda.presence import Gpu, Presence
 
 ROOT = Path(__file__).parent.parent
@@ -103,35 +106,49 @@ def test_the_table_of_recorded_figures(tmp_path):
     assert lines[-1] == "- failed: GELU, jax: MemoryError: x"
 
 
-def test_figures_are_taken_of_what_runs(monkeypatch, tmp_path, capsys):
+def test_figures_are_taken_of_what_runs_and_agrees(monkeypatch, tmp_path, capsys):
     def broken(x: Any, m: Any) -> Any:
         raise RuntimeError("no")
 
-    def partly(x: Any, m: Any) -> Any:
-        return {"fine": lambda: time.sleep(0.05), "fails": lambda: 1 / 0}, lambda: None
+    def of(result: Any) -> Any:
+        calls = {"fine, float32": lambda: (time.sleep(0.05), np.ones(2) * result)[1], "fails, float32": lambda: 1 / 0}
+        return lambda x, m: figures.Library(calls, lambda: None, lambda a: a)
 
-    found, failures = figures.measured({"a": broken, "b": partly}, None, None)
-    assert found["fine"]["b"] == pytest.approx(0.05, abs=0.05)
-    assert failures == ["a: RuntimeError: no", "fails, b: ZeroDivisionError: division by zero"]
+    libraries = {"a": broken, "b": of(1.0), "c": of(1.0001), "d": of(1.1), "e": of(np.nan)}
+    found, failures = figures.measured(libraries, None, None)
+    assert found["fine, float32"]["b"] == pytest.approx(0.05, abs=0.05)
+    assert list(found["fine, float32"]) == ["b", "c"]
+    assert failures[:2] == ["a: RuntimeError: no", "fails, float32, b: ZeroDivisionError: division by zero"]
+    assert "fine, float32, d: not timed, since it computes something else: apart by 0.1 where" in failures[3]
+    assert "fine, float32, e: not timed" in failures[5]
+
+
+def test_the_table_names_what_is_missing(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(figures, "presence", lambda: Presence((13, 0), (Gpu("A GPU", 1, (9, 0)),)))
     monkeypatch.setattr(figures, "measured", lambda peers, x, m: ({"w": dict.fromkeys(peers, 1.0)}, []))
+    monkeypatch.setattr(figures, "find_spec", lambda package: package == "gpugrad" or None)
     monkeypatch.setattr(figures, "RESULTS", tmp_path)
     monkeypatch.setattr(figures, "ROWS", 2)
     monkeypatch.setattr(figures, "SIZE", 2)
-    assert figures.main() == 0 and (tmp_path / "a-gpu" / "table.md").is_file()
-    assert "gpugrad eager" in capsys.readouterr().out
+    assert figures.main() == 0
+    text = (tmp_path / "a-gpu" / "table.md").read_text()
+    assert text in capsys.readouterr().out and "| workload | gpugrad eager | gpugrad compiled |" in text
+    assert "Not installed, and so left out: CuPy by hand, torch eager, torch compiled, JAX." in text
 
 
-def test_our_calls_run(monkeypatch):
-    import gpugrad as gg
-
-    monkeypatch.setattr(
-        gg, "tensor", lambda x, dtype, device, made=gg.tensor: made(x, dtype=dtype, device="stand_in:0")
-    )
-    import numpy as np
-
-    calls, wait = figures.of_gpugrad(np.ones((2, 3), np.float32), np.ones((2, 2), np.float32))
-    for call in calls.values():
-        call()
-    wait()
-    assert len(calls) == 6
+def test_the_calls_run_and_agree(monkeypatch):
+    """On small arrays and the devices that are here: what each library computes is the same."""
+    monkeypatch.setattr(gg, "tensor", lambda x, dtype, device, made=gg.tensor: made(x, dtype=dtype))
+    monkeypatch.setattr(figures, "seconds", lambda call, wait: (call(), wait(), 1.0)[-1])
+    libraries = {name: make for name, (_, make) in figures.PEERS.items() if name.startswith("gpugrad")}
+    torch, jax = (importlib.util.find_spec(name) for name in ("torch", "jax"))
+    if torch:
+        monkeypatch.setattr("torch.compile", lambda f: f)
+        libraries["torch eager"] = ft.partial(figures.of_torch, device="cpu")
+        libraries["torch compiled"] = ft.partial(figures.of_torch, compiled=True, device="cpu")
+    if jax:
+        libraries["JAX"] = ft.partial(figures.of_jax, device="cpu")
+    rng = np.random.default_rng(0)
+    found, failures = figures.measured(libraries, *(rng.standard_normal(s).astype("f") for s in ((4, 6), (5, 5))))
+    assert not failures and len(found) == 6
+    assert all(list(by) == list(libraries) for by in found.values())

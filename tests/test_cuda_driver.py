@@ -268,6 +268,10 @@ def test_a_buffer_is_written_again_when_its_copy_is_done(device: CudaDevice) -> 
         assert len(driver.waiting[stream.ptr]) == (k + 1 if k < BUFFERS else 1)  # the first copy was waited for
     driver.catch_up(stream)
     assert (target.view(np.ndarray) == BUFFERS).all()
+    ring.buffer()[...] = 77
+    ring.send(target)
+    del ring  # waits for its last copy, before the memory is anybody else's
+    assert stream.ptr not in driver.waiting and (target.view(np.ndarray) == 77).all()
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ for only if it is that many runs ahead.
 
 from __future__ import annotations
 
+import weakref
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ class Ring:
         self.buffers = [np.frombuffer(cupy.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes) for _ in range(BUFFERS)]
         self.copied = [cupy.cuda.Event(disable_timing=True) for _ in range(BUFFERS)]
         self.turn = 0
+        weakref.finalize(self, _wait, self.copied).atexit = False  # when CUDA may be gone already
 
     def buffer(self) -> Any:
         """The next buffer, an array of bytes that nobody reads any more, to be filled."""
@@ -38,6 +41,9 @@ class Ring:
         target.data.copy_from_host_async(self.buffers[self.turn].ctypes.data, self.nbytes, stream)
         self.copied[self.turn].record(stream)
 
-    def __del__(self) -> None:
-        for event in self.copied:  # before the memory is anybody else's
+
+def _wait(copied: list[Any]) -> None:
+    """Let nothing read the buffers any more, before their memory is anybody else's."""
+    with suppress(RuntimeError):  # of a device that has failed, which reads nothing, and has been told of
+        for event in copied:
             event.synchronize()
