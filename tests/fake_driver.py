@@ -259,7 +259,7 @@ driver = Driver()
 
 
 class _Device:
-    attributes = {"MultiProcessorCount": 2, "MaxSharedMemoryPerBlock": 48 * 1024}  # noqa: RUF012
+    attributes = {"MultiProcessorCount": 2, "L2CacheSize": 50 << 20}  # noqa: RUF012
     compute_capability = "90"
 
     def __init__(self, index: int) -> None:

@@ -64,7 +64,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 
 DEVICES = {
     "usual": Device(),
-    "small": Device(processors=2, shared=256, threads=16, long=8),
+    "small": Device(processors=2, registers=0, threads=16, long=8),
     "narrow": Device(processors=8, threads=32, long=4),
     "alone": Device(processors=1, threads=64, long=1 << 30),
 }

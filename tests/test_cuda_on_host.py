@@ -98,6 +98,18 @@ def test_a_plan_holds_neither_arguments_nor_results() -> None:
         assert [ref() for ref in held] == [None] * 4
 
 
+def test_views_that_begin_anywhere() -> None:
+    numbers = np.arange(4099, dtype="float32")
+    whole, cell = gg.asarray(numbers, device="cuda"), gg.asarray(numbers, device="cuda")[3:]
+    assert gg.jit(lambda x: x * 2.0)(whole[3:]).to("cpu").numpy().tolist() == (numbers[3:] * 2.0).tolist()
+    rows = gg.softmax(gg.asarray(numbers[1:4097].reshape(4, 1024)), axis=-1)
+    agree([gg.jit(lambda x: gg.softmax(x, axis=-1))(whole[1:4097].reshape(4, 1024))], [rows], 1e-6, "softmax")
+    add = gg.jit(lambda x: x + cell)  # which is read from where it is in each call
+    for _ in range(3):
+        assert add(whole[3:]).to("cpu").numpy().tolist() == (numbers[3:] * 2.0).tolist()
+        cell.copy_(cell)
+
+
 # ---- training --------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from gpugrad import dtypes
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.cuda_scalars import INTEGERS, SCALARS, STORED, STORED_APART, TYPES, literal
-from gpugrad.codegen.gpu_launch import LARGEST, Form
+from gpugrad.codegen.gpu_launch import LARGEST, TURNS, Form, column_sums
 from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
 from gpugrad.codegen.numba_printer import common_dtype
 from gpugrad.errors import UnsupportedError, beside
@@ -58,6 +58,8 @@ class Cuda:
 
     def __init__(self, form: Form) -> None:
         self.width = form.width
+        # Where a row is in registers, that one block is enough keeps the compiler from spilling for the sake of more.
+        self.bounds = f"{LARGEST}, 1" if form.held else f"{LARGEST}"
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
@@ -69,11 +71,11 @@ class Cuda:
             files.append("integers.cuh")
         if there & {"complex64", "complex128"}:
             files.append("complex.cuh")
-        if form.width > 1:
+        if form.width > 1 or form.held:
             files.append("packs.cuh")
         if form.shape != "map":
             files.append("reductions.cuh")
-        if form.shape == "rows" and (form.shared or any(kernel.sums_rows(s, a) for s, a in kernel.writes)):
+        if form.shape == "rows" and not form.held and column_sums(kernel):
             files.append("team_rows.cuh")
         includes = [f'#include "{file}"' for file in sorted(files)]
         return [*includes, "", f"using Index = {'long long' if form.wide else 'int'};"]
@@ -86,22 +88,9 @@ class Cuda:
         ]
         given += [f"Index {size}" for size in sizes]
         return [
-            f'extern "C" __global__ void __launch_bounds__({LARGEST}) {name}(',
+            f'extern "C" __global__ void __launch_bounds__({self.bounds}) {name}(',
             *(f"    {text}{',' if k < len(given) - 1 else ')'}" for k, text in enumerate(given)),
             "{",
-        ]
-
-    def shared(self, rows: Sequence[tuple[str, Any]], size: str) -> list[str]:
-        """Rows of shared memory for each team."""
-        return [
-            "DYNAMIC_SHARED_MEMORY(memory);",
-            "TeamRows rows_of_team(memory);",
-            *(
-                f"{type_of(dtype)}* const {name} = rows_of_team.take<{type_of(dtype)}>({size});"
-                if dtypes.name(dtype) not in ("float16", "bfloat16")
-                else f"{_word(STORED, dtype)}* const {name} = rows_of_team.take<{_word(STORED, dtype)}>({size});"
-                for name, dtype in rows
-            ),
         ]
 
     @property
@@ -208,24 +197,26 @@ class Cuda:
     def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str:
         return f"sum_parts({parts}, {size}, {columns}, {out});"
 
-    def neighbours(self, dtype: Any, name: str, array: str, position: str) -> str:
-        t = _word(STORED, dtype)
-        return f"const Pack<{t}, {self.width}> {name} = load<{self.width}>({array} + {position});"
+    def neighbours(self, array: str, position: str) -> str:
+        return f"load<{self.width}>({array} + {position})"
 
-    def unset(self, dtype: Any, name: str) -> str:
-        return f"Pack<{_word(STORED, dtype)}, {self.width}> {name};"
+    def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str:
+        """A variable of neighbouring elements, or as many of them as there are ``times``."""
+        many, begin = f"[{times}]" if times else "", f" = {value}" if value else ""
+        return f"Pack<{_word(STORED, dtype)}, {self.width}> {name}{many}{begin};"
 
     def stored(self, array: str, position: str, name: str) -> str:
         return f"store({array} + {position}, {name});"
 
-    def each_neighbour(self) -> list[str]:
-        return ["#pragma unroll", f"for (int k = 0; k < {self.width}; ++k) {{"]
+    def unrolled(self, name: str, times: int) -> list[str]:
+        return ["#pragma unroll", f"for (int {name} = 0; {name} < {times}; ++{name}) {{"]
+
+    def ahead(self) -> list[str]:
+        """What lets several turns of a loop begin to read before the first computes."""
+        return [f"#pragma unroll {TURNS}"]
 
     def clear_row(self, array: str, first: str, size: str) -> list[str]:
         return [f"clear_row<{self.width}>({array}{f' + {first}' if first else ''}, {size});"]
-
-    def copy_row(self, source: str, target: str, first: str, size: str) -> list[str]:
-        return [f"copy_row<{self.width}>({source}, {target} + {first}, {size});"]
 
 
 class _Several(Cuda):

@@ -4,11 +4,14 @@ A kernel has one of four forms:
 
 - ``map``: threads share out the elements, in strides of the grid;
 - ``rows``: a team of threads has a row (part of a warp, a warp or a block, as rows are long), and goes over it pass by
-  pass; what it adds up over rows it keeps for itself, and a second launch adds up what the teams have;
+  pass, in registers if it fits; what it adds up over rows it keeps for itself, and a second launch adds up the parts;
 - ``columns``: a block has a tile of columns and a part of the rows; a second launch adds up the parts;
 - ``split``: several blocks have a row, and each pass is a launch, since it needs what all blocks found before. This is
   for few rows that are long, such as the whole of an array that becomes one number; and for sums over some of the
   outer axes only, whose elements are all kept until the last launch.
+
+What the CPU's loops keep in a row of working memory for a later pass, a GPU keeps in registers, or computes again: that
+takes less time than to write it and to read it.
 
 Everything is added up in an order that sizes and device fix, so that results are the same from run to run.
 """
@@ -16,7 +19,7 @@ Everything is added up in an order that sizes and device fix, so that results ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,10 @@ NARROW = 1 << 30
 """Elements up to which positions, with the stride of a grid added, are 32-bit integers."""
 LARGEST = 512
 """Threads of a block at most."""
+RESIDENT = 1024
+"""Threads that a processor has at once, with as many registers for each as a row takes."""
+TURNS = 4
+"""How often a thread comes to a row, rather than that there are more threads; up to twice that where there cannot be."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,10 @@ class Device:
     """What of a GPU decides how kernels are launched; by default as an H100 is."""
 
     processors: int = 132
-    shared: int = 48 * 1024
-    """Bytes of shared memory that a block may have without asking."""
+    registers: int = 192
+    """Bytes of a row that a thread may have in registers."""
+    cache: int = 50 << 20
+    """Bytes of the cache that all processors share."""
     threads: int = 256
     """Of a block, as a rule; a power of two."""
     long: int = 1 << 15
@@ -55,11 +64,13 @@ class Form:
     shape: str
     """"map", "rows", "columns" or "split"."""
     width: int = 1
-    """Neighbouring elements that a thread takes at once. The last axis is a multiple, and so are addresses."""
+    """Neighbouring elements that a thread takes at once. Addresses are multiples, and the last axis unless ``ragged``."""
     wide: bool = False
     """Whether positions are 64-bit integers."""
-    shared: bool = False
-    """Whether rows of working memory are in shared memory."""
+    held: int = 0
+    """How often a thread comes to a row at most, all of which it then has in registers; 0 if rows are too long for that."""
+    ragged: bool = False
+    """Whether rows begin and end anywhere, so that elements at both ends are taken one by one."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +152,9 @@ def stages(kernel: LoopKernel) -> int:
 def working(kernel: LoopKernel, form: Form) -> list[tuple[str, Any, str]]:
     """The parameters of working memory: name, dtype, and what it has one element for.
 
-    That is an element of each "row" that is worked on at once, a column of each "part" of the sums over rows, or each
-    "block" of a row that is shared.
+    That is a column of each "part" of the sums over rows, or each "block" of a row that is shared.
     """
-    out = [(a.name, a.dtype, "row") for a in kernel.arrays if a.scratch and not form.shared]
+    out = []
     if form.shape == "split":
         out += [(f"parts_{s.name}", s.dtype, "block") for s in kernel.steps if s.op in REDUCTIONS]
     return out + [(f"parts_{a.name}", a.dtype, "part") for a in column_sums(kernel)]
@@ -158,11 +168,13 @@ def takes_parts(kernel: LoopKernel, form: Form) -> bool:
 def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100, plain: bool = False) -> Schedule:
     """How a kernel runs for axes of such sizes.
 
-    With ``plain`` a thread takes one element at a time and a block one row, and rows of working memory are not in
-    shared memory: that is for languages without the means.
+    With ``plain`` a thread takes one element at a time and a block one row, none of which is in registers: that is for
+    languages without the means.
     """
     shape = shape_of(kernel, sizes, device)
     form = Form(shape, 1 if plain else _width(kernel, sizes), _product(sizes) >= NARROW)
+    if not plain and form.width == 1 and shape in ("rows", "split") and _ragged(kernel, sizes, device):
+        form = replace(form, width=_widest(kernel), ragged=True)
     if shape == "map":
         blocks = min(_up(_product(sizes) // form.width, device.threads), 2048 // device.threads * device.processors)
         launch = Launch(kernel.name, (blocks, 1), (device.threads if sizes else 1, 1))
@@ -170,7 +182,7 @@ def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100, pl
     rows, inner = _product(sizes[: kernel.rows]), _product(sizes[kernel.rows :])
     plan = {"rows": _rows, "columns": _columns, "split": _split}[shape]
     form, launches, parts, blocks = plan(kernel, rows, inner, device, form, plain)
-    elements = {"row": parts * inner, "part": parts * inner, "block": rows * blocks}
+    elements = {"part": parts * inner, "block": rows * blocks}
     alone = parts == 1 and column_sums(kernel)
     memory = tuple(
         Memory(name, dtype, elements[kind], name.removeprefix("parts_") if alone and kind == "part" else "")
@@ -189,19 +201,32 @@ _Plan = tuple[Form, list[Launch], int, int]
 
 
 def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
-    work = inner // form.width
-    lanes = _power(min(work, WARP)) if work <= 4 * WARP else min(LARGEST, _power(_up(work, 4)))
+    work = _up(inner, form.width)
+    most = 0 if plain or form.ragged else _held_at_most(kernel, form, device)
+    lanes = min(LARGEST, max(_power(_up(work, min(most, TURNS) or TURNS)), _power(min(work, WARP))))
+    held = _power(_up(work, lanes))
+    form = replace(form, held=held if held <= most else 0)
     teams = max(1, min(device.threads // lanes, _power(rows))) if lanes <= WARP else 1
     if plain:
         lanes, teams = min(_power(work), device.threads), 1
-    private = [a for a in kernel.arrays if a.scratch] + column_sums(kernel)
-    bytes_of_row = sum(_up(inner * _itemsize(a.dtype), VECTOR) * VECTOR for a in private)
-    while teams > 1 and teams * bytes_of_row > device.shared:
-        teams //= 2
-    shared = bool(private) and not plain and teams * bytes_of_row <= device.shared
-    blocks = min(_up(rows, teams), (2 if private else 16) * device.processors)
-    launch = Launch(kernel.name, (blocks, 1), (lanes, teams), teams * bytes_of_row if shared else 0)
-    return Form(form.shape, form.width, form.wide, shared), [launch], blocks * teams, 1
+    threads = RESIDENT // 2 if column_sums(kernel) else RESIDENT  # each block leaves a part, which is to be read again
+    resident = max(1, threads // (lanes * teams))
+    if not form.held and kernel.passes > 1:  # rows that are worked on are to stay in the cache, for the next pass
+        bytes_of_row = inner * sum(map(_itemsize, _read(kernel)))
+        resident = max(1, min(resident, device.cache * 2 // 3 // (device.processors * teams * bytes_of_row or 1)))
+    blocks = min(_up(rows, teams), resident * device.processors)
+    parts = blocks if form.held else blocks * teams
+    return form, [Launch(kernel.name, (blocks, 1), (lanes, teams))], parts, 1
+
+
+def _held_at_most(kernel: LoopKernel, form: Form, device: Device) -> int:
+    """How often a thread may come to a row and still have all of it in registers."""
+    added = [a.dtype for a in column_sums(kernel)]
+    kept = [a.dtype for a in kernel.kept.values()]
+    bytes_at_once = form.width * sum(map(_itemsize, [*_read(kernel), *added, *kept]))
+    if not bytes_at_once or kernel.rows == kernel.axes:
+        return 0
+    return min(2 * TURNS, _power(device.registers // bytes_at_once + 1) // 2)
 
 
 def _columns(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
@@ -221,16 +246,38 @@ def _split(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form
     return form, launches, rows, blocks
 
 
+def _read(kernel: LoopKernel) -> list[Any]:
+    """The dtypes of the arrays that each row has elements of, which are read."""
+    arrays = {id(s.operands[0]): s.operands[0] for s in kernel.steps if s.op == "read"}
+    return [a.dtype for a in arrays.values() if kernel.axes - 1 in a.axes and not kernel.common(a)]
+
+
 def _width(kernel: LoopKernel, sizes: Sequence[int]) -> int:
-    """How many neighbouring elements fit into one instruction for all arrays, and divide the last axis."""
+    """How many neighbouring elements a thread takes at once, which divide the last axis."""
+    width = _widest(kernel)
+    while width > 1 and sizes[-1] % width:
+        width //= 2
+    return width
+
+
+def _widest(kernel: LoopKernel) -> int:
+    """As many neighbouring elements as one instruction reads of the smallest, but no more than two of the largest."""
     last = kernel.axes - 1
     along = [_itemsize(a.dtype) for a in kernel.arrays if last in a.axes]
     if not along or last < kernel.rows or any(last in a.axes[:-1] for a in kernel.arrays):
         return 1
-    width = max(1, VECTOR // max(along))
-    while width > 1 and sizes[last] % width:
-        width //= 2
-    return width
+    return max(1, min(VECTOR // min(along), 2 * VECTOR // max(along)))
+
+
+def _ragged(kernel: LoopKernel, sizes: Sequence[int], device: Device) -> bool:
+    """Whether long rows of any length begin at the same multiple in all arrays, plus the same rest."""
+    along = [a for a in kernel.arrays if kernel.axes - 1 in a.axes and not a.scratch]
+    whole = tuple(range(kernel.axes))
+    return (
+        _product(sizes[kernel.rows :]) >= device.long
+        and kernel.axes - kernel.rows == 1
+        and all(a.axes == whole for a in along)
+    )
 
 
 def _itemsize(dtype: Any) -> int:

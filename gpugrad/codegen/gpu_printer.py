@@ -53,10 +53,6 @@ class Dialect(Protocol):
         """The first lines of a function of arrays (name, dtype, whether it writes there) and integers."""
         ...
 
-    def shared(self, rows: Sequence[tuple[str, Any]], size: str) -> list[str]:
-        """Rows of shared memory for each team."""
-        ...
-
     def end(self) -> str | None:
         """What closes a block of statements."""
         ...
@@ -85,12 +81,12 @@ class Dialect(Protocol):
     def over_parts(self, kind: str, dtype: Any, array: str, first: str, size: str) -> str: ...
     def column_sum(self, dtype: Any, x: str) -> str: ...
     def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str: ...
-    def neighbours(self, dtype: Any, name: str, array: str, position: str) -> str: ...
-    def unset(self, dtype: Any, name: str) -> str: ...
+    def neighbours(self, array: str, position: str) -> str: ...
+    def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str: ...
     def stored(self, array: str, position: str, name: str) -> str: ...
-    def each_neighbour(self) -> list[str]: ...
+    def unrolled(self, name: str, times: int) -> list[str]: ...
+    def ahead(self) -> list[str]: ...
     def clear_row(self, array: str, first: str, size: str) -> list[str]: ...
-    def copy_row(self, source: str, target: str, first: str, size: str) -> list[str]: ...
 
 
 def printed(kernel: LoopKernel, form: Form, dialect: Dialect, said: Any = None) -> str:
@@ -100,7 +96,7 @@ def printed(kernel: LoopKernel, form: Form, dialect: Dialect, said: Any = None) 
 
 class _Printer:
     def __init__(self, kernel: LoopKernel, form: Form, dialect: Dialect, said: Any) -> None:
-        self.kernel = kernel
+        self.kernel = kernel if form.held else kernel.without_scratch()
         self.form = form
         self.d = dialect
         self.said = said
@@ -115,6 +111,8 @@ class _Printer:
         self.sums = column_sums(kernel)
         self.body = 0
         """Where the lines of the function begin."""
+        self.packed = form.width > 1 or form.held > 0
+        """Whether a thread has neighbouring elements together, though it be one."""
 
     def text(self) -> str:
         self.out += self.d.head(self.kernel, self.form)
@@ -141,20 +139,22 @@ class _Printer:
     def by_row(self) -> None:
         """A team for each row; it comes to each of its elements with the same thread in every pass."""
         d, k = self.d, self.kernel
-        self.open(k.name, "A team of threads has a row, and goes over it pass by pass.")
-        private = [a for a in k.arrays if a.scratch]
-        if self.form.shared:
-            rows = [*((a.name, a.dtype) for a in private), *((f"sums_{a.name}", a.dtype) for a in self.sums)]
-            self.say(d.comment("Rows that a team keeps for itself."))
-            self.lines(d.shared(rows, self.columns))
-        if (private and not self.form.shared) or self.sums:
+        held = "" if not self.form.held else ", which stays in registers"
+        self.open(k.name, f"A team of threads has a row{held}, and goes over it pass by pass.")
+        if self.form.held:
+            for a in self.sums:
+                self.say(d.pack(a.dtype, f"sum_{a.name}", times=self.form.held))
+            self.clear_sums()
+        elif self.sums:
             self.say(d.integer("mine", f"{_factor(d.team)} * {self.columns}"))
-        for a in self.sums:
-            self.lines(d.clear_row(*self.sum_row(a), self.columns))
+            for a in self.sums:
+                self.lines(d.clear_row(f"parts_{a.name}", "mine", self.columns))
         self.steps(self.before(lambda s: s.level == ONCE))
         if self.outer:
             self.begin(d.loop(self.row, d.team, self.rows, d.teams))
             self.coordinates(self.outer, self.row, self.arrays_of_rows(k.steps))
+        if self.form.held:
+            self.fetch()
         for turn in range(k.passes + 1):
             self.steps([s for s in k.steps if s.level == ROW and s.turn == turn and s.op not in REDUCTIONS])
             if turn < k.passes:
@@ -169,10 +169,61 @@ class _Printer:
             self.close()
         if self.outer:
             self.close()
-        if self.form.shared:
-            for a in self.sums:
-                self.lines(d.copy_row(f"sums_{a.name}", f"parts_{a.name}", "mine", self.columns))
+        if self.form.held and self.sums:
+            self.begin_turns()
+            self.leave_sums(self.d.row)
+            self.close()
         self.end()
+
+    def fetch(self) -> None:
+        """Begin to read all of a row at once."""
+        d = self.d
+        read = [s.operands[0] for s in self.kernel.steps if s.op == "read" and s.level == ELEMENT]
+        for a in self.kernel.arrays:
+            if self.keeps(a):
+                self.say(d.pack(a.dtype, f"{a.name}_pack", times=self.form.held))
+        read = [a for a in self.kernel.arrays if self.keeps(a) and any(a is b for b in read)]
+        if read:
+            self.begin_turns()
+            self.begin(d.condition(f"{self.column} < {self.columns}"))
+            self.coordinates(self.inner, self.column, read)
+            for a in read:
+                self.say(d.assigned(f"{a.name}_pack[turn]", d.neighbours(*self.at(a))))
+            self.close()
+            self.close()
+
+    def begin_turns(self) -> None:
+        """Begin to come to each of a row's elements that a thread has in registers."""
+        self.lines_of_block(self.d.unrolled("turn", self.form.held))
+        at = f"turn * {self.d.lanes} + {self.d.lane}"
+        self.say(self.d.integer(self.column, at if self.d.width == 1 else f"({at}) * {self.d.width}"))
+
+    def clear_sums(self) -> None:
+        """Begin to add up over rows, in registers."""
+        d, at = self.d, "[turn][k]" if self.form.held else "[k]"
+        if not self.sums:
+            return
+        if self.form.held:
+            self.lines_of_block(d.unrolled("turn", self.form.held))
+        self.lines_of_block(d.unrolled("k", d.width))
+        for a in self.sums:
+            self.say(d.assigned(f"sum_{a.name}{at}", d.start("sum", a.dtype)))
+        self.close()
+        if self.form.held:
+            self.close()
+
+    def leave_sums(self, part: str) -> None:
+        """Leave for the next launch what a block has added up over rows, in registers."""
+        d = self.d
+        packs = [(a, f"sum_{a.name}{'[turn]' if self.form.held else ''}") for a in self.sums]
+        for a, pack in packs:
+            self.lines_of_block(d.unrolled("k", d.width))
+            self.say(d.assigned(f"{pack}[k]", d.column_sum(a.dtype, f"{pack}[k]")))
+            self.close()
+        self.begin(d.condition(f"{d.above} == 0 and {self.column} < {self.columns}"))
+        for a, pack in packs:
+            self.say(d.stored(f"parts_{a.name}", f"{part} * {self.columns} + {self.column}", pack))
+        self.close()
 
     def by_column(self) -> None:
         """A block has neighbouring columns and a part of the rows; threads above one another take turns with the rows."""
@@ -185,32 +236,25 @@ class _Printer:
             if d.width == 1:
                 self.say(d.variable(a.dtype, f"sum_{a.name}", d.start("sum", a.dtype)))
             else:
-                self.say(d.unset(a.dtype, f"sum_{a.name}"))
+                self.say(d.pack(a.dtype, f"sum_{a.name}"))
         if d.width > 1:
-            self.lines_of_block(d.each_neighbour())
-            for a in self.sums:
-                self.say(d.assigned(f"sum_{a.name}[k]", d.start("sum", a.dtype)))
-            self.close()
+            self.clear_sums()
         self.begin(d.condition(f"{self.column} < {self.columns}"))
+        self.lines(d.ahead())
         self.begin(d.loop(self.row, d.global_thread("y"), self.rows, d.all_threads("y")))
         self.coordinates(self.outer, self.row, self.arrays_of_rows(k.steps))
         self.element(0, self.before(lambda s: s.level == ROW))
         self.close()
         self.close()
-        place = f"{d.part} * {self.columns} + {self.column}"
+        if d.width > 1:
+            self.leave_sums(d.part)
+            self.end()
+            return
         for a in self.sums:
-            if d.width == 1:
-                self.say(d.assigned(f"sum_{a.name}", d.column_sum(a.dtype, f"sum_{a.name}")))
-            else:
-                self.lines_of_block(d.each_neighbour())
-                self.say(d.assigned(f"sum_{a.name}[k]", d.column_sum(a.dtype, f"sum_{a.name}[k]")))
-                self.close()
+            self.say(d.assigned(f"sum_{a.name}", d.column_sum(a.dtype, f"sum_{a.name}")))
         self.begin(d.condition(f"{d.above} == 0 and {self.column} < {self.columns}"))
         for a in self.sums:
-            if d.width == 1:
-                self.say(d.assigned(f"parts_{a.name}[{place}]", f"sum_{a.name}"))
-            else:
-                self.say(d.stored(f"parts_{a.name}", place, f"sum_{a.name}"))
+            self.say(d.assigned(f"parts_{a.name}[{d.part} * {self.columns} + {self.column}]", f"sum_{a.name}"))
         self.close()
         self.end()
 
@@ -285,15 +329,46 @@ class _Printer:
         d = self.d
         for s in self.ending(turn):
             self.say(d.variable(s.dtype, s.name, d.start(REDUCTIONS[s.op], s.dtype)))
-        if self.inner:
+        if self.form.held:
+            self.begin_turns()
+            self.begin(d.condition(f"{self.column} < {self.columns}"))
+            self.element(turn, [])
+            self.close()
+            self.close()
+        elif self.form.ragged:
+            self.ragged(turn, start, step)
+        elif self.inner:
             if d.width > 1:
                 start, step = (f"{_factor(x)} * {d.width}" for x in (start, step))
+            self.lines(d.ahead())
             self.begin(d.loop(self.column, start, self.columns, step))
-        elif d.scope is not None:
-            self.begin(d.scope)
-        self.element(turn, [])
-        if self.inner or d.scope is not None:
+            self.element(turn, [])
             self.close()
+        else:
+            if d.scope is not None:
+                self.begin(d.scope)
+            self.element(turn, [])
+            if d.scope is not None:
+                self.close()
+
+    def ragged(self, turn: int, start: str, step: str) -> None:
+        """One pass over a row that begins and ends anywhere: what one instruction reads, and then both ends."""
+        d, width = self.d, self.d.width
+        self.begin(d.scope or "")
+        first = f"({width} - {self.row} * {self.columns} % {width}) % {width}" if self.outer else "0"
+        self.say(d.integer("first", first))
+        self.say(d.integer("last", f"first + ({self.columns} - first) / {width} * {width}"))
+        self.lines(d.ahead())
+        self.begin(d.loop(self.column, f"first + {_factor(start)} * {width}", "last", f"{_factor(step)} * {width}"))
+        self.element(turn, [])
+        self.close()
+        self.begin(d.loop("end", start, f"{self.columns} - last + first", step))
+        self.say(d.integer(self.column, "end < first ? end : last - first + end"))
+        d.width, self.packed = 1, False
+        self.element(turn, [])
+        d.width, self.packed = width, True
+        self.close()
+        self.close()
 
     def element(self, turn: int, first: Sequence[Step]) -> None:
         """What is done with an element, or with ``width`` neighbouring ones, in a pass; steps of rows before, if any."""
@@ -304,31 +379,30 @@ class _Printer:
         found += [s.operands[0] for s in first if s.op == "read"]
         self.coordinates(self.inner, self.column, found, any(s.op == "position_in_row" for s in needed))
         self.steps(first)
-        packed = d.width > 1
+        packed = self.packed
         late: list[tuple[Array, str]] = []
         if packed:
             for s, a in zip(needed, arrays, strict=True):
-                if a is not None and self.along(a):
-                    text = d.neighbours(a.dtype, f"{a.name}_pack", *self.at(a))
-                    self.say(
-                        text.removeprefix("const ")
-                        if any(a is b for w in needed for b in self.targets(w, turn))
-                        else text
-                    )
-                elif a is not None:
+                if a is not None and self.along(a) and not self.keeps(a):
+                    text = d.pack(a.dtype, f"{a.name}_pack", d.neighbours(*self.at(a)))
+                    changed = any(a is b for w in needed for b in self.targets(w, turn))
+                    self.say(text if changed else f"const {text}")
+                elif a is not None and not self.along(a):
                     self.say(d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a))))
             for s in needed:
                 for a in self.targets(s, turn):
-                    if self.sums_into_register(s, a):
+                    if self.sums_into_register(s, a) or a.scratch:
                         continue
                     array, position = self.at_sum(a) if self.is_sum(s, a) else self.at(a)
                     name = f"{a.name}_pack"
                     if self.is_sum(s, a) and self.form.shape == "rows":
-                        self.say(d.neighbours(a.dtype, name, array, position).removeprefix("const "))
-                    elif not any(a is b for b in arrays):  # of what is updated, there is the old value
-                        self.say(d.unset(a.dtype, name))
-                    late.append((a, d.stored(array, position, name)))
-            self.lines_of_block(d.each_neighbour())
+                        self.say(d.pack(a.dtype, name, d.neighbours(array, position)))
+                    elif not self.keeps(a) and not any(
+                        a is b for b in arrays
+                    ):  # of what is updated, there is the old value
+                        self.say(d.pack(a.dtype, name))
+                    late.append((a, d.stored(array, position, self.pack_of(a))))
+            self.lines_of_block(d.unrolled("k", d.width))
         for s, a in zip(needed, arrays, strict=True):
             if a is None:
                 self.steps([s])
@@ -337,7 +411,7 @@ class _Printer:
                     d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a)))
                 )
             elif self.along(a):
-                self.say(d.constant(s.dtype, s.name, f"{a.name}_pack[k]"))
+                self.say(d.constant(s.dtype, s.name, f"{self.pack_of(a)}[k]"))
             for target in self.targets(s, turn):
                 self.write(s, target)
         for s in self.ending(turn):
@@ -350,9 +424,11 @@ class _Printer:
                 self.say(text)
 
     def write(self, s: Step, a: Array) -> None:
-        d, packed = self.d, self.d.width > 1
+        d, packed = self.d, self.packed
         if not self.is_sum(s, a):
-            self.say(d.assigned(f"{a.name}_pack[k]" if packed else self.place(a), s.name))
+            self.say(d.assigned(f"{self.pack_of(a)}[k]" if packed else self.place(a), s.name))
+        elif self.form.held:
+            self.say(d.added(f"sum_{a.name}[turn][k]", s.name))
         elif self.form.shape == "columns":
             self.say(d.added(f"sum_{a.name}[k]" if packed else f"sum_{a.name}", s.name))
         elif packed:
@@ -368,7 +444,15 @@ class _Printer:
         return not a.scratch and self.kernel.sums_rows(s, a)
 
     def sums_into_register(self, s: Step, a: Array) -> bool:
-        return self.form.shape == "columns" and self.is_sum(s, a)
+        return (self.form.shape == "columns" or self.form.held > 0) and self.is_sum(s, a)
+
+    def pack_of(self, a: Array) -> str:
+        """The neighbouring elements of an array that a thread has."""
+        return f"{a.name}_pack[turn]" if self.keeps(a) else f"{a.name}_pack"
+
+    def keeps(self, a: Array) -> bool:
+        """Whether a thread has its elements of a row's array in registers."""
+        return self.form.held > 0 and self.along(a) and not self.kernel.common(a)
 
     def source(self, s: Step, turn: int) -> Array | None:
         """The array that an element is read from in a pass."""
@@ -456,10 +540,6 @@ class _Printer:
 
     def at(self, a: Array) -> tuple[str, str]:
         """The name and the position of where an array has the element that is worked on."""
-        if a.scratch and self.form.shape == "rows":
-            return a.name, self.column if self.form.shared else f"mine + {self.column}"
-        if a.scratch:
-            return a.name, f"{self.row} * {self.columns} + {self.column}" if self.outer else self.column
         return a.name, self.index(a.axes)
 
     def place(self, a: Array) -> str:
@@ -470,13 +550,7 @@ class _Printer:
         """Where a sum over rows has the column that is worked on."""
         if self.form.shape == "split":
             return f"parts_{a.name}", self.index((*self.gone(a), *a.axes))
-        if self.form.shared:
-            return f"sums_{a.name}", self.column
         return f"parts_{a.name}", f"mine + {self.column}"
-
-    def sum_row(self, a: Array) -> tuple[str, str]:
-        """The row in which a team adds up, as an array and where it begins."""
-        return (f"sums_{a.name}", "") if self.form.shared else (f"parts_{a.name}", "mine")
 
     def along(self, a: Array) -> bool:
         """Whether neighbouring elements are neighbours in an array."""
@@ -489,7 +563,7 @@ class _Printer:
                 self.say(self.d.constant(s.dtype, s.name, self.d.read(a.dtype, self.place(a))))
             else:
                 position = f"i{self.inner[-1]}" if self.inner and len(self.inner) > 1 else self.column
-                if self.d.width > 1:
+                if self.packed:
                     position = f"{position} + k"
                 self.say(self.d.constant(s.dtype, s.name, self.d.value(s, position)), s)
 

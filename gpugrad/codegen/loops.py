@@ -12,7 +12,7 @@ bfloat16, whose steps are float32: there a read widens, and a write rounds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 ONCE, ROW, ELEMENT = range(3)
@@ -119,6 +119,10 @@ class LoopKernel:
         inner = range(self.rows, self.axes)
         return s.level == ELEMENT and len(a.axes) < self.axes and set(inner) <= set(a.axes)
 
+    def common(self, a: Array) -> bool:
+        """Whether all rows have the same of an array."""
+        return self.rows > 0 and not a.scratch and not any(axis < self.rows for axis in a.axes)
+
     @property
     def turned(self) -> bool:
         """Whether the outermost loop runs along an axis that is not the first of some array: its range is given then."""
@@ -146,6 +150,11 @@ class LoopKernel:
                 if not (id(s) in self.kept and s.turn < turn):
                     wanted.update(id(o) for o in s.operands if type(o) is Step)
         return out[::-1]
+
+    def without_scratch(self) -> LoopKernel:
+        """The same kernel, which computes again what this one keeps in rows of working memory."""
+        kept = {key: a for key, a in self.kept.items() if not a.scratch}
+        return replace(self, arrays=[a for a in self.arrays if not a.scratch], kept=kept)
 
     def keep_dear(self) -> None:
         """Choose which steps are kept from one pass for a later one: in the array that they go to, or in a scratch row."""

@@ -111,10 +111,6 @@ class NumbaCuda:
         head = f"def {name}({', '.join(given)}):"
         return ["@cuda.jit", *([head] if len(head) <= 120 else [f"def {name}(", *(f"    {x}," for x in given), "):"])]
 
-    def shared(self, rows: Sequence[tuple[str, Any]], size: str) -> list[str]:
-        """Rows of shared memory, which plain schedules never have."""
-        raise UnsupportedError("Numba CUDA keeps rows in global memory; make the schedule with plain=True")
-
     @property
     def scope(self) -> str | None:
         """What opens a block for names of its own."""
@@ -219,19 +215,18 @@ class NumbaCuda:
     def clear_row(self, array: str, first: str, size: str) -> list[str]:
         return [f"for i in range({self.lane}, {size}, {self.lanes}):", f"    {array}[{first} + i] = 0"]
 
-    def copy_row(self, source: str, target: str, first: str, size: str) -> list[str]:
-        """Of shared memory, which plain schedules never have."""
-        return self.shared((), size)
+    def ahead(self) -> list[str]:
+        return []
 
-    def neighbours(self, dtype: Any, name: str, array: str, position: str) -> str:
-        """Of wider forms, which plain schedules never are; so are the next three."""
+    def neighbours(self, array: str, position: str) -> str:
+        """Of forms that plain schedules never have; so are the next three."""
         raise UnsupportedError("Numba CUDA reads one element at a time; make the schedule with plain=True")
 
-    def unset(self, dtype: Any, name: str) -> str:
-        return self.neighbours(dtype, name, "", "")
+    def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str:
+        return self.neighbours(name, "")
 
     def stored(self, array: str, position: str, name: str) -> str:
-        return self.neighbours(None, name, array, position)
+        return self.neighbours(array, position)
 
-    def each_neighbour(self) -> list[str]:
-        return [self.neighbours(None, "", "", "")]
+    def unrolled(self, name: str, times: int) -> list[str]:
+        return [self.neighbours(name, "")]

@@ -47,9 +47,7 @@ class CudaDevice:
             found = cupy.cuda.Device(index)
             attributes = found.attributes
             self.architecture = f"sm_{found.compute_capability}"
-        self.limits = gpu_launch.Device(
-            processors=attributes["MultiProcessorCount"], shared=attributes["MaxSharedMemoryPerBlock"]
-        )
+        self.limits = gpu_launch.Device(processors=attributes["MultiProcessorCount"], cache=attributes["L2CacheSize"])
         pinned = cupy.cuda.alloc_pinned_memory(16)  # which the device can write to
         self.reports = Reports(np.frombuffer(pinned, np.int64, 2))
         self._products: Any = None

@@ -107,10 +107,14 @@ def _name(calls: list[Call], k: int) -> str:
     return "copyto" if isinstance(call, CopyCall) else call.line.prim.name
 
 
+def traffic(call: Call) -> tuple[int, int]:
+    """The bytes that a kernel or a copy reads, and those that it writes."""
+    return sum(map(nbytes, call.operands)), sum(map(nbytes, call.results))
+
+
 def moved(call: Call) -> str:
     """What a kernel or a copy moves between memory and processor."""
-    read = sum(map(nbytes, call.operands))
-    written = sum(map(nbytes, call.results))
+    read, written = traffic(call)
     return f"reads {shown(read)}, writes {shown(written)}"
 
 

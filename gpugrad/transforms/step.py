@@ -130,7 +130,7 @@ class Step(Standing):
         self.counts: list[int] = []
         """What ``counted`` gives if nobody else holds what is written over."""
         self.ordered = False
-        """Whether all arrays are in C's order, so that the plan works on them, and on no copy that grows old."""
+        """Whether all arrays are where the plan can work on them, and on no copy that grows old."""
         self.lock = threading.RLock()
         _steps.add(self)
 

@@ -19,9 +19,8 @@
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __shared__ static
-#define DYNAMIC_SHARED_MEMORY(name) unsigned char* const name = host::shared_memory
 
 struct Place { unsigned x, y, z; };
 inline Place threadIdx, blockIdx, blockDim, gridDim;
@@ -83,7 +82,6 @@ namespace host {
 
 constexpr int MOST = 1024;
 constexpr std::size_t STACK = 64 * 1024;
-alignas(16) inline unsigned char shared_memory[48 * 1024];
 
 enum State { RUNS, AT_BARRIER, IN_WARP, DONE };
 
@@ -178,7 +176,6 @@ inline bool release_warps()
 
 inline void run_block(int order)
 {
-    std::memset(shared_memory, 0xff, sizeof shared_memory);
     for (int t = 0; t < threads; ++t) start(t);
     while (true) {
         for (int k = 0; k < threads; ++k) {

@@ -36,7 +36,8 @@ template <class Op, class T> __device__ __forceinline__ T over_lanes(T x, int la
 // Over a team; each of its threads gets the result.
 template <class Op, class T> __device__ T over_team(T x)
 {
-    if (blockDim.x <= 32) return over_lanes<Op>(x, blockDim.x);
+    if (blockDim.x < 32) return over_lanes<Op>(x, blockDim.x);
+    if (blockDim.x == 32) return over_lanes<Op>(x, 32);  // known when it is compiled, and so without a loop
     __shared__ T of_warp[32];
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
     x = over_lanes<Op>(x, 32);
@@ -66,6 +67,7 @@ template <class T, class Index> __device__ __forceinline__ T parts_min(const T* 
 // The sum over the threads of a block that stand above one another; those of the first row (threadIdx.y = 0) get it.
 template <class T> __device__ T column_sum(T x)
 {
+    if (blockDim.y == 1) return x;
     __shared__ T tile[1024];
     const int place = threadIdx.y * blockDim.x + threadIdx.x;
     tile[place] = x;

@@ -24,6 +24,20 @@ template <class T> __device__ __forceinline__ T undefined() { return highest<T>(
 // The larger, and the smaller, of two numbers; NaN if either is.
 template <class T> __device__ __forceinline__ T maximum(T x, T y) { return x >= y || x != x ? x : y; }
 template <class T> __device__ __forceinline__ T minimum(T x, T y) { return x <= y || x != x ? x : y; }
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800  // one instruction instead of three
+template <> __device__ __forceinline__ float maximum(float x, float y)
+{
+    float out;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(out) : "f"(x), "f"(y));
+    return out;
+}
+template <> __device__ __forceinline__ float minimum(float x, float y)
+{
+    float out;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(out) : "f"(x), "f"(y));
+    return out;
+}
+#endif
 
 // -1, 0 or 1; NaN and zeros as they are.
 template <class T> __device__ __forceinline__ T sign(T x) { return x > T(0) ? T(1) : x < T(0) ? T(-1) : x; }

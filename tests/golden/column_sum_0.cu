@@ -21,6 +21,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
         sum_out_reduce_sum_1[k] = 0.0f;
     }
     if (i1 < n1) {
+        #pragma unroll 4
         for (Index i0 = Index(blockIdx.y) * blockDim.y + threadIdx.y; i0 < n0; i0 += gridDim.y * blockDim.y) {
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
             Pack<float, 4> out_relu_1_pack;

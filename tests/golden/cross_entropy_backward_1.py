@@ -17,11 +17,9 @@ def kernel(
     class_index_at_1: "int64[::1]",
     inout_negative_1: "float32[::1]",
     out_add_1: "float32[::1]",
-    row_exp_1: "float32[::1]",
     n0: "int32",
     n1: "int32",
 ):
-    mine = cuda.blockIdx.x * n1
     for i0 in range(cuda.blockIdx.x, n0, cuda.gridDim.x):
         class_index_1 = class_index_at_1[i0]
         negative_1 = inout_negative_1[i0]
@@ -44,7 +42,6 @@ def kernel(
             x_1 = x_at_1[i0 * n1 + i1]
             subtract_1 = x_1 - where_1
             exp_1 = math.exp(subtract_1)
-            row_exp_1[mine + i1] = exp_1
             reduce_sum_1 += exp_1
         reduce_sum_1 = team_sum_float32(reduce_sum_1)
         log_1 = math.log(reduce_sum_1)
@@ -54,7 +51,7 @@ def kernel(
         for i1 in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
             x_1 = x_at_1[i0 * n1 + i1]
             subtract_1 = x_1 - where_1
-            exp_1 = row_exp_1[mine + i1]
+            exp_1 = math.exp(subtract_1)
             subtract_2 = subtract_1 - log_1
             position_1 = np.int64(i1)
             there_1 = position_1 == class_index_1

@@ -1,62 +1,73 @@
 #include "packs.cuh"
 #include "reductions.cuh"
 #include "scalars.cuh"
-#include "team_rows.cuh"
 
 using Index = int;
 
-// A team of threads has a row, and goes over it pass by pass.
-extern "C" __global__ void __launch_bounds__(512) kernel(
+// A team of threads has a row, which stays in registers, and goes over it pass by pass.
+extern "C" __global__ void __launch_bounds__(512, 1) kernel(
     const float* __restrict__ x_at_1,
     float* __restrict__ out_multiply_1,
     Index n0,
     Index n1)
 {
-    // Rows that a team keeps for itself.
-    DYNAMIC_SHARED_MEMORY(memory);
-    TeamRows rows_of_team(memory);
-    float* const row_exp_1 = rows_of_team.take<float>(n1);
     for (Index i0 = Index(blockIdx.x) * blockDim.y + threadIdx.y; i0 < n0; i0 += gridDim.x * blockDim.y) {
+        Pack<float, 4> x_at_1_pack[1];
+        Pack<float, 4> out_multiply_1_pack[1];
+        Pack<float, 4> row_exp_1_pack[1];
+        #pragma unroll
+        for (int turn = 0; turn < 1; ++turn) {
+            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            if (i1 < n1) {
+                x_at_1_pack[turn] = load<4>(x_at_1 + i0 * n1 + i1);
+            }
+        }
         float reduce_max_1 = lowest<float>();
-        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += blockDim.x * 4) {
-            const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
-            #pragma unroll
-            for (int k = 0; k < 4; ++k) {
-                const float x_1 = x_at_1_pack[k];
-                const float multiply_1 = 2.0f * x_1;
-                reduce_max_1 = maximum(multiply_1, reduce_max_1);
+        #pragma unroll
+        for (int turn = 0; turn < 1; ++turn) {
+            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            if (i1 < n1) {
+                #pragma unroll
+                for (int k = 0; k < 4; ++k) {
+                    const float x_1 = x_at_1_pack[turn][k];
+                    const float multiply_1 = 2.0f * x_1;
+                    reduce_max_1 = maximum(multiply_1, reduce_max_1);
+                }
             }
         }
         reduce_max_1 = team_max(reduce_max_1);
         const bool isfinite_1 = fabsf(reduce_max_1) < highest<float>();
         const float where_1 = isfinite_1 ? reduce_max_1 : 0.0f;
         float reduce_sum_1 = 0.0f;
-        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += blockDim.x * 4) {
-            const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
-            Pack<float, 4> row_exp_1_pack;
-            #pragma unroll
-            for (int k = 0; k < 4; ++k) {
-                const float x_1 = x_at_1_pack[k];
-                const float multiply_1 = 2.0f * x_1;
-                const float subtract_1 = multiply_1 - where_1;
-                const float exp_1 = expf(subtract_1);
-                row_exp_1_pack[k] = exp_1;
-                reduce_sum_1 += exp_1;
+        #pragma unroll
+        for (int turn = 0; turn < 1; ++turn) {
+            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            if (i1 < n1) {
+                #pragma unroll
+                for (int k = 0; k < 4; ++k) {
+                    const float x_1 = x_at_1_pack[turn][k];
+                    const float multiply_1 = 2.0f * x_1;
+                    const float subtract_1 = multiply_1 - where_1;
+                    const float exp_1 = expf(subtract_1);
+                    row_exp_1_pack[turn][k] = exp_1;
+                    reduce_sum_1 += exp_1;
+                }
             }
-            store(row_exp_1 + i1, row_exp_1_pack);
         }
         reduce_sum_1 = team_sum(reduce_sum_1);
         const float divide_1 = 1.0f / reduce_sum_1;
-        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += blockDim.x * 4) {
-            const Pack<float, 4> row_exp_1_pack = load<4>(row_exp_1 + i1);
-            Pack<float, 4> out_multiply_1_pack;
-            #pragma unroll
-            for (int k = 0; k < 4; ++k) {
-                const float exp_1 = row_exp_1_pack[k];
-                const float multiply_2 = exp_1 * divide_1;
-                out_multiply_1_pack[k] = multiply_2;
+        #pragma unroll
+        for (int turn = 0; turn < 1; ++turn) {
+            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            if (i1 < n1) {
+                #pragma unroll
+                for (int k = 0; k < 4; ++k) {
+                    const float exp_1 = row_exp_1_pack[turn][k];
+                    const float multiply_2 = exp_1 * divide_1;
+                    out_multiply_1_pack[turn][k] = multiply_2;
+                }
+                store(out_multiply_1 + i0 * n1 + i1, out_multiply_1_pack[turn]);
             }
-            store(out_multiply_1 + i0 * n1 + i1, out_multiply_1_pack);
         }
     }
 }

@@ -17,7 +17,6 @@ def kernel(
     x_at_1: "float32[::1]",
     out_multiply_1: "float32[::1]",
     out_reduce_sum_1: "float32[::1]",
-    row_exp_1: "float32[::1]",
     parts_out_reduce_sum_1: "float32[::1]",
     n0: "int32",
     n1: "int32",
@@ -39,12 +38,13 @@ def kernel(
             x_1 = x_at_1[i0 * n1 + i1]
             subtract_1 = x_1 - where_1
             exp_1 = math.exp(subtract_1)
-            row_exp_1[mine + i1] = exp_1
             reduce_sum_1 += exp_1
         reduce_sum_1 = team_sum_float32(reduce_sum_1)
         divide_1 = np.float32(1.0) / reduce_sum_1
         for i1 in range(cuda.threadIdx.x, n1, cuda.blockDim.x):
-            exp_1 = row_exp_1[mine + i1]
+            x_1 = x_at_1[i0 * n1 + i1]
+            subtract_1 = x_1 - where_1
+            exp_1 = math.exp(subtract_1)
             multiply_1 = exp_1 * divide_1
             out_multiply_1[i0 * n1 + i1] = multiply_1
             parts_out_reduce_sum_1[mine + i1] += multiply_1
@@ -56,7 +56,6 @@ def kernel_sums(
     x_at_1: "float32[::1]",
     out_multiply_1: "float32[::1]",
     out_reduce_sum_1: "float32[::1]",
-    row_exp_1: "float32[::1]",
     parts_out_reduce_sum_1: "float32[::1]",
     n0: "int32",
     n1: "int32",

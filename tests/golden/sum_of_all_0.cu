@@ -13,6 +13,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel_0(
     Index parts)
 {
     float reduce_sum_1 = 0.0f;
+    #pragma unroll 4
     for (Index i0 = (blockIdx.y * blockDim.x + threadIdx.x) * 4; i0 < n0; i0 += gridDim.y * blockDim.x * 4) {
         const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0);
         #pragma unroll

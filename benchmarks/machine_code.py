@@ -1,0 +1,204 @@
+"""What plans move and what kernels are compiled to, computed without a GPU; written to results/computed-for-an-H200.md.
+
+python benchmarks/machine_code.py
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gpu_workloads import Kernel, kernels_of, plan_of, workloads
+
+from gpugrad.codegen.gpu_launch import VECTOR, Device
+from gpugrad.codegen.loops import ELEMENT, Array
+from gpugrad.cuda.machine_code import Function, functions
+from gpugrad.cuda.plan import CudaPlan
+from gpugrad.graph.memory import nbytes
+from gpugrad.graph.usage import shown, traffic
+
+RESULT = Path(__file__).with_name("results") / "computed-for-an-H200.md"
+ARCHITECTURE = "sm_90"
+BANDWIDTH = 4.3e12
+"""Bytes per second that a copy reaches on an H200."""
+ISSUED = 132 * 128 * 1.755e9
+"""Instructions of a thread that an H200 begins in a second."""
+SMALL = 1e-3
+"""What moves less than this part of a program's bytes has no line."""
+
+HEADS = [
+    "program",
+    "dtype",
+    "kernel",
+    "moved",
+    "again, from the cache",
+    "least",
+    "ratio",
+    "instructions of an element",
+    "of a byte",
+    "registers",
+    "threads of a processor",
+    "in flight for a processor",
+    "accesses",
+    "time of the bytes",
+]
+
+
+def least(plan: CudaPlan) -> int:
+    """The bytes that a program has to move: each argument that it needs is read once, and each result written once."""
+    read = {id(x) for line in plan.graph.lines for x in line.operands}
+    ends = {id(x): x for x in plan.graph.outputs}
+    return sum(nbytes(x) for x in plan.graph.inputs if id(x) in read) + sum(map(nbytes, ends.values()))
+
+
+def moved(kernel: Kernel) -> int:
+    """The bytes that a kernel moves, with what one launch leaves for the next."""
+    parts = sum(m.elements * np.dtype(m.dtype).itemsize for m in kernel.schedule.memory if not m.instead)
+    return sum(traffic(kernel.call)) + 2 * parts
+
+
+def again(kernel: Kernel) -> int:
+    """The bytes of rows that are read again in later passes, in which the cache may still have them."""
+    k, form = kernel.call.kernel.without_scratch(), kernel.schedule.form
+    if form.held:
+        return 0
+    read = [s for turn in range(k.passes) for s in k.needed_in(turn) if s.op == "read"]
+    whole = {id(s): s.operands[0] for s in read}
+    size = {id(a): nbytes(x) for a, x, _ in kernel.call.arguments if not a.scratch}
+    return sum(size[id(s.operands[0])] for s in read) - sum(size[id(a)] for a in whole.values())
+
+
+def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
+    """The instructions that a thread takes for one element, all passes together; branches not taken are counted, too.
+
+    None where the compiler made other loops of the passes than they are.
+    """
+    k, form = kernel.call.kernel, kernel.schedule.form
+    if form.held:
+        (loop,) = code["kernel"].main_loops or [frozenset(range(len(code["kernel"].instructions)))]
+        return len(loop) / (form.held * form.width)
+    k = k.without_scratch()
+    total = 0.0
+    for turn in range(k.passes):
+        split = form.shape == "split"
+        function = code[f"kernel_{turn}" if split else "kernel"]
+        loops = [loop for loop in function.main_loops if widest(function, loop) == widest(function)]
+        if len(loops) != (1 if split else k.passes):
+            return None
+        loop = loops[0 if split else turn]
+        once = sum(max(1, form.width * a.dtype.itemsize // VECTOR) for a in accessed(kernel, turn))
+        total += len(loop) * once / len(function.named("LDG|STG", loop)) / form.width
+    return total
+
+
+def accessed(kernel: Kernel, turn: int) -> list[Array]:
+    """The arrays whose elements a pass reads or writes, in global memory."""
+    k = kernel.call.kernel.without_scratch()
+    needed = k.needed_in(turn)
+    found = [s.operands[0] for s in needed if s.op == "read"]
+    found += [k.kept[id(s)] for s in needed if id(s) in k.kept and s.turn < turn]
+    found += [a for s, a in k.writes if s.level == ELEMENT and s.turn == turn and not k.sums_rows(s, a)]
+    return [a for a in found if k.axes - 1 in a.axes]
+
+
+def widest(function: Function, loop: frozenset[int] | None = None) -> int:
+    """The bytes of the widest accesses to global memory."""
+    return max((i.bytes for i in function.named("LDG|STG", loop)), default=0)
+
+
+def in_flight(kernel: Kernel, function: Function, processors: int) -> int:
+    """The bytes that all threads of a processor ask for at once, at most."""
+    launch = kernel.schedule.launches[0]
+    of_block = launch.block[0] * launch.block[1]
+    blocks = -(-launch.grid[0] * launch.grid[1] // processors)
+    threads = min(function.threads(of_block), blocks * of_block)
+    asked = [sum(i.bytes for i in function.named("LDG", loop)) for loop in function.main_loops]
+    return threads * max(asked, default=0)
+
+
+def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
+    """The lines of a program: one for each kernel that moves much, and one for all together."""
+    kernels, ideal = kernels_of(plan), least(plan)
+    total = sum(map(moved, kernels))
+    lines = []
+    large = {n: kernel for n, kernel in enumerate(kernels) if moved(kernel) >= SMALL * total}
+    codes = functions([kernel.text for kernel in large.values()], ARCHITECTURE)
+    for (n, kernel), code in zip(large.items(), codes, strict=True):
+        first = code.get("kernel") or code["kernel_0"]
+        launch = kernel.schedule.launches[0]
+        of_block = launch.block[0] * launch.block[1]
+        found = per_element(kernel, code)
+        accesses = sorted({8 * i.bytes for loop in first.main_loops for i in first.named("LDG|STG", loop)})
+        form = kernel.schedule.form
+        kind = form.shape + (f", {form.held} × in registers" if form.held else ", ragged" if form.ragged else "")
+        lines.append(
+            [
+                name,
+                dtype,
+                f"{n}: {kind}",
+                shown(moved(kernel)),
+                shown(again(kernel)) if again(kernel) else "-",
+                "",
+                "",
+                "-" if found is None else f"{found:.0f}",
+                "-" if found is None else f"{found * kernel.call.elements / moved(kernel):.1f}",
+                str(first.registers),
+                str(first.threads(of_block)),
+                shown(in_flight(kernel, first, Device().processors)),
+                ", ".join(f"{n} bit" for n in accesses),
+                f"{moved(kernel) / BANDWIDTH * 1e6:.0f} µs",
+            ]
+        )
+    blank = [""] * 6
+    whole = [shown(total), "", shown(ideal), f"{total / ideal:.3f}", *blank, f"{total / BANDWIDTH * 1e6:.0f} µs"]
+    return [*lines, [name, dtype, f"all {len(kernels)}", *whole]]
+
+
+def table(lines: Sequence[Sequence[str]]) -> str:
+    """The lines as Markdown."""
+    rows = [HEADS, ["---"] * len(HEADS), *lines]
+    body = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"""# Computed, not measured: plans and machine code for an H200
+
+Nothing here ran on a GPU. Bytes are those of the plans, with 132 processors; instructions, registers and accesses are read
+from the machine code for {ARCHITECTURE}; the time is that of the bytes at {BANDWIDTH / 1e12:g} TB/s, which is a bound, and no prediction. What
+is read again in later passes is in the cache if all goes well, and is not in the ratio of what is moved to the least, which is
+every argument read once and every result written once. Instructions are all of the loop's, also those that are seldom or
+never come to; with {ISSUED / BANDWIDTH:.1f} for a byte an H200 would issue as fast as it moves. An element of AdamW is one of each of the
+parameters that a kernel has together. Kernels that move less than {SMALL:.1%} of a program's bytes have no line.
+
+{body}
+"""
+
+
+def main() -> int:
+    """Compute, print and write."""
+    lines: list[list[str]] = []
+    for name, make in workloads().items():
+        for dtype in ("float32", "bfloat16"):
+            with plan_of(make, dtype) as plan:
+                lines += lines_of(name, dtype, plan)
+            print(" | ".join(lines[-1]), flush=True)
+    RESULT.write_text(table(lines), encoding="utf-8")
+    show(lines)
+    print(f"wrote {RESULT}")
+    return 0
+
+
+def show(lines: Sequence[Sequence[str]]) -> None:
+    """Print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shape: Any = Table(*HEADS, title="computed, not measured")
+    for line in lines:
+        shape.add_row(*line)
+    console = Console()
+    Console(width=max(console.width, 220)).print(shape)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

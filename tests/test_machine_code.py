@@ -1,0 +1,185 @@
+"""What the kernels that are to be fast are compiled to: pip install "gpugrad[nvrtc]", which needs no GPU."""
+
+from __future__ import annotations
+
+import functools as ft
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gpugrad as gg
+from gpugrad import errors
+from gpugrad.codegen.gpu_launch import VECTOR, WARP, Device
+from gpugrad.cuda import machine_code, nvrtc
+from gpugrad.cuda.host import COMPILER
+from gpugrad.cuda.machine_code import Function, functions
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+try:
+    workloads = importlib.import_module("gpu_workloads")
+    table = importlib.import_module("machine_code")
+finally:
+    sys.path.pop(0)
+
+try:
+    nvrtc._nvrtc()
+    machine_code.disassembler()
+except errors.MissingExtraError as missing:
+    pytest.skip(str(missing), allow_module_level=True)
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, without which the host makes no plans")
+
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "sm_120")
+DTYPES = ("float32", "bfloat16")
+ROWS = 4096
+PARAMETERS = [(768, 768), (768,), (768, 2304), (2304,)]
+WORKLOADS = list(workloads.workloads(ROWS, PARAMETERS))
+DIVISION = r"I2F.*RP|F2I.*U32.*TRUNC"
+"""The instructions that a division of integers begins with."""
+IN_FLIGHT = 24_000
+"""Bytes that the threads of a processor ask for at once, at least: with fewer they mostly wait for memory."""
+
+
+@ft.cache
+def kernels(name: str, dtype: str) -> list[Any]:
+    """The kernels of a workload that go over its large arrays."""
+    with workloads.plan_of(workloads.workloads(ROWS, PARAMETERS)[name], dtype) as plan:
+        found = workloads.kernels_of(plan)
+    return [k for k in found if k.call.elements >= 100_000]
+
+
+@ft.cache
+def compiled(architecture: str) -> dict[str, dict[str, Function]]:
+    """The text of each kernel -> its functions."""
+    texts = [k.text for name in WORKLOADS for dtype in DTYPES for k in kernels(name, dtype)]
+    texts = list(dict.fromkeys(texts))
+    return dict(zip(texts, functions(texts, architecture), strict=True))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_kernels_that_are_to_be_fast(architecture: str) -> None:
+    for name in WORKLOADS:
+        for dtype in DTYPES:
+            assert kernels(name, dtype)
+            for kernel in kernels(name, dtype):
+                code, what = compiled(architecture)[kernel.text], f"{name}, {dtype}:\n{kernel.text}"
+                for function in code.values():
+                    plain(function, what)
+                wide(kernel, code, what)
+                occupied(kernel, code, what)
+
+
+def plain(function: Function, what: str) -> None:
+    """It keeps to its registers, computes in single precision, and knows where elements are without dividing."""
+    assert not function.spilled and not function.named("LDL|STL"), what
+    assert function.shared < 48 * 1024, what
+    assert not function.named(r"D(ADD|MUL|FMA|SETP|MNMX)|\w+\.F64"), what
+    for loop in function.main_loops:
+        assert not function.named(DIVISION, loop), what
+
+
+def wide(kernel: Any, code: dict[str, Function], what: str) -> None:
+    """Accesses to rows are of 16 bytes, but for both ends of rows that begin anywhere."""
+    function, form = code["kernel"], kernel.schedule.form
+    loops = [{i.bytes for i in function.named("LDG|STG", loop)} for loop in function.main_loops]
+    assert any(VECTOR in loop for loop in loops), what
+    assert sum(VECTOR not in loop for loop in loops) <= (kernel.call.kernel.passes if form.ragged else 0), what
+    of_rows = [i for loop in function.main_loops for i in function.named("LDG|STG", loop)]
+    narrow = sum(1 for i in of_rows if i.bytes != VECTOR)
+    assert narrow <= (2 * kernel.call.kernel.passes if form.ragged else 0), what
+
+
+def occupied(kernel: Any, code: dict[str, Function], what: str) -> None:
+    """A processor has registers for enough threads, which ask for enough at once."""
+    columns, rows = kernel.schedule.launches[0].block
+    assert code["kernel"].threads(columns * rows) >= 512, what
+    assert table.in_flight(kernel, code["kernel"], 1) >= IN_FLIGHT, what
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_plans_move_what_they_must(name: str, dtype: str) -> None:
+    with workloads.plan_of(workloads.workloads(parameters=PARAMETERS)[name], dtype) as plan:
+        moved = sum(map(table.moved, workloads.kernels_of(plan)))
+        assert 1.0 <= moved / table.least(plan) < 1.1
+
+
+def test_a_row_is_read_once_and_kept() -> None:
+    (kernel,) = kernels("softmax", "float32")
+    function = compiled("sm_90")[kernel.text]["kernel"]
+    (loop,) = function.main_loops
+    assert kernel.schedule.form.held == len(function.named("LDG", loop)) == len(function.named("STG", loop)) == 4
+
+
+def test_loops_of_all_rows_are_begun_before_they_are_needed() -> None:
+    (kernel,) = kernels("sum of columns", "bfloat16")
+    function = compiled("sm_90")[kernel.text]["kernel"]
+    (loop,) = function.main_loops
+    assert [i.bytes for i in function.named("LDG", loop)] == [VECTOR] * 4
+
+
+# ---- the reader itself -----------------------------------------------------------------------------------------------
+
+LOOPS = """
+extern "C" __global__ void __launch_bounds__(512) kernel(const float* x, double* y, int n, int m)
+{
+    __shared__ float tile[64];
+    for (int i = threadIdx.x; i < n; i += blockDim.x) {
+        float sum = 0.0f;
+        #pragma unroll 1
+        for (int k = 0; k < m; ++k) sum += x[i * m + k];
+        tile[threadIdx.x] = sum;
+        __syncthreads();
+        y[i] = double(sum) * tile[0] + i % m;
+    }
+}
+extern "C" __global__ void __launch_bounds__(512) spills(float* x, int n)
+{
+    float held[32];
+    #pragma unroll 1
+    for (int k = 0; k < 32; ++k) held[k] = x[k * n];
+    for (int k = 0; k < n; ++k) x[k] = held[(k * 7) & 31];
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_reading(architecture: str) -> None:
+    (code,) = functions([LOOPS], architecture)
+    kernel, spills = code["kernel"], code["spills"]
+    outer, inner = sorted((loop for loop in kernel.loops if kernel.named("LDG", loop)), key=len, reverse=True)
+    assert inner < outer and not kernel.named("STG", inner)
+    assert [i.bytes for i in kernel.named("STG", outer)] == [8] and {i.bytes for i in kernel.named("LDG", inner)} == {4}
+    assert kernel.main_loops == [inner]
+    assert kernel.named(r"D(ADD|MUL|FMA)") and kernel.named(r"\w+\.F64")
+    assert kernel.named(DIVISION, outer), "a division of integers is not seen"
+    assert kernel.shared >= 256 and not kernel.spilled and 8 <= kernel.registers <= 64
+    assert spills.named("STL") and spills.named("LDL")
+    assert kernel.threads(64) <= 2048 and kernel.threads(64) % WARP == 0
+
+
+def test_a_disassembler_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_code.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(errors.MissingExtraError, match=r'nvdisasm, is not installed: pip install "gpugrad\[nvrtc\]"'):
+        functions([LOOPS], "sm_90")
+
+
+def test_nothing_runs_on_paper() -> None:
+    with gg.use_backend("on_paper"):
+        x = workloads.zeros((1 << 20, 1 << 20), "float32")
+        assert x.device == "cuda:0" and x._data.strides == (0, 0)
+    assert Device().processors == 132
+
+
+def test_the_table(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "RESULT", tmp_path / "computed.md")
+    chosen = {name: workloads.workloads(ROWS, PARAMETERS)[name] for name in ("softmax", "sum of columns")}
+    monkeypatch.setattr(table, "workloads", lambda: chosen)
+    assert table.main() == 0
+    written = (tmp_path / "computed.md").read_text()
+    assert "computed, not measured" in capsys.readouterr().out and "Nothing here ran on a GPU" in written
+    rows = [line for line in written.splitlines() if line.startswith("| softmax | float32 | 0")]
+    assert len(rows) == 1 and "128 bit" in rows[0] and "33.6 MB" in rows[0]
