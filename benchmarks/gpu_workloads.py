@@ -157,6 +157,6 @@ def kernels_of(plan: CudaPlan) -> list[Kernel]:
     found = []
     for call in plan.memory.calls:
         if isinstance(call, KernelCall):
-            _, schedule = plan.kernels[id(call)]
+            schedule = plan.schedules[id(call)]
             found.append(Kernel(call, schedule, cuda_printer.printed(call.kernel, schedule.form)))
     return found

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools as ft
-import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gpu_plans import table, workloads
 
 import gpugrad as gg
 from gpugrad import errors
@@ -16,13 +15,6 @@ from gpugrad.codegen.gpu_launch import VECTOR, WARP, Device
 from gpugrad.cuda import machine_code, nvrtc
 from gpugrad.cuda.host import COMPILER
 from gpugrad.cuda.machine_code import Function, functions
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-try:
-    workloads = importlib.import_module("gpu_workloads")
-    table = importlib.import_module("machine_code")
-finally:
-    sys.path.pop(0)
 
 try:
     nvrtc._nvrtc()
