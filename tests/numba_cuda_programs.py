@@ -12,7 +12,7 @@ from test_cuda_on_host import Training
 
 import gpugrad as gg
 from gpugrad.backends import select
-from gpugrad.cuda.plan import WARM
+from gpugrad.cuda.frame import WARM
 
 pytestmark = pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning")
 

@@ -24,7 +24,7 @@ import gpugrad as gg
 from gpugrad import nn, optim, pytree
 from gpugrad.backends import select
 from gpugrad.cuda.host import COMPILER, HostDevice
-from gpugrad.cuda.plan import WARM
+from gpugrad.cuda.frame import WARM
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning"),
