@@ -27,8 +27,8 @@ from gpugrad.backends import select
 from gpugrad.cuda.cublaslt import CublasLt
 from gpugrad.cuda.cudnn import Cudnn
 from gpugrad.cuda.driver import CudaDevice
-from gpugrad.cuda.host import HostArray
 from gpugrad.cuda.frame import WARM
+from gpugrad.cuda.host import HostArray
 from gpugrad.cuda.products import Products
 from gpugrad.cuda.staging import BUFFERS, Ring
 

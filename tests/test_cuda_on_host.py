@@ -23,8 +23,8 @@ from test_table import agree, check, differentiable, differentiated, directions,
 import gpugrad as gg
 from gpugrad import nn, optim, pytree
 from gpugrad.backends import select
-from gpugrad.cuda.host import COMPILER, HostDevice
 from gpugrad.cuda.frame import WARM
+from gpugrad.cuda.host import COMPILER, HostDevice
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning"),

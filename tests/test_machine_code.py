@@ -23,10 +23,11 @@ except errors.MissingExtraError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, without which the host makes no plans")
 
-ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "sm_120")
+IN_CI = ["sm_90", *(pytest.param(a, marks=pytest.mark.slow) for a in ("sm_80", "sm_100", "sm_120"))]
 DTYPES = ("float32", "bfloat16")
 ROWS = 4096
-PARAMETERS = [(768, 768), (768,), (768, 2304), (2304,)]
+PARAMETERS = [*12 * [(768, 768), (768,)], (50257, 64)]
+"""Several of one shape, which one kernel has together."""
 WORKLOADS = list(workloads.workloads(ROWS, PARAMETERS))
 DIVISION = r"I2F.*RP|F2I.*U32.*TRUNC"
 """The instructions that a division of integers begins with."""
@@ -50,7 +51,7 @@ def compiled(architecture: str) -> dict[str, dict[str, Function]]:
     return dict(zip(texts, functions(texts, architecture), strict=True))
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", IN_CI)
 def test_kernels_that_are_to_be_fast(architecture: str) -> None:
     for name in WORKLOADS:
         for dtype in DTYPES:
@@ -137,7 +138,7 @@ extern "C" __global__ void __launch_bounds__(512) spills(float* x, int n)
 """
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", IN_CI)
 def test_reading(architecture: str) -> None:
     (code,) = functions([LOOPS], architecture)
     kernel, spills = code["kernel"], code["spills"]

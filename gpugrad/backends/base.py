@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from gpugrad import errors
 from gpugrad.primitive import Primitive
 
 
@@ -88,6 +89,10 @@ class Backend:
     def devices(self) -> list[str]:
         """The devices of this backend that are present."""
         return []
+
+    def plans_on(self, place: str) -> Any:
+        """The device of that name as plans run on it; DeviceError where plans need none."""
+        raise errors.DeviceError(f"backend {self.name!r} has no device that plans are made for, {place!r} or another")
 
     def synchronize(self) -> None:
         """Wait until all work is done; nothing to do where calls return finished."""

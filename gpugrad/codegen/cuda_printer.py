@@ -17,6 +17,9 @@ from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
 from gpugrad.codegen.numba_printer import common_dtype
 from gpugrad.errors import UnsupportedError, beside
 
+MANY = 16
+"""Arrays that a thread can read from and write to in few registers."""
+
 
 def printed(kernel: LoopKernel, form: Form, sites: bool = False, several: bool = False) -> str:
     """The text; with ``sites``, the user's line that each step came from is beside it.
@@ -58,8 +61,7 @@ class Cuda:
 
     def __init__(self, form: Form) -> None:
         self.width = form.width
-        # Where a row is in registers, that one block is enough keeps the compiler from spilling for the sake of more.
-        self.bounds = f"{LARGEST}, 1" if form.held else f"{LARGEST}"
+        self.held = form.held
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
@@ -87,8 +89,10 @@ class Cuda:
             for array, dtype, written in arrays
         ]
         given += [f"Index {size}" for size in sizes]
+        # That one block is enough keeps the compiler from spilling for the sake of more, where there is much to hold.
+        bounds = f"{LARGEST}, 1" if self.held or len(arrays) > MANY else f"{LARGEST}"
         return [
-            f'extern "C" __global__ void __launch_bounds__({self.bounds}) {name}(',
+            f'extern "C" __global__ void __launch_bounds__({bounds}) {name}(',
             *(f"    {text}{',' if k < len(given) - 1 else ')'}" for k, text in enumerate(given)),
             "{",
         ]

@@ -372,14 +372,36 @@ class _Printer:
 
     def element(self, turn: int, first: Sequence[Step]) -> None:
         """What is done with an element, or with ``width`` neighbouring ones, in a pass; steps of rows before, if any."""
-        d, k = self.d, self.kernel
+        k = self.kernel
         needed = k.needed_in(turn)
         arrays = [self.source(s, turn) for s in needed]
         found = [a for a in arrays if a is not None] + [a for s in needed for a in self.targets(s, turn)]
         found += [s.operands[0] for s in first if s.op == "read"]
         self.coordinates(self.inner, self.column, found, any(s.op == "position_in_row" for s in needed))
         self.steps(first)
-        packed = self.packed
+        for part in self.apart(needed) if self.form.shape == "map" else [needed]:
+            self.together(turn, part)
+
+    def apart(self, steps: Sequence[Step]) -> list[list[Step]]:
+        """Steps in groups, none of which reads what is in another, nor an array that another writes."""
+        group_of: dict[int, list[Step]] = {}
+        """id of a step or of an array -> the steps that belong together with it."""
+        for s in steps:
+            reach = [*s.operands, *self.targets(s, 0)]
+            known = {id(group_of[id(x)]): group_of[id(x)] for x in reach if id(x) in group_of}
+            group = [x for other in known.values() for x in other] + [s]
+            for x in group:
+                group_of.update(dict.fromkeys(map(id, [x, *self.targets(x, 0)]), group))
+                if x.op == "read":
+                    group_of[id(x.operands[0])] = group
+        place = {id(s): n for n, s in enumerate(steps)}
+        groups = {id(group): group for group in (group_of[id(s)] for s in steps)}
+        return [sorted(group, key=lambda s: place[id(s)]) for group in groups.values()]
+
+    def together(self, turn: int, needed: Sequence[Step]) -> None:
+        """What is done with steps that lead to one another: others come later, for which registers are free again."""
+        d, packed = self.d, self.packed
+        arrays = [self.source(s, turn) for s in needed]
         late: list[tuple[Array, str]] = []
         if packed:
             for s, a in zip(needed, arrays, strict=True):

@@ -82,6 +82,7 @@ namespace host {
 
 constexpr int MOST = 1024;
 constexpr std::size_t STACK = 64 * 1024;
+alignas(16) inline unsigned char shared_memory[48 * 1024];  // what `extern __shared__` of a user's kernel names
 
 enum State { RUNS, AT_BARRIER, IN_WARP, DONE };
 
@@ -176,6 +177,7 @@ inline bool release_warps()
 
 inline void run_block(int order)
 {
+    std::memset(shared_memory, 0xff, sizeof shared_memory);
     for (int t = 0; t < threads; ++t) start(t);
     while (true) {
         for (int k = 0; k < threads; ++k) {
