@@ -227,8 +227,22 @@ def test_ways_compute_what_they_say() -> None:
     w = replace(WORKLOADS["Hessian product"], function=lambda x: x * x * x)
     np.testing.assert_allclose(way_of(w, "product", 3, "float64", "cpu")(x, gg.ones(3)).numpy(), 6.0 * x.numpy())
     value, gradient = way_of(w, "gradient", 3, "float64", "cpu")(x)
-    assert value.item() == pytest.approx(float(np.sum(x.numpy() ** 3)))
-    np.testing.assert_allclose(gradient.numpy(), 3.0 * x.numpy() ** 2)
+    assert value.item() == pytest.approx(float(np.sum(x.numpy() ** 6)))
+    np.testing.assert_allclose(gradient.numpy(), 6.0 * x.numpy() ** 5)
+
+
+def test_the_gradient_of_a_softmax_is_not_zero() -> None:
+    """What is checked to agree before it is timed says something."""
+    _, gradient = way_of(WORKLOADS["softmax"], "gradient", 64, "float64", "cpu")(gg.tensor(np.linspace(-1.0, 1.0, 64)))
+    assert np.abs(gradient.numpy()).max() > 1e-5
+
+
+def test_what_is_told_while_it_measures(measured: None) -> None:
+    told: list[Any] = []
+    small = replace(WORKLOADS["chain"], quick=[10])
+    Session(Settings([small], quick=True, seconds=0.003, rounds=1), Results(machine()), lambda *a: told.append(a)).run()
+    assert told[0] == ("limits of cpu", 0, 2) and told[-1] == ("", 2, 2)
+    assert [done for _, done, _ in told[1:-1]] == [0, 1]
 
 
 # ---- files, and comparing them -------------------------------------------------------------------------------------------------

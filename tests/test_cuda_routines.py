@@ -17,6 +17,7 @@ from gpugrad.codegen.gpu_launch import Device
 from gpugrad.cuda import nvrtc
 from gpugrad.cuda.host import COMPILER, HostDevice, together
 from gpugrad.cuda.plan import CudaPlan
+from gpugrad.cuda.reports import Reports
 from gpugrad.cuda.routines.table import ROUTINES, routine
 from gpugrad.graph import plan as plan_module
 from gpugrad.graph.calls import LibraryCall
@@ -141,6 +142,16 @@ def test_a_wrong_index_is_told_when_numbers_are_asked_for() -> None:
     with pytest.raises(gg.errors.AxisError, match="index 7"):
         rows(x, good)
     gg.synchronize()
+
+
+def test_who_may_tell_is_known_once() -> None:
+    """A plan that writes its calls down again, since cells have moved, asks for no more numbers."""
+    reports = Reports(np.zeros(2, np.int64))
+    found = [reports.who(error, "here.py:1") for error in 3 * [IndexError, ValueError]]
+    assert found == 3 * [1, 2]
+    reports.memory[:] = 2, 7
+    with pytest.raises(ValueError, match=r"7.*here\.py:1"):
+        reports.check()
 
 
 def test_a_wrong_class_is_told_too() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gpugrad import errors
 from gpugrad.backends import select
-from gpugrad.bench import compare, report, table, user
+from gpugrad.bench import compare, progress, report, table, user
 from gpugrad.bench.peers import LIBRARIES, found
 from gpugrad.bench.records import Results, machine
 from gpugrad.bench.session import Session, Settings
@@ -78,8 +78,9 @@ def measured(options: argparse.Namespace) -> Results:
         eager=not options.quick,
         seconds=0.05 if options.quick else 0.25,
     )
-    session = Session(settings, Results(machine(names), left_out=missing))
-    session.run()
+    with progress.bar() as told:
+        session = Session(settings, Results(machine(names), left_out=missing), told)
+        session.run()
     return session.results
 
 

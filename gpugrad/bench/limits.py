@@ -75,8 +75,7 @@ def _copy(backend: Any, x: Any) -> Any:
 def cache(device: str) -> int:
     """Bytes of a device's last cache; 0 if that is not known."""
     if device.startswith("cuda"):
-        of = getattr(select.on(device), "cache_size", None)
-        return int(of()) if of else 0
+        return int(select.on(device).plans_on(device).limits.cache)
     sizes = [_bytes(path) for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
     return max(sizes, default=0)
 

@@ -45,10 +45,10 @@ class Autograd:
             except ImportError as error:
                 return f"chain: its erf needs SciPy ({told(error)}); pip install scipy"
         xp = importlib.import_module("autograd.numpy")
-        total = lambda *args: xp.sum(f(*args))
+        total, squares = lambda *args: xp.sum(f(*args)), lambda *args: xp.sum(f(*args) ** 2)
         ways: dict[str, Callable[[], Any]] = {
             "forward": lambda: f,
-            "gradient": lambda: self.autograd.value_and_grad(total),
+            "gradient": lambda: self.autograd.value_and_grad(squares),
             "product": lambda: self.autograd.hessian_vector_product(total),
         }
         program = ways[case.way]()

@@ -73,7 +73,7 @@ class Torch:
                 return torch.autograd.grad(g, x, v)[0]
 
             return product
-        value = self._compiled(total)
+        value = self._compiled(lambda *args: torch.square(f(*args)).sum())
 
         def gradient(x: Any, *others: Any) -> tuple[Any, Any]:
             out = value(x, *others)

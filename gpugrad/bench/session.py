@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools as ft
 import itertools as it
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,6 @@ class Session:
     results: Results
     told: Callable[[str, int, int], None] = lambda what, done, all: None
     """Is told what comes next, and how many groups are done of how many."""
-    _work: dict[Any, tuple[Work, int]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Measure all of it. What is interrupted keeps what was measured."""

@@ -1,6 +1,6 @@
 """The workloads, each declared once: what is computed, on which sizes, in which ways, and what bounds it.
 
-A workload has *ways*: "forward", "gradient" (value and gradient of one number), "step" (a whole training step) or "product"
+A workload has *ways*: "forward", "gradient" (of the sum of squares, with its value), "step" (a whole training step) or "product"
 (a Hessian-vector product). What it computes is a function of arrays in terms of gpugrad; ``peers`` has the same for others.
 """
 
@@ -188,8 +188,13 @@ WORKLOADS = {
 
 
 def total(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The sum of all that a function gives: a number to differentiate."""
+    """The sum of all that a function gives."""
     return lambda *args: gg.sum(f(*args))
+
+
+def squares(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The sum of the squares: that of a softmax is 1 whatever it is of, and its gradient would say nothing."""
+    return lambda *args: gg.sum(gg.square(f(*args)))
 
 
 def way_of(workload: Workload, way: str, size: int, dtype: str, device: str) -> Callable[..., Any]:
@@ -198,7 +203,7 @@ def way_of(workload: Workload, way: str, size: int, dtype: str, device: str) -> 
     if way == "forward":
         return f
     if way == "gradient":
-        return value_and_grad(total(f))
+        return value_and_grad(squares(f))
     if way == "product":
         return lambda x, v: hvp(total(f), (x,), (v,))
     return _step(workload, size, dtype, device)

@@ -190,7 +190,7 @@ def schedule(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100, pl
     )
     if column_sums(kernel) and parts > 1:
         columns = max(_product([sizes[axis] for axis in a.axes]) for a in column_sums(kernel))
-        lanes = _power(min(columns, WARP, device.threads))
+        lanes = power_of_two(min(columns, WARP, device.threads))
         launches.append(Launch(f"{kernel.name}_sums", (_up(columns, lanes), 1), (lanes, device.threads // lanes)))
     numbers = (*sizes, blocks if shape == "split" else parts) if takes_parts(kernel, form) else tuple(sizes)
     return Schedule(form, memory, tuple(launches), numbers)
@@ -203,12 +203,12 @@ _Plan = tuple[Form, list[Launch], int, int]
 def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
     work = _up(inner, form.width)
     most = 0 if plain or form.ragged else _held_at_most(kernel, form, device)
-    lanes = min(LARGEST, max(_power(_up(work, min(most, TURNS) or TURNS)), _power(min(work, WARP))))
-    held = _power(_up(work, lanes))
+    lanes = min(LARGEST, max(power_of_two(_up(work, min(most, TURNS) or TURNS)), power_of_two(min(work, WARP))))
+    held = power_of_two(_up(work, lanes))
     form = replace(form, held=held if held <= most else 0)
-    teams = max(1, min(device.threads // lanes, _power(rows))) if lanes <= WARP else 1
+    teams = max(1, min(device.threads // lanes, power_of_two(rows))) if lanes <= WARP else 1
     if plain:
-        lanes, teams = min(_power(work), device.threads), 1
+        lanes, teams = min(power_of_two(work), device.threads), 1
     threads = RESIDENT // 2 if column_sums(kernel) else RESIDENT  # each block leaves a part, which is to be read again
     resident = max(1, threads // (lanes * teams))
     if not form.held and kernel.passes > 1:  # rows that are worked on are to stay in the cache, for the next pass
@@ -226,12 +226,12 @@ def _held_at_most(kernel: LoopKernel, form: Form, device: Device) -> int:
     bytes_at_once = form.width * sum(map(_itemsize, [*_read(kernel), *added, *kept]))
     if not bytes_at_once or kernel.rows == kernel.axes:
         return 0
-    return min(2 * TURNS, _power(device.registers // bytes_at_once + 1) // 2)
+    return min(2 * TURNS, power_of_two(device.registers // bytes_at_once + 1) // 2)
 
 
 def _columns(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form, plain: bool) -> _Plan:
-    lanes = _power(min(inner // form.width, WARP, device.threads))
-    teams = min(device.threads // lanes, _power(rows))
+    lanes = power_of_two(min(inner // form.width, WARP, device.threads))
+    teams = min(device.threads // lanes, power_of_two(rows))
     tiles = _up(inner, lanes * form.width)
     parts = max(1, min(_up(4 * device.processors, tiles), rows // (4 * teams), 1024))
     return form, [Launch(kernel.name, (tiles, parts), (lanes, teams))], parts, 1
@@ -295,6 +295,6 @@ def _up(n: int, by: int) -> int:
     return -(-n // by)
 
 
-def _power(n: int) -> int:
+def power_of_two(n: int) -> int:
     """The least power of two that is not below n."""
     return 1 << max(0, n - 1).bit_length()

@@ -15,11 +15,14 @@ class Reports:
         self.memory[:] = 0
         self.address = int(memory.ctypes.data)
         self._errors: list[tuple[Callable[[int], Exception], str]] = []
+        self._numbers: dict[Any, int] = {}
 
     def who(self, error: Callable[[int], Exception], site: str) -> int:
         """The number of somebody at a line of the user's, who may find an index wrong; ``error`` makes the error of it."""
-        self._errors.append((error, site))
-        return len(self._errors)
+        if error not in self._numbers:  # a plan asks again when its cells have moved
+            self._errors.append((error, site))
+            self._numbers[error] = len(self._errors)
+        return self._numbers[error]
 
     def check(self) -> None:
         """Raise what was said since the last time, the latest of it."""

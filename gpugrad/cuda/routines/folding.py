@@ -6,7 +6,7 @@ import ctypes
 import math
 from collections.abc import Sequence
 
-from gpugrad.codegen.gpu_launch import WARP, Device, Launch
+from gpugrad.codegen.gpu_launch import WARP, Device, Launch, power_of_two
 from gpugrad.cuda.routines.routine import Routine, Writer, Written, simple, stored, summed
 from gpugrad.graph.ir import Line
 
@@ -39,7 +39,7 @@ def _fold(operation: str) -> Writer:
         )
         n = math.prod(out.shape)
         count = math.prod(x.shape) // n
-        lanes = min(WARP, 1 << (count - 1).bit_length())
+        lanes = min(WARP, power_of_two(count))
         blocks = min(-(-n * lanes // device.threads), 16 * device.processors)
         launch = Launch("kernel", (blocks, 1), (lanes, device.threads // lanes))
         given = map(ctypes.c_longlong, (n, count))

@@ -6,7 +6,7 @@ import ctypes
 import math
 from typing import Any
 
-from gpugrad.codegen.gpu_launch import NARROW, WARP, Device, Launch
+from gpugrad.codegen.gpu_launch import NARROW, WARP, Device, Launch, power_of_two
 from gpugrad.config import config
 from gpugrad.cuda.routines.routine import (
     REPORT,
@@ -87,8 +87,8 @@ def _scatter(line: Line, device: Device) -> Routine | None:
         f"scatter<{value}>(u, keys, order, out, lead, size, count, rest);",
     )
     # A block has as many parts of the sum as there are elements at a position, on average.
-    lanes = min(_power(rest), device.threads)
-    parts = min(_power(-(-count // size)), device.threads // min(lanes, WARP))
+    lanes = min(power_of_two(rest), device.threads)
+    parts = min(power_of_two(-(-count // size)), device.threads // min(lanes, WARP))
     lanes = min(lanes, device.threads // parts)
     grid = (-(-rest // lanes), min(lead * size, 65535))
     written.call(Launch("kernel", grid, (lanes, parts)), u, keys, order, out, lead, size, count, rest)
@@ -134,10 +134,6 @@ def _lasting(line: Line, device: Device) -> Routine | None:
 
 def _sortable(index: Any, size: int) -> bool:
     return bool(index.dtype.name == "int64" and size < NARROW and math.prod(index.shape) < NARROW)
-
-
-def _power(n: int) -> int:
-    return 1 << max(0, n - 1).bit_length()
 
 
 ROUTINES: dict[str, Writer] = {
