@@ -234,3 +234,15 @@ def test_one_element_of_a_single_long_row(by_python: None, monkeypatch: pytest.M
     monkeypatch.setattr(gg.config, "threads", 2)
     x, label = gg.asarray(np.arange(20.0)), gg.asarray(np.array(15))
     agree([gg.jit(gg.cross_entropy)(x, label)], [gg.cross_entropy(x, label)], 1e-13, "loss")
+
+
+@pytest.mark.parametrize("shape", [(1, 64), (1, 1), (8, 1), (1, 5, 1), (1, 1, 5), (2, 1, 3)])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_batches_of_one_have_a_cross_entropy_whose_cotangent_is_computed_in_a_kernel(
+    shape: tuple[int, ...], reduction: str
+) -> None:
+    rng = np.random.default_rng(0)
+    x = gg.tensor(rng.normal(size=shape))
+    y = gg.tensor(rng.integers(0, shape[1], (shape[0], *shape[2:])))
+    square = gg.grad(lambda x: gg.sum(gg.cross_entropy(x, y, reduction=reduction) ** 2))
+    np.testing.assert_allclose(gg.jit(square)(x), square(x), rtol=1e-12)

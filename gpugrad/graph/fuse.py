@@ -307,7 +307,9 @@ class _Fusion:
     def place(self, cluster: Cluster, line: Line) -> bool:
         """Add rows of zeros with one element each."""
         (x, index), out = line.operands, line.results[0]
-        if not _indexed(out.shape, index, getattr(x, "shape", ())) or dtypes.name(out.dtype) not in FLOATS:
+        if out.shape != cluster.space or dtypes.name(out.dtype) not in FLOATS:
+            return False
+        if not _indexed(out.shape, index, getattr(x, "shape", ())):
             return False
         before = dict(cluster.reads)
         element = self.on_rows(cluster, x)
