@@ -149,8 +149,8 @@ def test_sums_in_half_precision_are_exact_to_its_last_digit(by_python: None) -> 
 
 
 def test_several_threads(by_python: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "LEAST", 8)
-    monkeypatch.setattr("gpugrad.graph.fuse.LEAST", 8)
+    monkeypatch.setattr(parallel, "LEAST", 0.0)
+    monkeypatch.setattr("gpugrad.graph.fuse.ALONE", 8)
     before = gg.config.threads
     gg.config.threads = 3
     try:

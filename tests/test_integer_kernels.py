@@ -164,8 +164,8 @@ def test_reductions_by_numba() -> None:
 
 
 def test_several_threads(by_python: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "LEAST", 8)
-    monkeypatch.setattr("gpugrad.graph.fuse.LEAST", 8)
+    monkeypatch.setattr(parallel, "LEAST", 0.0)
+    monkeypatch.setattr("gpugrad.graph.fuse.ALONE", 8)
     before = gg.config.threads
     gg.config.threads = 3
     try:

@@ -100,8 +100,8 @@ def normalised(x: Any, w: Any, axes: tuple[int, ...]) -> Any:
 @pytest.mark.parametrize("threads", [1, 2, 3, 50])
 def test_on_several_threads(threads: int, by_python: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuse, "RUN", 1)
-    monkeypatch.setattr(parallel, "LEAST", 8)
-    monkeypatch.setattr(fuse, "LEAST", 8)
+    monkeypatch.setattr(parallel, "LEAST", 0.0)
+    monkeypatch.setattr(fuse, "ALONE", 8)
     monkeypatch.setattr(gg.config, "threads", threads)
     x = gg.asarray(np.random.default_rng(0).normal(size=(4, 3, 2, 5)))
     w = gg.asarray(np.random.default_rng(1).normal(size=(3, 1, 1)))
@@ -229,8 +229,8 @@ def test_where_an_extremum_is_by_numba() -> None:
 
 def test_one_element_of_a_single_long_row(by_python: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several threads share out its elements, of which none knows its position in the whole."""
-    monkeypatch.setattr(parallel, "LEAST", 8)
-    monkeypatch.setattr(fuse, "LEAST", 8)
+    monkeypatch.setattr(parallel, "LEAST", 0.0)
+    monkeypatch.setattr(fuse, "ALONE", 8)
     monkeypatch.setattr(gg.config, "threads", 2)
     x, label = gg.asarray(np.arange(20.0)), gg.asarray(np.array(15))
     agree([gg.jit(gg.cross_entropy)(x, label)], [gg.cross_entropy(x, label)], 1e-13, "loss")

@@ -101,7 +101,7 @@ def test_threads_of_the_pool_call_no_blas(monkeypatch: pytest.MonkeyPatch, threa
         return split(lambda *xs: (shared.append(threading.current_thread().name), run(*xs))[1], kinds, length)
 
     monkeypatch.setattr(parallel, "split", noted)
-    monkeypatch.setattr(parallel, "LEAST", 8)
+    monkeypatch.setattr(parallel, "LEAST", 0.0)
     dots: list[str] = []
     dot = np.dot
     monkeypatch.setattr(np, "dot", lambda *xs: (dots.append(threading.current_thread().name), dot(*xs))[1])
@@ -124,7 +124,7 @@ def wanted(x: Any) -> Any:
     return np.sin(x) + x * np.cos(x)
 
 
-LARGE = np.linspace(-3.0, 3.0, 2 * parallel.LEAST)
+LARGE = np.linspace(-3.0, 3.0, 1 << 20)
 
 
 def test_two_threads_on_large_arrays(threads: None) -> None:

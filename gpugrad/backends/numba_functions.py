@@ -33,7 +33,7 @@ def computed(name: str, x: Any) -> Any:
         return None
     out = recycled.empty(x.shape, x.dtype)
     flat, into = x.reshape(-1), out.reshape(-1)
-    if x.size >= parallel.LEAST:
+    if parallel.nanoseconds(2 * x.nbytes, x.nbytes / 4) >= parallel.LEAST:
         parallel.split(loop, ("part", "part"), x.size)(flat, into)
     else:
         loop(flat, into)

@@ -100,7 +100,7 @@ def _call(prim: Primitive, operands: tuple[Any, ...], window: dict[str, Any]) ->
         m * s == k and s == w for m, s, k, w in zip(windows, window["stride"], size, window["kernel"], strict=True)
     )
     run = _compiled(prim.name, x.dtype, len(flat), kernel, stride, covered)
-    if x.size >= parallel.LEAST:
+    if parallel.nanoseconds(sum(a.nbytes for a in flat), x.nbytes / 4) >= parallel.LEAST:
         run = parallel.split(run, ["part"] * len(flat), planes)
     run(*flat)
     return out

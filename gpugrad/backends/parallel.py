@@ -17,11 +17,16 @@ import numpy as np
 
 from gpugrad.config import config
 
-LEAST = 1 << 17
-"""Elements from which on a second thread is worth its start, some 20 µs."""
-BESIDE_BLAS = 8
+LEAST = 130_000.0
+"""Nanoseconds of work from which on a second thread is worth its start, some 20 µs, or 70 on a virtual machine."""
+BESIDE_BLAS = 4
 """How many times as many there must be beside matrix products: BLAS's threads hold the cores for a while after each, and
 what they wrote lies in the caches of other cores than the one that reads it.
+"""
+DEAR, CHEAP, BYTE = 0.15, 0.005, 0.011
+"""Nanoseconds, about, of one thread: for an exponential and for a sum of float32, and for each byte that is read or written.
+
+They are constants, and nothing is measured, so that it is the same from run to run into which parts a sum is cut.
 """
 
 _COMBINED: dict[str, Callable[..., Any]] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
@@ -46,6 +51,15 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
+
+
+def nanoseconds(nbytes: float, dear: float, cheap: float = 0.0) -> float:
+    """How long one thread takes, about: to move so many bytes, and for so many operations of four bytes each.
+
+    >>> nanoseconds(8e6, 1e6) > LEAST > nanoseconds(8e6, 0.0)
+    True
+    """
+    return nbytes * BYTE + dear * DEAR + cheap * CHEAP
 
 
 def split(kernel: Callable[..., Any], kinds: Sequence[str], length: int) -> Callable[..., Any]:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
-from gpugrad.backends.parallel import LEAST
 from gpugrad.codegen.loops import ELEMENT, ONCE, ROW, Array, LoopKernel, Step
 from gpugrad.codegen.numba_scalars import SCALARS
 from gpugrad.graph.calls import Call, KernelCall, LibraryCall
@@ -30,6 +29,11 @@ from gpugrad.graph.memory import takes_out
 from gpugrad.graph.recompute import recompute
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
+
+ALONE = 1 << 17
+"""Elements from which on what is computed of a number that they reduce to is no longer in the kernel that reduces them, which
+several threads may share; below, no thread is worth its start.
+"""
 
 LIMIT = 1200
 """Steps in one kernel: compiling takes more than linear time in them."""
@@ -181,7 +185,7 @@ class _Fusion:
     def row_map(self, cluster: Cluster, line: Line) -> bool:
         """Add a line on what was reduced: its operands are numbers and rows of this kernel, all of one shape."""
         out = line.results[0]
-        if cluster.rows is None or (not cluster.rows and math.prod(cluster.space) >= LEAST):
+        if cluster.rows is None or (not cluster.rows and math.prod(cluster.space) >= ALONE):
             return False  # on one number, of what several threads reduce
         place: Axes | None = None
         operands: list[Any] = []

@@ -31,7 +31,7 @@ from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_o
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, shown, used
 from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
-from gpugrad.graph.work import Work, work
+from gpugrad.graph.work import Work, nanoseconds, work
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
@@ -96,7 +96,7 @@ class Plan:
         """The positions of the results that replace no cell."""
         blas = any(isinstance(c, LibraryCall) and c.line.prim.name in BLAS for c in calls)
         self.least = parallel.LEAST * (parallel.BESIDE_BLAS if blas else 1)
-        """Elements from which on a kernel runs on several threads."""
+        """Nanoseconds of work from which on a kernel runs on several threads."""
         tail = self.memory.calls[self.memory.tail :]
         self.steady = all(self.shares(c) is None for c in tail)
         """Whether the calls that replace cells are all of C functions."""
@@ -139,7 +139,7 @@ class Plan:
 
     def shares(self, call: Call) -> list[str] | None:
         """What each thread gets of the arguments of a call; None for what one thread does alone."""
-        return call.shares if isinstance(call, KernelCall) and call.elements >= self.least else None
+        return call.shares if isinstance(call, KernelCall) and nanoseconds(call) >= self.least else None
 
     def frame(self) -> Any:
         """A new frame, or one that is not in use."""

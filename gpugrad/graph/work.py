@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gpugrad.codegen.loops import ELEMENT, REDUCTIONS
+import numpy as np
+
+from gpugrad.backends import parallel
+from gpugrad.codegen.loops import DEAR, ELEMENT, REDUCTIONS
 from gpugrad.graph.calls import Call, KernelCall, LibraryCall
 from gpugrad.graph.memory import VIEWS, nbytes
 
@@ -40,6 +43,16 @@ def work(calls: Sequence[Call]) -> Work:
             products += found
             operations += 0 if found else sum(math.prod(v.shape) for v in call.results)
     return Work(moved, products, operations)
+
+
+def nanoseconds(call: KernelCall) -> float:
+    """How long one thread takes for a kernel, about."""
+    costs = {True: 0.0, False: 0.0}
+    for step in call.kernel.steps:
+        if step.op != "read" and (step.level == ELEMENT or step.op in REDUCTIONS):
+            costs[step.op in DEAR] += call.elements * np.dtype(step.dtype).itemsize / 4
+    nbytes = sum(math.prod(shape) * a.dtype.itemsize for a, _, shape in call.arguments if not a.scratch)
+    return parallel.nanoseconds(nbytes, costs[True], costs[False])
 
 
 def _inner(call: KernelCall) -> int:
