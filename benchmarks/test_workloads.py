@@ -28,7 +28,7 @@ CASES = [
 @ft.lru_cache(maxsize=1)
 def prepared(case):
     """The calls of one case: those of the case before are let go, with their memory."""
-    return SESSION.prepared(WORKLOADS[case.workload], case)[0]
+    return SESSION.prepared(WORKLOADS[case.workload], case).calls
 
 
 def named(case):

@@ -122,14 +122,16 @@ def test_bytes_and_operations_by_hand() -> None:
 
 
 def test_limits_bound_what_is_possible() -> None:
-    found = Limits(1e10, {"float32": 1e11}, 1e-6)
+    found = Limits([[1e6, 5e10], [1e8, 1e10]], {"float32": 1e11}, 1e-6)
     assert found.seconds(1e7, 0, "float32") == 1e-3
+    assert found.seconds(1e7, 0, "float32", 1e5) == found.seconds(1e7, 0, "float32", 1e6) == 2e-4
+    assert 2e-4 < found.seconds(1e7, 0, "float32", 1e7) < found.seconds(1e7, 0, "float32", 1e9) == 1e-3
     assert found.seconds(0, 1e9, "float32") == 1e-2
     assert found.seconds(8, 8, "float32") == 1e-6
 
 
 def test_limits_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "COPIED", 1 << 20)
+    monkeypatch.setattr(limits, "LARGEST", 1 << 21)
     monkeypatch.setitem(limits.PRODUCT, "cpu", 64)
     monkeypatch.setattr(limits, "cache", lambda device: 0)
     found = limits.measured("cpu", ["float32"], 0.01)
@@ -138,7 +140,7 @@ def test_limits_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # ---- sessions --------------------------------------------------------------------------------------------------------------
 
-QUICK = Limits(1e10, {"float32": 1e11}, 1e-6)
+QUICK = Limits([[1e6, 5e10], [1e8, 1e10]], {"float32": 1e11}, 1e-6)
 
 
 @pytest.fixture
@@ -169,6 +171,18 @@ def test_every_workload_is_measured(name: str, measured: None) -> None:
         (way, n, library) for way in w.ways for n in sizes for library in ("gpugrad", "gpugrad eager")
     }
     assert all(len(r.rounds) == 3 and min(map(min, r.rounds)) > 0 and r.bytes > 0 and r.peak > 0 for r in found.records)
+
+
+def test_each_round_is_prepared_anew(measured: None) -> None:
+    """So that one unlucky place in memory, or some slow seconds, are not the whole of a case."""
+    drawn: list[int] = []
+    chain = WORKLOADS["chain"]
+    small = replace(
+        chain, quick=[10, 20], ways=["forward"], data=lambda n, rng: (drawn.append(n), chain.data(n, rng))[1]
+    )
+    found = run([small])
+    assert drawn == [10, 20] * 3
+    assert [len(r.rounds) for r in found.records] == [3] * 4
 
 
 def test_a_wrong_value_is_refused(measured: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +256,7 @@ def test_what_is_told_while_it_measures(measured: None) -> None:
     small = replace(WORKLOADS["chain"], quick=[10])
     Session(Settings([small], quick=True, seconds=0.003, rounds=1), Results(machine()), lambda *a: told.append(a)).run()
     assert told[0] == ("limits of cpu", 0, 2) and told[-1] == ("", 2, 2)
+    assert [what.rpartition(", ")[2] for what, _, _ in told[1:-1]] == ["round 1"] * 2
     assert [done for _, done, _ in told[1:-1]] == [0, 1]
 
 
@@ -251,7 +266,7 @@ def test_what_is_told_while_it_measures(measured: None) -> None:
 def results(*medians: float, seed: int = 0) -> Results:
     rng = np.random.default_rng(seed)
     cases = [Case("chain", "forward", "gpugrad", "cpu", "float32", 10**k) for k in range(len(medians))]
-    records = [Record(c, noisy(rng, m), 8, 0, 4, 100) for c, m in zip(cases, medians, strict=True)]
+    records = [Record(c, noisy(rng, m), 8, 0, 4, 100, 100) for c, m in zip(cases, medians, strict=True)]
     return Results(machine(), {"cpu": QUICK}, records, ["torch: not installed"])
 
 
@@ -268,6 +283,7 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "compare", *(str(tmp_path / n) for n in ("a.json", "b.json"))]) == 1
     told = capsys.readouterr().out
     assert "3 cases in both runs: 1 slower, 1 faster, 1 not apart beyond noise" in told
+    assert "cpu itself, time now to time before: copies 1.00, a call 1.00, float32 products 1.00" in told
     assert cli.main(["bench", "compare", *(str(tmp_path / n) for n in ("a.json", "a.json"))]) == 0
     assert len(compare.compared(results(1.0), results(1.0, 2.0))) == 1
 

@@ -24,7 +24,10 @@ from gpugrad.bench.records import Case, Record, Results
 ODD = '<b>&"$x_1$</b>'
 """A function of a user's, who wants to break the page."""
 SIZES = (1000, 10_000, 100_000, 1_000_000)
-LIMITS = {"cpu": Limits(4e10, {"float32": 3e11}, 1e-6), "cuda:0": Limits(4e12, {"float32": 5e13}, 1e-5)}
+LIMITS = {
+    "cpu": Limits([[1e6, 1e11], [1e8, 4e10]], {"float32": 3e11}, 1e-6),
+    "cuda:0": Limits([[1e6, 5e12], [1e9, 4e12]], {"float32": 5e13}, 1e-5),
+}
 CROSSED = 20_000.0
 
 
@@ -54,7 +57,9 @@ def run(
                             taken = seconds(device, size) * times * factor
                             case = Case(workload, way, library, device, dtype, size)
                             products = 2 * size if workload == "matmul" else 0
-                            out.records.append(Record(case, [[taken] * 3] * 2, 8 * size, products, 10 * size, 8 * size))
+                            out.records.append(
+                                Record(case, [[taken] * 3] * 2, 8 * size, products, 10 * size, 8 * size, 8 * size)
+                            )
     out.left_out = ["a<b>c: computes <nothing> & more"]
     return out
 
@@ -213,7 +218,7 @@ def test_crossings() -> None:
 
 def test_a_line_reaches_its_limit_where_the_time_is_the_least() -> None:
     case = Case("matmul", "forward", "gpugrad", "cpu", "float32", 512)
-    record = Record(case, [[2.0]], bytes=8, products=3 * 10**11, operations=10**11, peak=0)
+    record = Record(case, [[2.0]], bytes=8, products=3 * 10**11, operations=10**11, peak=0, touched=0)
     assert summary.throughput(record, record.time.median) == 200
     assert summary.limit(record, LIMITS["cpu"]) == 400  # the products alone need a second
     assert record.fraction(LIMITS["cpu"]) == 0.5

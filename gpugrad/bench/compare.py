@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gpugrad import errors
+from gpugrad.bench.limits import Limits
 from gpugrad.bench.records import Case, Results, read
 from gpugrad.bench.statistics import Change, change
 from gpugrad.bench.table import console, seconds
@@ -52,6 +53,15 @@ def run(paths: list[str]) -> int:
     return int(any(c.change.verdict == "slower" for c in found))
 
 
+def _itself(before: Limits, now: Limits) -> str:
+    """How much slower or faster the machine was, by what does nothing of ours."""
+    ratios = {"copies": before.bandwidth / now.bandwidth, "a call": now.call / before.call}
+    ratios |= {
+        f"{d} products": before.products[d] / now.products[d] for d in before.products.keys() & now.products.keys()
+    }
+    return ", ".join(f"{what} {ratio:.2f}" for what, ratio in ratios.items())
+
+
 def show(found: list[Compared], before: Results, now: Results) -> None:
     """Print what changed, and how many did not."""
     from rich.table import Table
@@ -62,6 +72,8 @@ def show(found: list[Compared], before: Results, now: Results) -> None:
             f"note: not the same processor: {before.machine['processor']}, then {now.machine['processor']}",
             markup=False,
         )
+    for device in before.limits.keys() & now.limits.keys():
+        out.print(f"{device} itself, time now to time before: {_itself(before.limits[device], now.limits[device])}")
     told = [c for c in found if c.change.verdict]
     if told:
         table = Table(

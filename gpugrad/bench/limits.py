@@ -17,8 +17,10 @@ from gpugrad.backends.select import synchronize
 from gpugrad.bench.measure import Timed
 from gpugrad.bench.statistics import median
 
-COPIED = 1 << 26
-"""Bytes of the array whose copy measures bandwidth, unless the caches are larger."""
+LARGEST = 1 << 27
+"""Bytes that the largest copy touches, which measures the bandwidth of memory, unless the caches are larger."""
+SMALLEST = 1 << 19
+"""Bytes that the smallest copy touches."""
 PRODUCT = {"cpu": 1024, "cuda": 8192}
 """Rows of the matrices whose product measures arithmetic."""
 
@@ -27,24 +29,36 @@ PRODUCT = {"cpu": 1024, "cuda": 8192}
 class Limits:
     """Of a device: bytes that a copy reads and writes in a second, operations of a product, seconds of a call."""
 
-    bandwidth: float
+    copies: list[list[float]]
+    """Bytes that a copy touches, and bytes that it moves in a second: from what lies in the caches to what does not."""
     products: dict[str, float]
     """dtype -> operations in a second."""
     call: float
 
-    def seconds(self, nbytes: float, operations: float, dtype: str) -> float:
+    @property
+    def bandwidth(self) -> float:
+        """Of memory."""
+        return self.copies[-1][1]
+
+    def copied(self, touched: float) -> float:
+        """Bytes in a second where so many are touched again and again: the speed of caches, as far as they reach.
+
+        >>> Limits([[1e6, 2e11], [1e8, 5e10]], {}, 1e-6).copied(1e7)
+        125000000000.0
+        """
+        sizes, rates = zip(*self.copies)
+        return float(np.interp(np.log(max(touched, 1.0)), np.log(sizes), rates))
+
+    def seconds(self, nbytes: float, operations: float, dtype: str, touched: float = math.inf) -> float:
         """The least time for work that moves so many bytes and does so many operations of matrix products."""
         rate = self.products.get(dtype, max(self.products.values(), default=math.inf))
-        return max(nbytes / self.bandwidth, operations / rate, self.call)
+        return max(nbytes / self.copied(touched), operations / rate, self.call)
 
 
 def measured(device: str, dtypes: list[str], seconds: float) -> Limits:
     """The limits of a device, for as many seconds each."""
-    size = max(COPIED, 4 * cache(device))
-    x = gg.tensor(np.random.default_rng(0).integers(0, 255, size, dtype=np.uint8), device=device)
-    backend = select.on(device)
-    copy = Timed([_copy(backend, x._data)], synchronize)
-    copy.round(seconds)
+    largest = max(LARGEST, 8 * cache(device))
+    sizes = [largest >> k for k in range((largest // SMALLEST).bit_length() - 1, -1, -1)]
     products = {}
     n = PRODUCT[device.partition(":")[0]]
     rng = np.random.default_rng(1)
@@ -57,7 +71,19 @@ def measured(device: str, dtypes: list[str], seconds: float) -> Limits:
     one = gg.tensor(1.0, device=device)
     call = Timed([lambda: nothing(one)], synchronize)
     call.round(seconds)
-    return Limits(2.0 * size / median(copy.rounds), products, median(call.rounds))
+    return Limits([[n, _copies(device, n, seconds / 5)] for n in sizes], products, median(call.rounds))
+
+
+def _copies(device: str, touched: int, seconds: float) -> float:
+    """Bytes that the quickest copy moves in a second from one half of so many to the other: NumPy's, or a loop of ours."""
+    x = gg.tensor(np.random.default_rng(0).standard_normal(touched // 8, np.float32), device=device)
+    loop = gg.jit(lambda x: -x)  # which moves what a copy does, on several threads where NumPy has one
+    times = []
+    for call in (_copy(select.on(device), x._data), lambda: loop(x)):
+        copy = Timed([call], synchronize)
+        copy.round(seconds)
+        times.append(median(copy.rounds))
+    return touched / min(times)
 
 
 def _copy(backend: Any, x: Any) -> Any:

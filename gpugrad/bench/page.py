@@ -26,7 +26,8 @@ KINDS = {
     ),
     "roofline": (
         "Rooflines",
-        "How near each workload comes to its roof: the speed of copies on the slope, that of matrix products on the level.",
+        "How near each workload comes to its roof: the speed of copies in memory or in the caches on the slopes, that of matrix"
+        " products on the level.",
     ),
     "peers": (
         "Beside other libraries",
@@ -122,8 +123,7 @@ def _table(results: Results) -> str:
     inside = f"<table>\n<thead><tr>{heads}</tr></thead>\n" + "\n".join(bodies) + "\n</table>"
     return _section(
         "All figures",
-        "<p>Medians. “Of the limit” is the least time that the device needs for this work, to the time that was taken; data"
-        " that stay in the caches can go beyond it.</p>",
+        "<p>Medians. “Of the limit” is the least time that the device needs for this work, to the time that was taken.</p>",
         f'<div class="scroll" tabindex="0" role="region" aria-label="All figures">\n{inside}\n</div>',
     )
 
@@ -153,7 +153,7 @@ def _limits(results: Results) -> str:
         facts.append(
             (
                 device,
-                "; ".join((f"copy {_number(found.bandwidth / 1e9)} GB/s", *([products] if products else []), call)),
+                "; ".join((f"copy {table.copied(found)}", *([products] if products else []), call)),
             )
         )
     return _section("What the devices can do at most", "<p>Measured in the same run.</p>", _facts(facts))
@@ -182,11 +182,13 @@ def _method(results: Results) -> str:
         f" many calls as take {table.seconds(measure.LEAST)}, until the device has done all of its work, over their number.",
         "Libraries take turns, in rounds, so that what else the machine does falls on all of them alike"
         + (f"; here there were {rounds} rounds." if rounds else "."),
-        "Where memory is the question, several inputs take turns, so that none is found in the caches.",
+        "Where memory is the question, several inputs take turns, so that large ones are not found in the caches; the limit is"
+        " the speed of copies that touch as much memory as the case does, in the caches or beyond.",
         f"Times are medians of all samples; intervals hold with a probability of 95 %, from {statistics.RESAMPLES:,} resamples of"
         " rounds and of samples within them.",
         "Bytes and operations are those of the compiled program, counted by it, for all libraries alike.",
-        f"Limits: a copy of {limits.COPIED >> 20} MiB or of four times the last cache, whichever is more; a product of square"
+        f"Limits: copies that touch from {limits.SMALLEST >> 10} KiB to {limits.LARGEST >> 20} MiB or eight times the last cache,"
+        " whichever is more, by the library or a compiled loop, whichever is quicker; a product of square"
         f" matrices, {' or '.join(f'{n:,} rows on {device}' for device, n in limits.PRODUCT.items())}; and the call of a"
         " compiled function that adds two numbers.",
         "The first result of each library is compared with gpugrad's; what computes something else is left out.",

@@ -17,11 +17,12 @@ Call = Callable[[], Any]
 
 LIBRARIES = {
     "torch": "pip install torch",
+    "torch.compile": "pip install torch",
     "jax": 'pip install jax, for a GPU "jax[cuda13]"',
     "autograd": "pip install autograd",
     "cupy": 'pip install "gpugrad[cuda13]"',
 }
-"""Library -> how to install it."""
+"""Library, or a way to use it -> how to install it."""
 
 
 class Peer(Protocol):
@@ -35,7 +36,9 @@ class Peer(Protocol):
     def calls(self, workload: Workload, case: Case, inputs: Sequence[tuple[Any, ...]]) -> list[Call] | str:
         """A call for each of the inputs (NumPy arrays, floats in float32), or why there is none.
 
-        It gives what gpugrad's gives: an array; of "gradient" the value and the gradient in the first argument; of "step"
+        They run one program, which is made the first time that a case is asked for, and trains on from round to round.
+
+        A call gives what gpugrad's gives: an array; of "gradient" the value and the gradient in the first argument; of "step"
         the loss, and where there is none the parameters.
         """
 
@@ -45,14 +48,16 @@ def found(names: Iterable[str]) -> tuple[list[Peer], list[str]]:
     there: list[Peer] = []
     missing = []
     for name in names:
+        library = name.partition(".")[0]
         try:
-            importlib.import_module(name)
+            importlib.import_module(library)
         except ModuleNotFoundError:
             missing.append(f"{name}: is not installed; {LIBRARIES[name]}")
         except (ImportError, OSError) as error:
             missing.append(f"{name}: {told(error)}; to install it again: {LIBRARIES[name]}")
         else:
-            there += importlib.import_module(f"gpugrad.bench.peer_{name}").peers()
+            ways = importlib.import_module(f"gpugrad.bench.peer_{library}").peers()
+            there += [peer for peer in ways if peer.name == name]
     return there, missing
 
 

@@ -188,16 +188,16 @@ def _roofline(device: str, limits: Limits, records: Sequence[Record], name: str)
     drawing.logarithmic(axes.xaxis, left, right)
     drawing.logarithmic(axes.yaxis, low, high)
     axes.set_xlabel("operations per byte", loc="right", labelpad=2, size=8)
-    ridge = max((rate / copied for rate in roofs.values()), default=right)
-    shapes = [
-        ([left, ridge], [left * copied, ridge * copied]),
-        *(([rate / copied, right], [rate] * 2) for rate in roofs.values()),
-    ]
+    top = max(roofs.values(), default=right * copied)
+    slopes = {"memory": copied, "caches": max(rate for _, rate in limits.copies) / 1e9}
+    shapes = [([left, top / rate], [left * rate, top]) for rate in slopes.values()]
+    shapes += [([rate / slopes["caches"], right], [rate] * 2) for rate in roofs.values()]
     for x, y in shapes:
         axes.plot(x, y, color=SOFT, lw=1, ls=(0, (3, 2)), zorder=1)
     texts = [(right / 3, rate, f"{d} products", SOFT) for d, rate in roofs.items()]
-    foot = max(left * 2, low / copied * 2)
-    texts.append((foot, foot * copied, "copy", SOFT))
+    for k, (what, rate) in enumerate(slopes.items()):
+        foot = max(left * 2, low / rate * 2) * 2**k
+        texts.append((foot, foot * rate, what, SOFT))
     named: dict[str, Record] = {}
     for r in records:
         _, mark, filled = WAYS.get(r.case.way, OTHER)

@@ -52,6 +52,8 @@ class Record:
     operations: int
     peak: int
     """Bytes of memory, all of it, that the compiled program takes."""
+    touched: int
+    """Bytes of memory that calls go through, one after another, until they come back to the first of their inputs."""
 
     @cached_property
     def time(self) -> Spread:
@@ -59,7 +61,7 @@ class Record:
 
     def fraction(self, limits: Limits) -> float:
         """Of the device's limit: the least time that the work takes there, to the time that it took."""
-        return limits.seconds(self.bytes, self.products, self.case.dtype) / self.time.median
+        return limits.seconds(self.bytes, self.products, self.case.dtype, self.touched) / self.time.median
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools as ft
 import itertools as it
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,19 @@ MOST_INPUTS = 8
 TOLERANCE = {"float64": 1e-8, "float32": 2e-3, "float16": 5e-2, "bfloat16": 5e-2}
 """How far the libraries may be apart, relative to the largest element."""
 
-Prepared = dict[str, tuple[list[Callable[[], Any]], Callable[[], Any]]]
+Calls = dict[str, tuple[list[Callable[[], Any]], Callable[[], Any]]]
 """Library -> its call for each of the inputs, and what returns when their work is done."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case that is ready to be measured."""
+
+    calls: Calls
+    work: Work
+    peak: int
+    touched: int
+    """As :class:`Record` has them, of gpugrad's program."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,10 @@ class Settings:
     seconds: float = 0.25
     """For each case."""
     rounds: int = 5
+    """How often all is prepared anew and measured for a part of that time.
+
+    What else the machine does for some seconds, and where in memory arrays happen to lie, falls on one round of a case.
+    """
 
 
 @dataclass
@@ -55,20 +70,24 @@ class Session:
     settings: Settings
     results: Results
     told: Callable[[str, int, int], None] = lambda what, done, all: None
-    """Is told what comes next, and how many groups are done of how many."""
+    """Is told what comes next, and how many groups are done of how many, all rounds counted."""
+    refused: set[Case] = field(default_factory=set)
+    """What is left out of further rounds."""
+    records: dict[Case, Record] = field(default_factory=dict)
 
     def run(self) -> None:
         """Measure all of it. What is interrupted keeps what was measured."""
         groups = list(self.groups())
+        turns = [(n, *group) for n in range(self.settings.rounds) for group in groups]
         try:
             for device in self.settings.devices:
-                self.told(f"limits of {device}", 0, len(groups))
+                self.told(f"limits of {device}", 0, len(turns))
                 wanted = sorted({d for _, _, dev, d in groups if dev == device})
                 self.results.limits[device] = limits.measured(device, wanted, self.settings.seconds)
-            for k, (workload, way, device, dtype) in enumerate(groups):
-                self.told(f"{workload.name}, {way}, {dtype}, {device}", k, len(groups))
+            for k, (n, workload, way, device, dtype) in enumerate(turns):
+                self.told(f"{workload.name}, {way}, {dtype}, {device}, round {n + 1}", k, len(turns))
                 self.group(workload, way, device, dtype)
-            self.told("", len(groups), len(groups))
+            self.told("", len(turns), len(turns))
         except KeyboardInterrupt:
             self.results.interrupted = True
 
@@ -81,48 +100,60 @@ class Session:
                 yield workload, way, device, dtype
 
     def group(self, workload: Workload, way: str, device: str, dtype: str) -> None:
-        """All sizes by all libraries, from the smallest on, each size in rounds that take turns."""
+        """One round of all sizes by all libraries, from the smallest on."""
         for size in workload.quick if self.settings.quick else workload.sizes:
             case = Case(workload.name, way, "gpugrad", device, dtype, size)
+            if case in self.refused:
+                return
             try:
                 self.measured(workload, case)
             except MemoryError:  # gpugrad's own of a device is one, too
                 self.results.left_out.append(f"{_named(case)}: not enough memory")
+                self.refused.add(case)
                 return
 
     def measured(self, workload: Workload, case: Case) -> None:
-        calls, work, peak = self.prepared(workload, case)
-        timed = {library: Timed(turns, wait) for library, (turns, wait) in calls.items()}
-        for _ in range(self.settings.rounds):
-            for t in timed.values():
-                t.round(self.settings.seconds / self.settings.rounds)
-        for library, t in timed.items():
-            found = Case(case.workload, case.way, library, case.device, case.dtype, case.size)
-            self.results.records.append(Record(found, t.rounds, work.bytes, work.products, work.operations, peak))
+        """One round of a case, by all libraries."""
+        found = self.prepared(workload, case)
+        work = found.work
+        for library, (turns, wait) in found.calls.items():
+            one = replace(case, library=library)
+            timed = Timed(turns, wait)
+            timed.round(self.settings.seconds / self.settings.rounds)
+            if one not in self.records:
+                record = Record(one, [], work.bytes, work.products, work.operations, found.peak, found.touched)
+                self.records[one] = record
+                self.results.records.append(record)
+            self.records[one].rounds.extend(timed.rounds)
 
-    def prepared(self, workload: Workload, case: Case) -> tuple[Prepared, Work, int]:
-        """Each library's calls, checked to agree; the work of gpugrad's program, and the most memory that it takes."""
+    def prepared(self, workload: Workload, case: Case) -> Prepared:
+        """Each library's calls, which are checked to agree the first time."""
         inputs = self.inputs(workload, case)
         program = ft.partial(way_of, workload, case.way, case.size, case.dtype, case.device)
-        calls: Prepared = {}
+        calls: Calls = {}
         programs = {"gpugrad": program()}
         compiled = jit(programs["gpugrad"])
         ours = [tuple(_array(a, case) for a in arrays) for arrays in inputs]
         work, peak = compiled.work(*ours[0]), compiled.memory(*ours[0]).peak
+        touched = peak + (len(ours) - 1) * sum(t.nbytes for t in ours[0])
         calls["gpugrad"] = [ft.partial(compiled, *args) for args in ours], synchronize
         if self.settings.eager:
             eager = programs["gpugrad eager"] = program()
             calls["gpugrad eager"] = [ft.partial(eager, *args) for args in ours], synchronize
         for peer in self.settings.peers:
+            if replace(case, library=peer.name) in self.refused:
+                continue
             made = _tried(ft.partial(peer.calls, workload, case, inputs))
             if isinstance(made, str):
-                self.leave_out(f"{peer.name}: {made}")
+                self.leave_out(case, peer.name, f"{peer.name}: {made}")
             else:
                 calls[peer.name] = made, peer.wait
-        self.check(case, calls, programs)
-        return calls, work, peak
+        if case not in self.records:
+            self.check(case, calls, programs)
+        return Prepared(calls, work, peak, touched)
 
-    def leave_out(self, what: str) -> None:
+    def leave_out(self, case: Case, library: str, what: str) -> None:
+        self.refused.add(replace(case, library=library))
         if what not in self.results.left_out:
             self.results.left_out.append(what)
 
@@ -132,10 +163,10 @@ class Session:
         first = workload.data(case.size, rng)
         nbytes = sum(a.nbytes for a in first)
         turns = -(-2 * limits.cache(case.device) // max(nbytes, 1)) if workload.bound == "bandwidth" else 1
-        return [first, *(workload.data(case.size, rng) for _ in range(min(turns, MOST_INPUTS) - 1))]
+        return [first, *(tuple(_turned(a, k) for a in first) for k in range(1, min(turns, MOST_INPUTS)))]
 
-    def check(self, case: Case, calls: Prepared, programs: dict[str, Callable[..., Any]]) -> None:
-        """Drop the libraries that fail, or whose first results are not gpugrad's.
+    def check(self, case: Case, calls: Calls, programs: dict[str, Callable[..., Any]]) -> None:
+        """Leave out the libraries that fail, or whose first results are not gpugrad's.
 
         ArgumentError if gpugrad's own two are apart.
         """
@@ -144,7 +175,7 @@ class Session:
             first = ft.partial(_first, case, calls[library][0][0], programs.get(library))
             found = first() if library in programs else _tried(first)
             if isinstance(found, str):
-                self.leave_out(f"{_named(case)}: {library} fails: {found}")
+                self.leave_out(case, library, f"{_named(case)}: {library} fails: {found}")
                 del calls[library]
                 continue
             apart = _apart(found, wanted, TOLERANCE[case.dtype])
@@ -152,7 +183,8 @@ class Session:
                 continue
             if library in programs:
                 raise errors.ArgumentError(f"{_named(case)}: compiled and eager results differ: {apart}")
-            self.leave_out(f"{_named(case)}: refused, since {library} computes something else: {apart}")
+            said = f"{_named(case)}: refused, since {library} computes something else: {apart}"
+            self.leave_out(case, library, said)
             del calls[library]
 
 
@@ -188,6 +220,11 @@ def _parameters(program: Callable[..., Any]) -> list[Any]:
 
 def _named(case: Case) -> str:
     return f"{case.workload}, {case.way}, {case.dtype}, {case.device}, {case.size:,}"
+
+
+def _turned(a: Any, k: int) -> Any:
+    """The same numbers from another place on: as random as they were, and sooner there."""
+    return np.roll(a, k * 1021, axis=0) if a.ndim else a + a.dtype.type(k)
 
 
 def _array(a: Any, case: Case) -> Any:

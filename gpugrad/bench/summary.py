@@ -34,7 +34,7 @@ def throughput(record: Record, seconds: float) -> float:
 
 def limit(record: Record, limits: Limits) -> float:
     """The throughput if the call took the least time that its work takes on the device."""
-    return throughput(record, limits.seconds(record.bytes, record.products, record.case.dtype))
+    return throughput(record, limits.seconds(record.bytes, record.products, record.case.dtype, record.touched))
 
 
 def lines(results: Results) -> dict[tuple[str, ...], list[Record]]:
