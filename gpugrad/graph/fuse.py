@@ -26,6 +26,7 @@ from gpugrad.graph.halves import widened
 from gpugrad.graph.holds import DTYPES, FLOATS, HALVES, OF_TRUTHS, REDUCED, WIDE, computed_in, in_floats, is_map, takes
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import takes_out
+from gpugrad.graph.parts import parted
 from gpugrad.graph.recompute import recompute
 from gpugrad.graph.simplify import uniform
 from gpugrad.ops.linear import reshape
@@ -407,8 +408,8 @@ class _Fusion:
                 for x in item.operands:
                     self.view(x, calls, done)
                 calls.append(LibraryCall(item, self.into(item)))
-            elif call := self.kernel(item):
-                calls.append(call)
+            else:
+                calls += filter(None, map(self.kernel, parted(item, self.needed)))
         for v in self.graph.outputs:
             self.view(v, calls, done)
         return calls
