@@ -93,11 +93,13 @@ class Jax:
         p = {name: jax.device_put(jax.numpy.array(a), device) for name, a in parameters(workload, case).items()}
         state = [p, *(jax.tree.map(jax.numpy.zeros_like, p) for _ in range(2)), jax.device_put(0, device)]
         if model is None:
-            update = self._compiled(lambda s, g: adam(jax, s, dict.fromkeys(s[0], g)), (0,))
+            update = self._compiled(lambda s, g: adam(jax, s, g), (0,))
 
-            def updated(g: Any) -> Any:
-                state[:] = update(state, g)
-                return [*state[0].values()]
+            names = list(p)
+
+            def updated(*gradients: Any) -> Any:
+                state[:] = update(state, dict(zip(names, gradients, strict=True)))
+                return [state[0][name] for name in names]
 
             return updated
         value = jax.value_and_grad(lambda p, x, y: cross_entropy(jax, model(p, x, case.size), y))

@@ -97,8 +97,8 @@ class Torch:
             arrays = [torch.nn.Parameter(a.to(case.device)) for a in begun.values()]
             adam = torch.optim.Adam(arrays, lr=1e-3, fused=True)
 
-            def update(g: Any) -> Any:
-                for p in arrays:
+            def update(*gradients: Any) -> Any:
+                for p, g in zip(arrays, gradients, strict=True):
                     p.grad = g
                 adam.step()
                 adam.zero_grad()

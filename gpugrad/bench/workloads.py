@@ -143,9 +143,13 @@ class Parameters(nn.Module):
     """Parameters alone, in arrays of a million elements at most: their gradients are the input."""
 
     def __init__(self, n: int) -> None:
-        each = min(n, 1 << 20)
-        for k in range(n // each):
+        for k, each in enumerate(_lengths(n)):
             setattr(self, f"array_{k}", nn.Parameter(gg.zeros(each)))
+
+
+def _lengths(n: int) -> list[int]:
+    each = min(n, 1 << 20)
+    return [each] * (n // each)
 
 
 WORKLOADS = {
@@ -174,7 +178,7 @@ WORKLOADS = {
                  lambda n, rng: (rng.integers(0, VOCABULARY, (8, LENGTH)), rng.integers(0, VOCABULARY, 8 * LENGTH)),
                  Transformer, ["step"]),
         Workload("Adam", "an optimizer's step, gradients given", "parameters", [10**k for k in range(4, 8)], [10**4, 10**6],
-                 ["float32"], "bandwidth", lambda n, rng: (normal(min(n, 1 << 20))(rng),), Parameters, ["step"]),
+                 ["float32"], "bandwidth", lambda n, rng: tuple(normal(each)(rng) for each in _lengths(n)), Parameters, ["step"]),
         Workload("scalar", "ten operations on one number", "elements", [1], [1], ["float64"], "calls",
                  lambda n, rng: (normal()(rng),), scalar),
         Workload("Hessian product", "of Rosenbrock's function", "variables", [10**k for k in range(2, 7)], [10**3, 10**5],
@@ -216,8 +220,8 @@ def _step(workload: Workload, size: int, dtype: str, device: str) -> Callable[..
     if isinstance(model, Parameters):
         parameters = list(model.parameters())
 
-        def update(g: Any) -> None:
-            for p in parameters:
+        def update(*gradients: Any) -> None:
+            for p, g in zip(parameters, gradients, strict=True):
                 p.grad = g
             optimizer.step()
             optimizer.zero_grad()
