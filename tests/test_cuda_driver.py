@@ -319,6 +319,31 @@ def test_a_step_without_memory_changes_nothing(warm: int, device: CudaDevice) ->
     assert cuda.optimizer.state_dict()["state"][0]["step"] == warm + 2
 
 
+@pytest.mark.parametrize("warm", [0, 1, WARM + 1])
+def test_an_eager_optimizer_without_memory_moves_nothing(warm: int, device: CudaDevice) -> None:
+    """Not some of the parameters, nor their moments alone."""
+    training = Training("cuda", False)
+    x, y = gg.ones((12, 6), dtype="float32", device="cuda"), gg.zeros(12, dtype="int64", device="cuda")
+    for _ in range(warm):
+        training.call(x, y)
+    gg.cross_entropy(training.model(x), y).backward()
+    before, failed = state_of(training), 0
+    while True:
+        failed += 1
+        driver.last_allocation = driver.allocations + failed
+        try:
+            training.optimizer.step()
+        except gg.errors.DeviceMemoryError:
+            driver.last_allocation = 0
+            for a, b in zip(before, state_of(training), strict=True):
+                np.testing.assert_array_equal(a, b)
+        else:
+            break
+    driver.last_allocation = 0
+    assert failed > 1 or warm
+    assert training.optimizer.state_dict()["state"][0]["step"] == warm + 1
+
+
 def test_a_call_without_memory(device: CudaDevice) -> None:
     f = gg.jit(lambda x: gg.sum(gg.exp(x) @ x.T, axis=0))
     x = gg.ones((4, 4), device="cuda")

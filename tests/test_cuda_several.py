@@ -29,7 +29,7 @@ OPTIMIZERS = {
 
 def trained(device: str, name: str, dtype: str) -> tuple[list[Any], str]:
     rng = np.random.default_rng(0)
-    parameters = [nn.Parameter(gg.tensor(rng.normal(size=s), dtype=dtype, device=device)) for s in SHAPES]
+    parameters = [gg.tensor(rng.normal(size=s), dtype=dtype, device=device, requires_grad=True) for s in SHAPES]
     sizes = [math.prod(s) for s in SHAPES]
     given = [gg.tensor(rng.normal(size=(3, n)) / math.sqrt(n), dtype=dtype, device=device) for n in sizes]
     optimizer = OPTIMIZERS[name](parameters)

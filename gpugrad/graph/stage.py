@@ -211,6 +211,8 @@ class Stage:
         self.graph.outputs = [o.variable if type(o) is Symbol else o for o in owned]
         self.graph.lines[:0] = self._of_numbers
         self.open = False
+        self._hosted.clear()  # a program keeps this, and symbols know it: nobody is to wait for the garbage collector
+        self._inner.clear()
         return self.graph
 
     def record(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:

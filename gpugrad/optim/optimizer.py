@@ -15,6 +15,7 @@ from gpugrad.graph.stage import Stage, stage_of
 from gpugrad.ops.linear import cast
 from gpugrad.optim.precision import MASTER, closed, master, opened, state_dtype, state_shape
 from gpugrad.optim.skips import NAME, Skips
+from gpugrad.optim.whole import Whole, at_once
 from gpugrad.transforms.cells import Slot
 from gpugrad.transforms.lift import raised
 from gpugrad.transforms.modes import enable_grad
@@ -46,6 +47,8 @@ class Optimizer:
         self._skips = Skips()
         self._taken: Any = None
         """While a function is compiled that may leave a step out: a symbol for whether it is taken."""
+        self._whole: Whole | None = None
+        """What moves all parameters at once, from the first step on a device that compiles."""
         if type(params) is trace.Tensor or isinstance(params, Mapping):
             raise errors.UnsupportedError(
                 f"{self.name}: params is a {type(params).__name__}; expected a list of tensors or of groups"
@@ -148,14 +151,26 @@ class Optimizer:
                     p.grad = None if set_to_none else raised(select.full(p.shape, 0, p))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter that has a gradient. ``closure``, if given, computes the loss first; it is returned."""
+        """Move every parameter that has a gradient. ``closure``, if given, computes the loss first; it is returned.
+
+        On a GPU all of them are moved at once by a compiled program: one launch for parameters of whatever shapes that are
+        updated alike. One that finds no memory raises DeviceMemoryError and has moved none.
+        """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if at_once(self._graded()):
+            if self._whole is None or not self._whole.fits(self):
+                self._whole = Whole(self)
+            self._whole.step(self)
+        else:
+            self._move()
+        return loss
+
+    def _move(self) -> None:
         for p, group in self._graded():
             self._step(p, group)
-        return loss
 
     def step_where(self, taken: Any) -> None:
         """A step, if ``taken``, a raw array of one boolean; else everything stays bit for bit as it is, counts included.
@@ -224,12 +239,14 @@ class Optimizer:
             if self._taken is not None:
                 return self._factors_there(stage, alike, count, g, place)
 
+        dtype = g.dtype
+
         def number(k: int) -> Any:
             self._skips.settle(self._state)
-            return np.asarray(self.factors(count(), self.param_groups[place])[k], g.dtype)
+            return np.asarray(self.factors(count(), self.param_groups[place])[k], dtype)
 
         many = len(self.factors(1, group))
-        return [stage.host((*alike, g.dtype, k), ft.partial(number, k), (), g.dtype, "factor") for k in range(many)]
+        return [stage.host((*alike, dtype, k), ft.partial(number, k), (), dtype, "factor") for k in range(many)]
 
     def _factors_there(
         self, stage: Stage, alike: tuple[Any, ...], count: Callable[[], int], g: Any, place: int
@@ -394,7 +411,7 @@ class Optimizer:
         """For copying and pickling: the state of the parameters in their order, as copies of them are other objects."""
         self._skips.settle(self._state)
         order = [p for group in self.param_groups for p in group["params"]]
-        return {**self.__dict__, "_slots": None, "_state": [self._state.get(id(p), {}) for p in order]}
+        return {**self.__dict__, "_slots": None, "_whole": None, "_state": [self._state.get(id(p), {}) for p in order]}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)

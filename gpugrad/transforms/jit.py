@@ -89,6 +89,16 @@ class Jitted:
     def __reaches__(self) -> tuple[Any, ...]:
         return (self.f,)  # and not its own programs, which another compiled function has nothing to do with
 
+    def __del__(self) -> None:
+        """Break the circle in which a program knows the function that it is of: arrays are free without the collector."""
+        for call in self._calls():
+            for variant in call.variants.values():
+                del variant.program
+            call.variants.clear()
+
+    def _calls(self) -> list[_Call]:
+        return [*self._programs.values(), *(call for call in self._numbers.values() if call is not None)]
+
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Values]:
         """The program for these arguments, and those of them that it takes."""
         static = argument_positions(self.f, self.static, len(args)) if self.static != () else ()
@@ -160,9 +170,7 @@ class Jitted:
     @property
     def seconds(self) -> float:
         """How long compiling took so far, for all kinds of arguments together."""
-        calls = [*self._programs.values(), *(call for call in self._numbers.values() if call is not None)]
-        variants = [v for call in calls for v in call.variants.values()]
-        return sum(v.program.seconds for v in variants)
+        return sum(v.program.seconds for call in self._calls() for v in call.variants.values())
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The program for such arguments, simplified: ``print`` it, each operation beside the line it came from."""
