@@ -47,6 +47,11 @@ class Config:
         what was compiled before stays as it is.
         """
 
+        self.epilogues = True
+        """Whether a compiled program on a GPU leaves it to cuBLASLt to add a bias to a product in float16, bfloat16 and
+        float32; else kernels do. What was compiled before it was set stays as it is.
+        """
+
         self.cudnn = True
         """Whether convolution and attention on a GPU go through NVIDIA's cuDNN, where it is installed (the extra
         ``cudnn``) and has them: convolutions in float16, bfloat16 and float32, attention without a mask in float16 and

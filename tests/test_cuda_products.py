@@ -102,3 +102,74 @@ def test_dtypes_of_products(dtype: str, cuda: None) -> None:
     wanted = gg.relu(x @ y) if dtype != "complex64" else x @ y
     np.testing.assert_allclose(host(got), host(wanted), rtol=1e-6 if dtype == "complex64" else 1e-2, atol=1e-3)
     assert "cast" not in run.plan(*there)
+
+
+# ---- with a bias -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("bias", ["vector", "every other", "odd address"])
+@pytest.mark.parametrize("name", ["plain", "transposed", "one for all", "every other"])
+def test_a_bias_is_added_to_each_row(name: str, bias: str, dtype: str, products: Products) -> None:
+    x, y, shape = LAYOUTS[name]()
+    kind, n = gg.tensor(0.0, dtype=dtype).dtype, shape[-1]
+    x, y = (outside(inside(a).astype(kind, copy=False)) for a in (x, y))
+    long = outside(inside(array(2 * n)).astype(kind))
+    b = {"vector": long[:n], "every other": long[::2], "odd address": long[1 : n + 1]}[bias]
+    out = outside(np.zeros(shape, inside(x).dtype))
+    products.product(x, y, out, b)()
+    wide = [inside(a).view(np.ndarray).astype("f8") for a in (x, y, b)]
+    wanted = wide[0] @ wide[1] + wide[2]
+    tolerance = 1e-5 if dtype == "float32" else 2e-2
+    found = inside(out).view(np.ndarray).astype("f8")
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+def layers(x: Any, w: Any, b: Any, v: Any, c: Any) -> Any:
+    """One sum that a product stores, one that is read twice, one that is no bias."""
+    h = x @ w + b
+    g = c[:4] + h @ v
+    return g, gg.sum(g * gg.relu(g)), x @ gg.sin(w) + gg.sum(x)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("rank", [2, 3])
+def test_layers_are_products_with_a_bias(rank: int, dtype: str, cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    shapes = (5, 7, 6)[-rank:], (6, 8), (8,), (8, 4), (9,)
+    given = [gg.astype(gg.tensor(rng.normal(size=s) / 4), dtype) for s in shapes]
+    there = [x.to("cuda") for x in given]
+    run = gg.jit(layers)
+    tolerance = {"float64": 1e-12, "float32": 1e-5}.get(dtype, 3e-2)
+    for a, b in zip(run(*there), layers(*given), strict=True):
+        np.testing.assert_allclose(host(a).astype("f8"), host(b).astype("f8"), rtol=tolerance, atol=tolerance)
+    plan = run.plan(*there)
+    assert plan.count("affine") == (0 if dtype == "float64" else 2) and "matmul" in plan
+    monkeypatch.setattr(gg.config, "epilogues", False)
+    assert "affine" not in gg.jit(layers).plan(*there)
+
+
+def test_a_bias_is_read_where_it_is_when_the_step_runs(cuda: None) -> None:
+    """Steps on parameters that are replaced, in one graph."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 6)).astype("f"), rng.normal(size=(8, 4)).astype("f")
+    losses = []
+    for device in ("cpu", "cuda"):
+        w, b = (gg.tensor(np.ones(s, "f"), device=device, requires_grad=True) for s in ((6, 4), (4,)))
+        data, target = gg.tensor(x, device=device), gg.tensor(y, device=device)
+
+        @gg.jit
+        def step(w: Any = w, b: Any = b, data: Any = data, target: Any = target) -> Any:
+            out = data @ w + b
+            loss = gg.mean(gg.softmax(out, axis=-1) * target) + gg.sum(out.detach())
+            loss.backward()
+            for p in (w, b):
+                p.copy_(p.detach() - 0.5 * p.grad)
+                p.grad = None
+            return loss
+
+        losses.append([step().item() for _ in range(6)])
+        if device == "cuda":
+            assert "affine" in step.plan() and "# one CUDA graph" in step.plan()
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    assert losses[0][0] != losses[0][-1]

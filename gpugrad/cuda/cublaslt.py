@@ -284,7 +284,7 @@ class Matmul:
             raise errors.DeviceError(
                 f"{self.said}: cuBLASLt has no algorithm for it on this device, with {self.workspace.nbytes} bytes of "
                 f"workspace and addresses that are multiples of {aligned}; expected one; give it more of either, or leave "
-                "out the epilogue"
+                "out the epilogue, in compiled programs by gg.config.epilogues = False"
             )
         self.lt.check(status or chosen.state, self.said)
         return chosen

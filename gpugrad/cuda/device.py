@@ -97,8 +97,11 @@ class Device(Protocol):
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         """Begin to run a function."""
 
-    def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
-        """What computes ``out[...] = x @ y`` each time it is called, on the memory where these arrays are now."""
+    def product(self, x: Any, y: Any, out: Any, bias: Any = None) -> Callable[[], None]:
+        """What computes ``out[...] = x @ y`` each time it is called, on the memory where these arrays are now.
+
+        A ``bias``, if there is one, is added to each row.
+        """
 
     def fetch(self, target: Any, source: Any) -> None:
         """Copy the numbers of an array of the host, or of the device, over an array of the device in C's order."""

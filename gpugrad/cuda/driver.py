@@ -133,13 +133,13 @@ class CudaDevice:
         pointers = ctypes.addressof(parameters.pointers)
         self._done(self.driver.cuLaunchKernel(function, *launch.shape, launch.shared, stream, pointers, 0))
 
-    def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
+    def product(self, x: Any, y: Any, out: Any, bias: Any = None) -> Callable[[], None]:
         if self._products is None:
             from gpugrad.cuda.cublaslt import CublasLt
             from gpugrad.cuda.products import Products
 
             self._products = Products(self, CublasLt(), self._stream)
-        run: Callable[[], None] = self._products.product(x, y, out)
+        run: Callable[[], None] = self._products.product(x, y, out, bias)
         return run
 
     def fetch(self, target: Any, source: Any) -> None:

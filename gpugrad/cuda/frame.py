@@ -325,6 +325,9 @@ class Frame:
         operands, outs = (list(map(self.array, given)) for given in (call.operands, call.results))
         if call.line.prim.name == "matmul":
             return self.device.product(*operands, *outs)
+        if call.line.prim.name == "affine":
+            (x, y, bias), (out,) = operands, outs
+            return self.device.product(x, y, out, bias)
         assert self.device.cudnn is not None
         return self.device.cudnn.prepare(call.line.prim.name, operands, outs, call.line.params)
 

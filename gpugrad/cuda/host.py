@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools as ft
 import hashlib
 import os
 import re
@@ -17,7 +18,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +165,10 @@ class HostDevice:
                 self.compile()
             function.run(shape, self.order, parameters.pointers)
 
-    def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
+    def product(self, x: Any, y: Any, out: Any, bias: Any = None) -> Callable[[], None]:
         x, y, out = (a.view(np.ndarray) for a in (x, y, out))
+        if bias is not None:
+            return ft.partial(_layer, x, y, out, bias.view(np.ndarray))
         if out.dtype.kind in "fc" and out.dtype.itemsize > 2:
             return lambda: np.matmul(x, y, out=out)
 
@@ -222,7 +224,7 @@ def _waits(text: str) -> bool:
     return bool(_WAITS.search(text)) or any(map(_waits_in, _INCLUDE.findall(text)))
 
 
-@cache
+@ft.cache
 def _waits_in(name: str) -> bool:
     return _waits((KERNELS / name).read_text())
 
@@ -266,7 +268,12 @@ def _built(source: str, options: Sequence[str]) -> Path:
     return made
 
 
-@cache
+def _layer(x: Any, y: Any, out: Any, bias: Any) -> None:
+    wide = np.float32 if out.dtype.itemsize == 2 else out.dtype
+    np.copyto(out, np.matmul(x.astype(wide), y.astype(wide)) + bias.astype(wide), casting="unsafe")
+
+
+@ft.cache
 def _folder() -> Path:
     """A folder for as long as the process lasts."""
     folder = tempfile.mkdtemp(prefix="gpugrad-host-")

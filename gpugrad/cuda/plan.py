@@ -15,6 +15,7 @@ from gpugrad import dtypes
 from gpugrad.codegen import dialects
 from gpugrad.codegen.gpu_launch import VECTOR, Launch, Schedule
 from gpugrad.config import config
+from gpugrad.cuda import epilogues
 from gpugrad.cuda.cudnn_graphs import ATTENTION, CONVOLUTIONS
 from gpugrad.cuda.device import Device
 from gpugrad.cuda.frame import PARTS, Frame
@@ -82,11 +83,12 @@ class CudaPlan(Plan):
         return ""
 
     def lowered(self, graph: Graph) -> Graph:
-        return lowered(graph, self.by_cudnn)
+        graph = lowered(graph, self.by_cudnn)
+        return epilogues.joined(graph) if config.epilogues else graph
 
     def into(self, line: Line) -> bool:
         out = line.results[0]
-        if line.prim.name == "matmul":
+        if line.prim.name in ("matmul", "affine"):
             alike = all(getattr(x, "dtype", None) == out.dtype for x in line.operands)
             return alike and dtypes.name(out.dtype) in PRODUCTS
         return routine(line, self.device.limits) is not None or self.by_cudnn(line)

@@ -27,20 +27,25 @@ class Products:
         self._workspaces: dict[int, Any] = {}
         self._ready: dict[Any, Matmul] = {}
 
-    def product(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
-        """What computes ``out[...] = x @ y`` on the current stream, on the memory where these arrays are now."""
+    def product(self, x: Any, y: Any, out: Any, bias: Any = None) -> Callable[[], None]:
+        """What computes ``out[...] = x @ y`` on the current stream, on the memory where these arrays are now.
+
+        A ``bias``, if there is one, is added to each row.
+        """
         if not out.size:
             return _nothing
+        if bias is not None and not bias.flags.c_contiguous:
+            return self._with_a_copy(x, y, out, bias)
         if not x.shape[-1]:
             zeros = self._memory(out)
             self.device.fetch(zeros, np.zeros(out.shape, out.dtype))
             return lambda: self.device.fetch(out, zeros)
-        found = plan(Operand.of(x), Operand.of(y), Operand.of(out))
+        found = plan(Operand.of(x), Operand.of(y), Operand.of(out), rows=bias is not None)
         if not isinstance(found, Misfit):
-            return self._call(x, y, out)
+            return self._call(x, y, out, bias)
         given = {"x": x, "y": y, "out": out}
         straight = {name: self._memory(a) if name in found.names else a for name, a in given.items()}
-        run = self._call(**straight)
+        run = self._call(**straight, bias=bias)
 
         def copied() -> None:
             for name in found.names:
@@ -52,21 +57,33 @@ class Products:
 
         return copied
 
+    def _with_a_copy(self, x: Any, y: Any, out: Any, bias: Any) -> Callable[[], None]:
+        vector = self._memory(bias)
+        run = self.product(x, y, out, vector)
+
+        def copied() -> None:
+            self.device.fetch(vector, bias)
+            run()
+
+        return copied
+
     def _memory(self, like: Any) -> Any:
         return self.device.view(self.device.memory(like.size * like.dtype.itemsize), 0, like.shape, like.dtype)
 
-    def _call(self, x: Any, y: Any, out: Any) -> Callable[[], None]:
+    def _call(self, x: Any, y: Any, out: Any, bias: Any = None) -> Callable[[], None]:
         x_at, y_at, out_at = (self.device.address(a) for a in (x, y, out))
+        bias_at = 0 if bias is None else self.device.address(bias)
+        epilogue = "default" if bias is None else "bias"
         operands = Operand.of(x), Operand.of(y), Operand.of(out)
-        aligned = alignment(x_at, y_at, out_at)
+        aligned = alignment(x_at, y_at, out_at, bias_at)
 
-        def run(_held: Any = (x, y, out)) -> None:  # the memory is there as long as this is
+        def run(_held: Any = (x, y, out, bias)) -> None:  # the memory is there as long as this is
             stream = self.stream()
-            key = operands, aligned, stream, config.tf32
+            key = operands, epilogue, aligned, stream, config.tf32
             if key not in self._ready:
                 workspace = self._workspace(stream)
-                self._ready[key] = self.lt.matmul(*operands, workspace=workspace, aligned=aligned)
-            self._ready[key].run(x_at, y_at, out_at, stream)
+                self._ready[key] = self.lt.matmul(*operands, epilogue=epilogue, workspace=workspace, aligned=aligned)
+            self._ready[key].run(x_at, y_at, out_at, stream, bias_at)
 
         return run
 

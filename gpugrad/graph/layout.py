@@ -16,7 +16,7 @@ from gpugrad.graph.calls import Call, CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import ALIGNMENT, owned
 
-_STRIDED = frozenset({"attention", "attention_back", "conv", "conv_input", "conv_weight", "matmul"})
+_STRIDED = frozenset({"affine", "attention", "attention_back", "conv", "conv_input", "conv_weight", "matmul"})
 """What libraries compute that are told where each axis lies."""
 _MOVES = frozenset({"reshape", "permute", "slice_", "flip", "split"})
 """Views whose strides follow from those of the operand."""

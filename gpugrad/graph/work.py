@@ -65,7 +65,7 @@ def _inner(call: KernelCall) -> int:
 
 def _products(call: LibraryCall) -> int:
     line = call.line
-    if line.prim.name == "matmul":
+    if line.prim.name in ("matmul", "affine"):
         return 2 * math.prod(line.results[0].shape) * int(line.operands[0].shape[-1])
     if line.prim.name in ("conv", "conv_input", "conv_weight"):  # one trilinear form, whichever is left free
         g = {"conv": line.results[0], "conv_input": line.operands[0], "conv_weight": line.operands[1]}[line.prim.name]

@@ -9,6 +9,7 @@ import numpy as np
 from case import Case
 
 from gpugrad.ops import contraction as b
+from gpugrad.ops.affine import affine
 from gpugrad.ops.bilinear import matmul
 
 
@@ -43,6 +44,10 @@ def _tensordot(name: str, x: tuple[int, ...], y: tuple[int, ...], axes: Any) -> 
     )
 
 
+def _affine(name: str, *shapes: tuple[int, ...]) -> Case:
+    return Case(f"affine {name}", affine, _normal(*shapes), lambda x, y, b: x @ y + b[..., None, :])
+
+
 CASES = [
     _matmul("", (2, 3), (3, 4)),
     _matmul("vector vector", (3,), (3,)),
@@ -72,6 +77,9 @@ CASES = [
         np.matmul,
         argnums=(),
     ),
+    _affine("", (2, 3), (3, 4), (4,)),
+    _affine("batched", (2, 2, 3), (2, 3, 4), (4,)),
+    _affine("bias for each item", (2, 3), (2, 3, 4), (2, 4)),
     _einsum("ij,jk->ik", (2, 3), (3, 4)),
     _einsum("ij,kj->ik", (2, 3), (4, 3)),
     _einsum("ij,jk", (2, 3), (3, 4)),
