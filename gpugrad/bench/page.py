@@ -123,7 +123,8 @@ def _table(results: Results) -> str:
     inside = f"<table>\n<thead><tr>{heads}</tr></thead>\n" + "\n".join(bodies) + "\n</table>"
     return _section(
         "All figures",
-        "<p>Medians. “Of the limit” is the least time that the device needs for this work, to the time that was taken.</p>",
+        "<p>Medians. “Of the limit” is the time of a copy or product of such a size, to the time that was taken; what writes"
+        " over what it has read can go beyond it.</p>",
         f'<div class="scroll" tabindex="0" role="region" aria-label="All figures">\n{inside}\n</div>',
     )
 

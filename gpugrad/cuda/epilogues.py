@@ -7,6 +7,7 @@ library's keep a NaN, and the GELU is not the same function.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,17 +48,18 @@ def joined(graph: Graph) -> Graph:
     return Graph(graph.inputs, [line for line in lines if id(line) not in gone], graph.outputs)
 
 
-def takes(bias: Any, out: Any) -> bool:
-    """Whether the library can add a bias to a result: one vector for all rows, in such a dtype."""
-    return len(bias.shape) == 1 and dtypes.name(out.dtype) in _DTYPES
+def takes(given: Sequence[Any], out: Any) -> bool:
+    """Whether the library can add the last of them, one vector for all rows, to the product of the others."""
+    some = not any(0 in a.shape for a in given)
+    return some and len(given[-1].shape) == 1 and dtypes.name(out.dtype) in _DTYPES
 
 
 def _biased(product: Line, x: Any, b: Any, line: Line) -> bool:
     """Whether a sum adds a vector to each row of a product, all in a dtype for which the library can."""
     given, out = (*product.operands, b), line.results[0]
     return (
-        all(type(a) is Variable and a.dtype == out.dtype and 0 not in a.shape for a in given)
-        and takes(b, out)
+        all(type(a) is Variable and a.dtype == out.dtype for a in given)
+        and takes(given, out)
         and b.shape == out.shape[-1:] == product.results[0].shape[-1:]
         and x.shape == out.shape
     )

@@ -88,7 +88,7 @@ class CudaPlan(Plan):
 
     def into(self, line: Line) -> bool:
         out = line.results[0]
-        if line.prim.name == "affine" and not epilogues.takes(line.operands[2], out):
+        if line.prim.name == "affine" and not epilogues.takes(line.operands, out):
             return False
         if line.prim.name in ("matmul", "affine"):
             alike = all(getattr(x, "dtype", None) == out.dtype for x in line.operands)

@@ -33,7 +33,7 @@ from gpugrad.ops.linear import reshape
 
 ALONE = 1 << 17
 """Elements from which on what is computed of a number that they reduce to is no longer in the kernel that reduces them, which
-several threads may share; below, no thread is worth its start.
+several threads may share; below, a second one is seldom worth its start.
 """
 
 LIMIT = 1200
