@@ -74,6 +74,23 @@ def test_what_replaces_an_input_comes_last_and_in_its_place() -> None:
     assert len(last.kernel.arrays) == 4  # g, the sum, and the two that are read and written in place
 
 
+def test_the_last_calls_may_be_run_in_any_order() -> None:
+    def f(p, q, x):
+        g = x @ x
+        return p - g, q * 0.5, gg.sum(g * g)  # a kernel of one number writes none over what it reads
+
+    graph = simplified(gg.jit(f).graph(gg.zeros((4, 4)), gg.zeros(1), gg.zeros((4, 4))))
+    memory = planned(graph, fused(graph), [Update(0, 0), Update(1, 1)])
+    verify_memory(graph, memory)
+    last = memory.calls[memory.tail :]
+    assert len(last) > 1, "two kernels wait for the end"
+    (read,) = {id(x) for x in last[0].operands} & memory.offsets.keys()
+    (written,) = {id(v) for v in last[1].results} & memory.offsets.keys()
+    memory.offsets[written] = memory.offsets[read]
+    with pytest.raises(gg.errors.GraphError, match="may read later"):
+        verify_memory(graph, memory)
+
+
 def test_an_input_that_is_read_later_is_copied_over_at_the_end() -> None:
     graph = gg.jit(lambda p, x: (p * x, gg.sum(p, axis=0) @ x)).graph(gg.zeros((4, 4)), gg.zeros((4, 4)))
     memory = planned(graph, fused(graph), [Update(0, 0)])

@@ -148,7 +148,7 @@ class _Planner:
             self.memory.homes[id(v)] = x
 
     def fill(self) -> None:
-        """Find places in the arena."""
+        """Find places in the arena. What the tail reads is there to the end: a device may run those calls in another order."""
         memory = self.memory
         spans: list[Span] = []
         of: dict[int, Span] = {}
@@ -164,6 +164,8 @@ class _Planner:
                 if id(v) in self.ends or id(v) in memory.homes:
                     continue
                 until = self.last.get(id(v), k)
+                if until >= memory.tail:
+                    until = len(memory.calls)
                 old = next((x for x in call.operands if self.replaceable(call, k, x, v, places)), None)
                 if old is None:
                     enter(id(v), v, nbytes(v), k, until)
@@ -184,6 +186,7 @@ class _Planner:
         """Whether ``v`` is written where the intermediate ``x`` lies, which dies here."""
         return (
             isinstance(call, KernelCall)
+            and k < self.memory.tail
             and id(x) in places
             and self.last.get(id(x)) == k
             and (x.shape, x.dtype) == (v.shape, v.dtype)

@@ -190,7 +190,7 @@ def _step(k: LoopKernel, s: Step, there: set[int], arrays: dict[int, Any]) -> No
 
 
 def verify_memory(graph: Graph, memory: Memory) -> None:
-    """Whatever a call reads, or the program gives, still lies where it was written."""
+    """Whatever a call reads, or the program gives, still lies where it was written; and would if the tail were run backwards."""
     there: dict[int, tuple[Variable, Any]] = {id(v): (v, (id(v), 0, nbytes(v))) for v in graph.inputs}
     """id of a variable -> where it is: a piece of memory, the first byte and the one after the last."""
     stands: dict[int, list[Any]] = {}
@@ -204,6 +204,8 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
         return [x]
 
     late = {id(v) for call in memory.calls[memory.tail :] for v in call.results}
+    awaited: list[tuple[Variable, Any]] = []
+    """What calls of the tail have read in the arena."""
     for k, call in enumerate([*memory.calls, None]):
         if k == memory.tail:  # what is given is taken now, before inputs are written over
             for o in graph.outputs:
@@ -242,6 +244,11 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
                     del there[other]
             if any(_overlap(place, at) for _, at in written[:n]):
                 _wrong(f"{what} writes {v.name} over another of its results")
+            for x, at in awaited:
+                if _overlap(place, at) and type(v) is Variable:
+                    _wrong(f"{what} writes {v.name} over {x.name}, which another of the last calls may read later")
+        if k >= memory.tail:
+            awaited += [there[id(x)] for x in read if id(x) in there and there[id(x)][1][0] == "arena"]
         there.update((id(v), (v, place)) for v, place in written if type(v) is Variable)
     for o in graph.outputs:
         if id(o) in late:
