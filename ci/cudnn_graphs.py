@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 from gpugrad import dtypes
 from gpugrad.backends.cupy_cudnn import results
 from gpugrad.config import config
+from gpugrad.cuda.channels_last import order_of
 from gpugrad.cuda.cudnn import Cudnn
+from gpugrad.cuda.cudnn_graphs import CONVOLUTIONS
 from gpugrad.cuda.host import HostDevice
 from gpugrad.cuda.matmul_layout import Operand
 from gpugrad.primitive import registry
@@ -110,7 +112,10 @@ def asked(library: Cudnn, call: Asked) -> tuple[str, int]:
     operands = [Operand.in_rows(s, dtypes.dtype(d)) for s, d in zip(call.shapes, kinds, strict=True)]
     outs = results(registry[call.name], operands, call.params)
     before = set(library.planned)
-    why = library.why_not(call.name, operands, outs, call.params)
+    # as a plan asks: with channels last where tensor cores may compute it
+    turned = call.name in CONVOLUTIONS and call.dtype != "float32"
+    order = order_of(len(call.shapes[0])) if turned else None
+    why = library.why_not(call.name, operands, outs, call.params, order)
     made = [library.planned[key] for key in library.planned.keys() - before]
     return why, made[0].workspace if made and not isinstance(made[0], str) else 0
 

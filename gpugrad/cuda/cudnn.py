@@ -117,12 +117,22 @@ class Cudnn:
         """Stream -> memory that calls on it share, since they run one after another."""
         self._calls: weakref.WeakSet[_Call] = weakref.WeakSet()
 
-    def why_not(self, name: str, operands: Sequence[Any], outs: Sequence[Any], params: dict[str, Any]) -> str:
-        """Why a primitive on such arrays (their shapes and dtypes) is not computed by cuDNN; "" if it is."""
+    def why_not(
+        self,
+        name: str,
+        operands: Sequence[Any],
+        outs: Sequence[Any],
+        params: dict[str, Any],
+        order: Sequence[int] | None = None,
+    ) -> str:
+        """Why a primitive on such arrays (their shapes and dtypes) is not computed by cuDNN; "" if it is.
+
+        Their axes lie in ``order``, from the outermost to the innermost; None: in C's.
+        """
         why = unfit(name, operands, params)
         if why or any(0 in out.shape for out in outs):
             return why or f"{name} with an empty result"
-        arrays = [Operand.in_rows(x.shape, x.dtype) for x in (*operands, *outs)]
+        arrays = [Operand.in_order(x.shape, x.dtype, order) for x in (*operands, *outs)]
         found = self._plan(name, arrays, params)
         return found if isinstance(found, str) else ""
 

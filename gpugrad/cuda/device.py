@@ -30,7 +30,14 @@ class Parameters:
 class Library(Protocol):
     """What computes primitives on a device; :class:`gpugrad.cuda.cudnn.Cudnn` says what each method does."""
 
-    def why_not(self, name: str, operands: Sequence[Any], outs: Sequence[Any], params: dict[str, Any]) -> str: ...
+    def why_not(
+        self,
+        name: str,
+        operands: Sequence[Any],
+        outs: Sequence[Any],
+        params: dict[str, Any],
+        order: Sequence[int] | None = None,
+    ) -> str: ...
 
     def prepare(
         self, name: str, operands: Sequence[Any], outs: Sequence[Any], params: dict[str, Any]

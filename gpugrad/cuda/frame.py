@@ -304,7 +304,7 @@ class Frame:
         if home is not None:
             self.put(v, self.there[id(home)])
         elif id(v) in self.memory.offsets:
-            self.put(v, self.device.view(self.arena, self.memory.offsets[id(v)], v.shape, v.dtype))
+            self.put(v, self.within(self.arena, self.memory.offsets[id(v)], v))
         elif self.plan.cells:
             self.put(v, self.new(v))
             self.apart.add(id(v))
@@ -334,7 +334,9 @@ class Frame:
     def copy(self, call: CopyCall) -> None:
         self.place(call.copy)
         if id(call.source) in self.fixed and id(call.copy) in self.fixed:
-            self.steps += self.in_order(self.array(call.copy), self.array(call.source))
+            pair = self.array(call.copy), self.array(call.source)
+            order = call.copy.order
+            self.steps += self.in_order(*(pair if order is None else (x.transpose(order) for x in pair)))
         else:
             self.steps.append((self.move, call.copy, call.source))
 
@@ -381,7 +383,7 @@ class Frame:
     def result(self, o: Any, later: list[tuple[Any, ...]] | None = None) -> Any:
         """The array of a result that is the caller's; what copies it there is added to ``later``, if that is given."""
         x = self.given[id(o)] if self.plan.cells else self.array(o)
-        if id(o) in self.fresh:
+        if id(o) in self.fresh and x.flags.c_contiguous:
             return x
         out = self.device.view(self.device.memory(x.nbytes), 0, x.shape, x.dtype)
         if later is None:
@@ -392,7 +394,14 @@ class Frame:
 
     def new(self, v: Variable) -> Any:
         """Memory for a variable."""
-        return self.device.view(self.device.memory(nbytes(v)), 0, v.shape, v.dtype)
+        return self.within(self.device.memory(nbytes(v)), 0, v)
+
+    def within(self, memory: Any, offset: int, v: Variable) -> Any:
+        """A part of memory as a variable lies in it."""
+        if v.order is None:
+            return self.device.view(memory, offset, v.shape, v.dtype)
+        lain = self.device.view(memory, offset, tuple(v.shape[k] for k in v.order), v.dtype)
+        return lain.transpose(sorted(range(len(v.order)), key=v.order.__getitem__))
 
     def array(self, x: Any) -> Any:
         """The array of a variable or a constant."""

@@ -39,6 +39,14 @@ class Operand(NamedTuple):
             steps.append(steps[-1] * n)
         return cls(tuple(shape), tuple(reversed(steps)) if shape else (), np.dtype(dtype))
 
+    @classmethod
+    def in_order(cls, shape: Sequence[int], dtype: Any, order: Sequence[int] | None) -> Operand:
+        """That of an array whose axes lie in this order, from the outermost to the innermost; None: in C's."""
+        if order is None:
+            return cls.in_rows(shape, dtype)
+        steps = cls.in_rows([shape[axis] for axis in order], dtype).strides
+        return cls(tuple(shape), tuple(steps[list(order).index(axis)] for axis in range(len(shape))), np.dtype(dtype))
+
     def __str__(self) -> str:
         return f"{self.dtype.name}{list(self.shape)} with strides {list(self.strides)}"
 

@@ -15,7 +15,7 @@ from gpugrad import dtypes
 from gpugrad.codegen import dialects
 from gpugrad.codegen.gpu_launch import VECTOR, Launch, Schedule
 from gpugrad.config import config
-from gpugrad.cuda import epilogues
+from gpugrad.cuda import channels_last, epilogues
 from gpugrad.cuda.cudnn_graphs import ATTENTION, CONVOLUTIONS
 from gpugrad.cuda.device import Device
 from gpugrad.cuda.frame import PARTS, Frame
@@ -84,6 +84,8 @@ class CudaPlan(Plan):
 
     def lowered(self, graph: Graph) -> Graph:
         graph = lowered(graph, self.by_cudnn)
+        if self.device.cudnn is not None:
+            graph = channels_last.kept(graph, self.turned)
         return epilogues.joined(graph) if config.epilogues else graph
 
     def into(self, line: Line) -> bool:
@@ -97,10 +99,22 @@ class CudaPlan(Plan):
 
     def by_cudnn(self, line: Line) -> bool:
         """Whether cuDNN computes a line; if not, products of matrices do."""
+        return self.turned(line) or self.asked(line)
+
+    def turned(self, line: Line) -> bool:
+        """Whether cuDNN computes a convolution with the channels last, which it is to do where it has no quick way else."""
+        if line.prim.name not in CONVOLUTIONS:
+            return False
+        dtype = dtypes.name(line.results[0].dtype)
+        quick = dtype in ("float16", "bfloat16") or (dtype == "float32" and config.tf32)
+        return quick and self.asked(line, channels_last.order_of(len(line.results[0].shape)))
+
+    def asked(self, line: Line, order: Sequence[int] | None = None) -> bool:
+        """Whether cuDNN computes a line on arrays whose axes lie in such an order, in C's if none is given."""
         library = self.device.cudnn
         if library is None or not config.cudnn or not all(type(x) is Variable for x in line.operands):
             return False
-        return not library.why_not(line.prim.name, line.operands, line.results, line.params)
+        return not library.why_not(line.prim.name, line.operands, line.results, line.params, order)
 
     def load(self) -> None:
         """Compile the kernels, all of them at once."""

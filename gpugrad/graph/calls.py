@@ -84,7 +84,7 @@ class LibraryCall:
 
 @dataclass(eq=False)
 class CopyCall:
-    """A copy in C's order of what lies in another."""
+    """A copy, in the order of the copy's own, of what lies in another."""
 
     source: Variable
     copy: Variable

@@ -17,6 +17,8 @@ class Variable:
     name: str
     shape: Shape
     dtype: Any
+    order: tuple[int, ...] | None = None
+    """Its axes from the outermost to the innermost as they are to lie in memory of a plan's own; None: in C's order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What lies in another order than C's, where C's is needed, is put in order once, into memory that is the plan's own.
+"""What lies in another order than is needed, C's as a rule, is put in order once, into memory that is the plan's own.
 
 A kernel runs along its arrays as if they were one line of memory, and a reshape that crosses transposed axes has no view
 to give. Left to the library each would make an array for it, new in every call.
@@ -18,7 +18,7 @@ from gpugrad.graph.memory import ALIGNMENT, owned
 
 _STRIDED = frozenset({"affine", "attention", "attention_back", "conv", "conv_input", "conv_weight", "matmul"})
 """What libraries compute that are told where each axis lies."""
-_MOVES = frozenset({"reshape", "permute", "slice_", "flip", "split"})
+_MOVES = frozenset({"reshape", "permute", "expand", "slice_", "flip", "split"})
 """Views whose strides follow from those of the operand."""
 
 
@@ -32,8 +32,8 @@ class _Ordering:
         self.alignment = alignment
         self.layouts = {id(v): _laid_out(v) for v in graph.inputs}
         """id of a variable, if it is known how it lies -> an array that lies so, without its memory."""
-        self.copies: dict[int, Variable] = {}
-        """id of a variable -> the same numbers, in order."""
+        self.copies: dict[tuple[int, Any], Variable] = {}
+        """id of a variable, and an order of its axes -> the same numbers, in that order."""
         self.out: list[Call] = []
 
     def calls(self, calls: Sequence[Call]) -> list[Call]:
@@ -42,25 +42,29 @@ class _Ordering:
                 call.arguments = [(a, self.straight(x), shape) for a, x, shape in call.arguments]
             elif isinstance(call, LibraryCall) and call.line.prim.name in _MOVES:
                 call = LibraryCall(self.move(call.line), call.into)
-            elif isinstance(call, LibraryCall) and call.into and call.line.prim.name not in _STRIDED:
-                line = call.line
-                call = LibraryCall(
-                    replace(line, operands=tuple(self.straight(x, line.site) for x in line.operands)), True
-                )
+            elif isinstance(call, LibraryCall) and call.into:
+                line, order = call.line, call.line.results[0].order
+                if order is not None or line.prim.name not in _STRIDED:
+                    operands = tuple(self.straight(x, line.site, order) for x in line.operands)
+                    call = LibraryCall(replace(line, operands=operands), True)
             self.out.append(call)
             self.layouts.update((id(v), _laid_out(v)) for v in owned(call))
         return self.out
 
-    def straight(self, x: Any, site: str = "") -> Any:
-        """``x``, or a copy of it if it is known to lie in another order."""
+    def straight(self, x: Any, site: str = "", order: tuple[int, ...] | None = None) -> Any:
+        """``x``, or a copy of it if it is known to lie in another order than this one of its axes, None for C's."""
         layout = self.layouts.get(id(x))
-        if layout is None or (layout.flags.c_contiguous and not (layout.ctypes.data % self.alignment and layout.size)):
+        if layout is None:
             return x
-        if id(x) not in self.copies:
-            self.copies[id(x)] = copy = Variable(x.name, x.shape, x.dtype)
+        there = layout if order is None else layout.transpose(order)
+        if there.flags.c_contiguous and not (layout.ctypes.data % self.alignment and layout.size):
+            return x
+        key = id(x), order
+        if key not in self.copies:
+            self.copies[key] = copy = Variable(x.name, x.shape, x.dtype, order)
             self.layouts[id(copy)] = _laid_out(copy)
             self.out.append(CopyCall(x, copy, site))
-        return self.copies[id(x)]
+        return self.copies[key]
 
     def move(self, line: Line) -> Line:
         """The line, from a copy of what it reads if it would make one."""
@@ -82,12 +86,12 @@ class _Ordering:
 
 
 def _laid_out(v: Variable) -> Any:
-    """An array in C's order that has one element of memory, and is only looked at."""
-    strides, step = [], v.dtype.itemsize
-    for n in reversed(v.shape):
-        strides.append(step)
-        step *= max(n, 1)
+    """An array in a variable's order that has one element of memory, and is only looked at."""
+    strides, step = [0] * len(v.shape), v.dtype.itemsize
+    for axis in reversed(range(len(v.shape)) if v.order is None else v.order):
+        strides[axis] = step
+        step *= max(v.shape[axis], 1)
     memory = np.empty(v.dtype.itemsize + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     one = memory[start : start + v.dtype.itemsize].view(np.dtype((np.void, v.dtype.itemsize)))
-    return np.lib.stride_tricks.as_strided(one, v.shape, strides[::-1])
+    return np.lib.stride_tricks.as_strided(one, v.shape, strides)

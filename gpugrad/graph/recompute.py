@@ -21,6 +21,8 @@ Key = tuple[int, Axes]
 
 DEPTH = 4
 """Steps, one on another, that are computed again at most."""
+SMALL = 8
+"""The part of an array's size up to which another is small beside it: what repeats along its axes, and stays in the cache."""
 _FIXED = DEAR | REDUCTIONS.keys() | {"position_in_row"}
 """What is not computed again."""
 
@@ -85,9 +87,11 @@ class _Copy:
         return True
 
     def saves(self) -> bool:
-        """Whether what is not read, and not written for it, is more than what is; or one read takes the place of another."""
+        """Whether what is not read, and not written for it, is more than what is; or one read takes the place of another, be
+        it beside some that are small."""
         if len(self.keys) == 1:
-            return len(self.added) <= 1
+            least = nbytes(self.cluster.reads[self.keys[0]][1].base) // SMALL
+            return sum(nbytes(read.base) > least for _, read in self.added.values()) <= 1
         more = sum(self.moved(read.base, 0) for _, read in self.added.values())
         return more < sum(self.moved(self.cluster.reads[key][1].base, 1) for key in self.keys)
 
