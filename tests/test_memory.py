@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad.codegen.loops import Array
 from gpugrad.graph.calls import KernelCall
 from gpugrad.graph.fuse import fused
 from gpugrad.graph.ir import Graph
@@ -168,3 +169,29 @@ def test_each_way_to_move_axes_is_known_to_lie_in_order_or_not() -> None:
     x = gg.tensor(np.random.default_rng(1).normal(size=(3, 5, 4)))
     for got, want in zip(gg.jit(f)(x), f(x), strict=True):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-14)
+
+
+def test_nothing_is_written_over_what_a_kernel_without_scratch_reads_again() -> None:
+    """Where rows of working memory keep the exponentials, a softmax may write over its operand in the last pass but one."""
+
+    def f(p, x):
+        e = gg.exp(gg.softmax(p * x))
+        h = gg.tanh(e)
+        return h, gg.softmax(h) * e
+
+    graph = simplified(gg.jit(f).graph(gg.zeros((4, 6)), gg.zeros((4, 6))))
+    found = []
+    for scratch in (True, False):
+        memory = planned(graph, fused(graph), [Update(0, 0)], scratch)
+        verify_memory(graph, memory)
+        (call,) = memory.calls
+        assert isinstance(call, KernelCall)
+        kernel = call.kernel if scratch else call.kernel.without_scratch()
+        (out,) = (a for a, x, _ in call.arguments if call.replaced.get(id(a), x) is graph.outputs[0])
+        (turn,) = (s.turn for s, a in kernel.writes if a is out)
+        later = [s for t in range(turn + 1, kernel.passes) for s in kernel.needed_in(t)]
+        assert not any(s.op == "read" and s.operands[0] is out for s in later)
+        found.append(bool(call.replaced))
+        assert any(a.scratch for a in call.kernel.arrays)
+        assert scratch == any(isinstance(x, Array) and x.scratch for _, x, _ in memory.alive)
+    assert found == [True, False]

@@ -153,16 +153,26 @@ class HostDevice:
             f"{function.__name__} is a function of Numba CUDA, and this device runs CUDA C++ alone. gg.use_backend('numba_cuda_on_host') runs it without a GPU"
         )
 
-    def compile(self) -> None:
-        """Compile what was loaded and did not run yet."""
+    def compile(self, wanted: Any = None) -> None:
+        """Compile what was loaded and did not run yet; what is not taken raises where it is ``wanted``, and when it is."""
         waiting, self._waiting = self._waiting, []
-        _compile([(text, self._loaded[text]) for text in waiting], self.options)
+        try:
+            _compile([(text, self._loaded[text]) for text in waiting], self.options)
+        except errors.GraphError as error:
+            for text in waiting:
+                try:
+                    _compile([(text, self._loaded[text])], self.options)
+                except errors.GraphError as alone:
+                    self._waiting.append(text)
+                    error = alone if wanted in self._loaded[text].values() else error
+            if wanted is None or wanted.run is None:
+                raise error from None
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         shape = (ctypes.c_uint * 6)(*launch.shape)
         with _running:
             if function.run is None:
-                self.compile()
+                self.compile(function)
             function.run(shape, self.order, parameters.pointers)
 
     def product(self, x: Any, y: Any, out: Any, bias: Any = None) -> Callable[[], None]:

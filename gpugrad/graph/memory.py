@@ -81,14 +81,18 @@ def takes_out(line: Line) -> bool:
     )
 
 
-def planned(graph: Graph, calls: Sequence[Call], updates: Sequence[Update] = ()) -> Memory:
-    """Find a place for everything. Kernels that now write over what they read are changed."""
-    return _Planner(graph, calls, updates).planned()
+def planned(graph: Graph, calls: Sequence[Call], updates: Sequence[Update] = (), scratch: bool = True) -> Memory:
+    """Find a place for everything. Kernels that now write over what they read are changed.
+
+    Without ``scratch`` kernels have no rows of working memory: they may compute again what would be in one.
+    """
+    return _Planner(graph, calls, updates, scratch).planned()
 
 
 class _Planner:
-    def __init__(self, graph: Graph, calls: Sequence[Call], updates: Sequence[Update]) -> None:
+    def __init__(self, graph: Graph, calls: Sequence[Call], updates: Sequence[Update], scratch: bool) -> None:
         self.graph = graph
+        self.scratch = scratch
         given = {id(v) for v in graph.inputs}
         count: dict[int, int] = {}
         for v in graph.outputs:
@@ -144,7 +148,7 @@ class _Planner:
         until = self.last.get(id(x), -1)
         if (x.shape, x.dtype) != (v.shape, v.dtype) or until > k or k < (self.safe if early else self.memory.tail):
             return
-        if until < k or (isinstance(call, KernelCall) and _merged(call, x, v)):
+        if until < k or (isinstance(call, KernelCall) and _merged(call, x, v, self.scratch)):
             self.memory.homes[id(v)] = x
 
     def fill(self) -> None:
@@ -175,7 +179,7 @@ class _Planner:
                     span.keys.append(id(v))
                     memory.alive.append((k, v, until))
                 places[id(v)] = v
-            if isinstance(call, KernelCall):
+            if isinstance(call, KernelCall) and self.scratch:
                 for a, _, shape in call.arguments:
                     if a.scratch:
                         enter(id(a), a, math.prod(shape) * a.dtype.itemsize, k, k)
@@ -190,7 +194,7 @@ class _Planner:
             and id(x) in places
             and self.last.get(id(x)) == k
             and (x.shape, x.dtype) == (v.shape, v.dtype)
-            and _merged(call, x, v)
+            and _merged(call, x, v, self.scratch)
         )
 
 
@@ -213,7 +217,7 @@ def last_uses(calls: Sequence[Call], outputs: Sequence[Any]) -> dict[int, int]:
     return last
 
 
-def _merged(call: KernelCall, x: Variable, v: Variable) -> bool:
+def _merged(call: KernelCall, x: Variable, v: Variable, scratch: bool) -> bool:
     """Let a kernel write ``v`` over ``x``, if each element is read before it is written; whether that could be."""
     kernel = call.kernel
     sources = [a for a, y, _ in call.arguments if y is x and not a.scratch]
@@ -223,7 +227,7 @@ def _merged(call: KernelCall, x: Variable, v: Variable) -> bool:
     source = sources[0]
     step = next(s for s, a in kernel.writes if a is target)
     read = next(s for s in kernel.steps if s.op == "read" and s.operands[0] is source)
-    if kernel.sums_rows(step, target) or not _read_first(kernel, read, step):
+    if kernel.sums_rows(step, target) or not _read_first(kernel if scratch else kernel.without_scratch(), read, step):
         return False
     source.name = target.name.replace("out_", "inout_", 1)
     source.written = True

@@ -81,6 +81,9 @@ class Plan:
     alignment = 1
     """Bytes; where the arrays must begin that kernels take."""
 
+    scratch = True
+    """Whether kernels have rows of working memory for what a later pass over a row reads again."""
+
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = self.lowered(simplified(graph))
         self.cells = cells
@@ -89,7 +92,7 @@ class Plan:
             verify_graph(graph)
             verify_graph(self.graph, lean=True)
             verify_calls(self.graph, calls)
-        self.memory = planned(self.graph, ordered(self.graph, calls, self.alignment), updates)
+        self.memory = planned(self.graph, ordered(self.graph, calls, self.alignment), updates, self.scratch)
         if config.verify_graphs:
             verify_memory(self.graph, self.memory)
         self.kept = [k for k in range(len(graph.outputs)) if k not in {u.output for u in updates}]

@@ -231,7 +231,7 @@ def verify_memory(graph: Graph, memory: Memory) -> None:
         if isinstance(call, KernelCall):
             replaced = {id(x) for a, x, _ in call.arguments if id(a) in call.replaced}
             for a, _, shape in call.arguments:
-                if a.scratch:
+                if a.scratch and id(a) in memory.offsets:
                     start = memory.offsets[id(a)]
                     written.append((a, ("arena", start, start + prod(shape) * a.dtype.itemsize)))
         for n, (v, place) in enumerate(written):
