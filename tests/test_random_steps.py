@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gpu_programs import DEVICES
 from interpreted import interpreted
 from random_steps import Steps
 from test_table import host
 
 import gpugrad as gg
-from gpugrad.backends import numba_kernels
+from gpugrad.backends import numba_kernels, select
 from gpugrad.cuda.host import COMPILER
 
 SEEDS = (*range(16), 156)
@@ -43,6 +44,9 @@ def test_on_the_cpu(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
 @pytest.mark.parametrize("seed", SEEDS)
-def test_on_cuda(seed: int) -> None:
+def test_on_cuda(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = select.get("cuda_on_host").device  # type: ignore[attr-defined]
+    monkeypatch.setattr(device, "limits", list(DEVICES.values())[seed % len(DEVICES)])
+    monkeypatch.setattr(device, "order", seed % 3)
     with gg.use_backend("cuda_on_host"):
         same(seed, "cuda")

@@ -169,6 +169,8 @@ class HostDevice:
                 raise error from None
 
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
+        if 0 in launch.shape:
+            raise errors.GraphError(f"{launch.function}: a launch of {launch.shape}, which no device takes")
         shape = (ctypes.c_uint * 6)(*launch.shape)
         with _running:
             if function.run is None:

@@ -39,7 +39,7 @@ def _fold(operation: str) -> Writer:
         )
         n = math.prod(out.shape)
         count = math.prod(x.shape) // n
-        lanes = min(WARP, power_of_two(count))
+        lanes = min(WARP, device.threads, power_of_two(count))
         blocks = min(-(-n * lanes // device.threads), 16 * device.processors)
         launch = Launch("kernel", (blocks, 1), (lanes, device.threads // lanes))
         given = map(ctypes.c_longlong, (n, count))
