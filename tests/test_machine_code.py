@@ -84,6 +84,18 @@ def wide(kernel: Any, code: dict[str, Function], what: str) -> None:
     assert narrow <= (2 * kernel.call.kernel.passes if form.ragged else 0), what
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_positions_of_64_bits_are_no_reason_to_store_one_by_one(dtype: str) -> None:
+    """As are those of 32768 rows of logits, in which the compiler does not find neighbours by itself."""
+    for name in ("cross entropy of 50257, forward and backward", "cross entropy of 50304, forward and backward"):
+        with workloads.plan_of(workloads.workloads(1 << 15)[name], dtype) as plan:
+            (kernel,) = (k for k in workloads.kernels_of(plan) if k.call.elements >= 1 << 30)
+        assert kernel.schedule.form.wide
+        (code,) = functions([kernel.text], "sm_90")
+        plain(code["kernel"], kernel.text)
+        wide(kernel, code, kernel.text)
+
+
 def occupied(kernel: Any, code: dict[str, Function], what: str) -> None:
     """A processor has registers for enough threads, which ask for enough at once."""
     columns, rows = kernel.schedule.launches[0].block
