@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from gpu_workloads import Kernel, kernels_of, plan_of, workloads
 
-from gpugrad.codegen.gpu_launch import VECTOR, Device
+from gpugrad.codegen.gpu_launch import VECTOR, Device, staged
 from gpugrad.codegen.loops import ELEMENT, Array
 from gpugrad.cuda.machine_code import Function, functions
 from gpugrad.cuda.plan import CudaPlan
@@ -65,7 +65,8 @@ def again(kernel: Kernel) -> int:
     k, form = kernel.call.kernel.without_scratch(), kernel.schedule.form
     if form.held:
         return 0
-    read = [s for turn in range(k.passes) for s in k.needed_in(turn) if s.op == "read"]
+    once = staged(k) if form.staged else []
+    read = [s for turn in range(k.passes) for s in k.needed_in(turn) if s.op == "read" and s.operands[0] not in once]
     whole = {id(s): s.operands[0] for s in read}
     size = {id(a): nbytes(x) for a, x, _ in kernel.call.arguments if not a.scratch}
     return sum(size[id(s.operands[0])] for s in read) - sum(size[id(a)] for a in whole.values())
@@ -81,21 +82,31 @@ def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
         (loop,) = code["kernel"].main_loops or [frozenset(range(len(code["kernel"].instructions)))]
         return len(loop) / (form.held * form.width)
     k = k.without_scratch()
+    kinds = ["LDG|STG"] * k.passes
+    arrays = [accessed(kernel, turn) for turn in range(k.passes)]
+    if form.staged:  # an array after another is brought to shared memory, and then each pass reads it there
+        there = staged(k)
+        kinds = ["LDGSTS"] * len(there) + ["LDS|LDG(?!STS)|STG"] * k.passes
+        arrays = [*([a] for a in there), *arrays]
     total = 0.0
-    for turn in range(k.passes):
+    for n, (kind, of_loop) in enumerate(zip(kinds, arrays, strict=True)):
         split = form.shape == "split"
-        function = code[f"kernel_{turn}" if split else "kernel"]
-        loops = [loop for loop in function.main_loops if widest(function, loop) == widest(function)]
-        if len(loops) != (1 if split else k.passes):
+        function = code[f"kernel_{n}" if split else "kernel"]
+        loops = [
+            loop
+            for loop in function.innermost("|".join(set(kinds)))
+            if widest(function, loop, kind) == widest(function, None, kind)
+        ]
+        if len(loops) != (1 if split else kinds.count(kind)):
             return None
-        loop = loops[0 if split else turn]
-        once = sum(max(1, form.width * a.dtype.itemsize // VECTOR) for a in accessed(kernel, turn))
-        total += len(loop) * once / len(function.named("LDG|STG", loop)) / form.width
+        loop = loops[0 if split else kinds[:n].count(kind)]
+        once = sum(max(1, form.width * a.dtype.itemsize // VECTOR) for a in of_loop)
+        total += len(loop) * once / len(function.named(kind, loop)) / form.width
     return total
 
 
 def accessed(kernel: Kernel, turn: int) -> list[Array]:
-    """The arrays whose elements a pass reads or writes, in global memory."""
+    """The arrays whose elements a pass reads or writes, in global memory or where they are shared."""
     k = kernel.call.kernel.without_scratch()
     needed = k.needed_in(turn)
     found = [s.operands[0] for s in needed if s.op == "read"]
@@ -104,9 +115,9 @@ def accessed(kernel: Kernel, turn: int) -> list[Array]:
     return [a for a in found if k.axes - 1 in a.axes]
 
 
-def widest(function: Function, loop: frozenset[int] | None = None) -> int:
-    """The bytes of the widest accesses to global memory."""
-    return max((i.bytes for i in function.named("LDG|STG", loop)), default=0)
+def widest(function: Function, loop: frozenset[int] | None = None, kind: str = "LDG|STG") -> int:
+    """The bytes of the widest accesses, by default to global memory."""
+    return max((i.bytes for i in function.named(kind, loop)), default=0)
 
 
 def in_flight(kernel: Kernel, function: Function, processors: int) -> int:
@@ -114,7 +125,9 @@ def in_flight(kernel: Kernel, function: Function, processors: int) -> int:
     launch = kernel.schedule.launches[0]
     of_block = launch.block[0] * launch.block[1]
     blocks = -(-launch.grid[0] * launch.grid[1] // processors)
-    threads = min(function.threads(of_block), blocks * of_block)
+    threads = min(function.threads(of_block, launch.shared), blocks * of_block)
+    if launch.shared:  # all of a row is under way at once
+        return threads // of_block * launch.shared
     asked = [sum(i.bytes for i in function.named("LDG", loop)) for loop in function.main_loops]
     return threads * max(asked, default=0)
 
@@ -134,6 +147,7 @@ def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
         accesses = sorted({8 * i.bytes for loop in first.main_loops for i in first.named("LDG|STG", loop)})
         form = kernel.schedule.form
         kind = form.shape + (f", {form.held} × in registers" if form.held else ", ragged" if form.ragged else "")
+        kind += ", in shared memory" if form.staged else ""
         lines.append(
             [
                 name,
@@ -146,7 +160,7 @@ def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
                 "-" if found is None else f"{found:.0f}",
                 "-" if found is None else f"{found * kernel.call.elements / moved(kernel):.1f}",
                 str(first.registers),
-                str(first.threads(of_block)),
+                str(first.threads(of_block, launch.shared)),
                 shown(in_flight(kernel, first, Device().processors)),
                 ", ".join(f"{n} bit" for n in accesses),
                 f"{moved(kernel) / BANDWIDTH * 1e6:.0f} µs",

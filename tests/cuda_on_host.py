@@ -34,7 +34,7 @@ class Library:
         held += [integer(n) for n in plan.sizes]
         pointers = (ctypes.c_void_p * len(held))(*[ctypes.addressof(x) for x in held])
         for launch in plan.launches:
-            shape = (ctypes.c_uint * 6)(*launch.shape)
+            shape = (ctypes.c_uint * 7)(*launch.shape, launch.shared)
             getattr(self.library, f"text_{k}_{launch.function}")(shape, order, pointers)
         for name, place in places.items():
             assert place.whole(), f"{name}: something outside of the array was written to"

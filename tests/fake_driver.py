@@ -18,6 +18,9 @@ from gpugrad.codegen.gpu_launch import Launch
 from gpugrad.cuda.device import Parameters
 from gpugrad.cuda.host import HostArray, HostDevice, inside
 
+TAKEN = 256
+"""Bytes of shared memory that a function's own variables take."""
+
 
 class Memory:
     """A place in memory, as CuPy's MemoryPointer."""
@@ -117,6 +120,9 @@ class Stream:
 class Driver:
     """The functions of `cuda.bindings.driver`, each of which gives a status and what was asked for."""
 
+    CUfunction_attribute = types.SimpleNamespace(
+        CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES=1, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8
+    )
     CUstreamCaptureMode = types.SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL=1, CU_STREAM_CAPTURE_MODE_RELAXED=2)
 
     def __init__(self) -> None:
@@ -150,6 +156,8 @@ class Driver:
         """The one that fails; 0 for none."""
         self.failing = ""
         """The name of a function that fails."""
+        self.shared: dict[int, int] = {}
+        """id of a function -> the bytes of shared memory that a launch may ask for, if it was said."""
 
     def stream(self) -> Stream:
         """The current stream of the device that works."""
@@ -194,6 +202,16 @@ class Driver:
         sizes = [8 if "*" in parameter else index for parameter in given.split(",")]
         return 0, (found[name.decode()], sizes, device)
 
+    def cuFuncGetAttribute(self, attribute: int, function: Any) -> Any:
+        assert attribute == 1
+        return 0, TAKEN
+
+    def cuFuncSetAttribute(self, function: Any, attribute: int, value: int) -> Any:
+        if attribute != 8 or value + TAKEN > _Device.attributes["MaxSharedMemoryPerBlockOptin"]:
+            return (1,)
+        self.shared[id(function[0])] = value
+        return (0,)
+
     def cuLaunchKernel(self, function: Any, *rest: Any) -> Any:
         if self.broken:
             return (700,)
@@ -204,6 +222,8 @@ class Driver:
         assert stream in self.streams and stream == self.stream().ptr
         launch = Launch("", tuple(shape[:3]), tuple(shape[3:]), shared)
         run, sizes, device = function
+        if shared > self.shared.get(id(run), 48 * 1024):
+            return (1,)
         assert device == self.working[-1], "a function of another device's module"
         places = (ctypes.c_void_p * len(sizes)).from_address(pointers)
         values = [
@@ -259,7 +279,11 @@ driver = Driver()
 
 
 class _Device:
-    attributes = {"MultiProcessorCount": 2, "L2CacheSize": 50 << 20}  # noqa: RUF012
+    attributes = {  # noqa: RUF012
+        "MultiProcessorCount": 2,
+        "L2CacheSize": 50 << 20,
+        "MaxSharedMemoryPerBlockOptin": 227 << 10,
+    }
     compute_capability = "90"
 
     def __init__(self, index: int) -> None:

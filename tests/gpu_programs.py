@@ -58,6 +58,24 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         lambda x, y: gg.value_and_grad(lambda x: gg.cross_entropy(x, y))(x),
         (numbers(20, 10), classes(20, 10)),
     ),
+    "long_softmax": (lambda x: gg.softmax(2.0 * x, axis=-1), (numbers(5, 1040),)),
+    "long_softmax_of_an_odd_length": (lambda x: gg.softmax(2.0 * x, axis=-1), (numbers(5, 1031),)),
+    "long_softmax_backward": (
+        lambda x, g: gg.vjp(lambda x: gg.softmax(x, axis=-1), x)[1](g),
+        (numbers(5, 515), numbers(5, 515, seed=1)),
+    ),
+    "long_layer_norm_backward": (
+        lambda x, scale, shift: gg.grad(layer_norm_loss, (0, 1, 2))(x, scale, shift),
+        (numbers(5, 1028), numbers(1028, seed=1), numbers(1028, seed=2)),
+    ),
+    "long_cross_entropy": (
+        lambda x, y: gg.value_and_grad(lambda x: gg.cross_entropy(x, y))(x),
+        (numbers(5, 1033), classes(5, 1033)),
+    ),
+    "long_rows_of_several_axes": (
+        lambda x, y: x * gg.mean(x * y, axis=(1, 2), keepdims=True),
+        (numbers(5, 6, 90), numbers(6, 1)),
+    ),
     "unicode": (lambda θ: gg.square(θ) - θ, (numbers(5),)),
     "every_axis": (every_axis, (numbers(2, 3, 4), numbers(4))),
 }
@@ -67,5 +85,6 @@ DEVICES = {
     "small": Device(processors=2, registers=0, threads=16, long=8),
     "narrow": Device(processors=8, threads=32, long=4),
     "alone": Device(processors=1, threads=64, long=1 << 30),
+    "shared": Device(processors=1, registers=0, shared=10_000, threads=64, long=512),
 }
 """Devices under which these programs take every form, with more or fewer threads than there is work."""

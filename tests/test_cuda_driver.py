@@ -82,7 +82,18 @@ def _issued(run: Any) -> Any:
 
 def test_its_properties(device: CudaDevice) -> None:
     assert device.architecture == "sm_90"
-    assert device.limits.processors == 2
+    assert device.limits.processors == 2 and device.limits.shared == 227 << 10
+
+
+def test_more_shared_memory_than_a_launch_has_unasked(device: CudaDevice) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 13_001)).astype("f")
+    f = gg.jit(lambda x: gg.softmax(2.0 * x, axis=-1))
+    there, wanted = put(x, "float32"), gg.softmax(2.0 * gg.asarray(x), axis=-1).numpy()
+    np.testing.assert_allclose(host(f(there)), wanted, rtol=1e-5)
+    assert list(driver.shared.values()) == [(227 << 10) - fake_driver.TAKEN]
+    driver.shared.clear()
+    with pytest.raises(gg.errors.DeviceError, match="a call of the driver"):
+        f(there)
 
 
 def test_training(device: CudaDevice) -> None:

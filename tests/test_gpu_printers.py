@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools as ft
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 from cases import rows, sample
 from cuda_on_host import Library
-from gpu_programs import DEVICES, PROGRAMS, numbers
+from gpu_programs import DEVICES, PROGRAMS, classes, numbers
 from printed_kernels import Ran, ran
 from test_table import differentiable, differentiated, directions, picked, results
 
@@ -22,7 +25,19 @@ import gpugrad.special
 from gpugrad.codegen import cuda_printer, gpu_launch, numba_cuda_printer
 from gpugrad.codegen.cuda_scalars import SCALARS as CUDA
 from gpugrad.codegen.dialects import TITLES
-from gpugrad.codegen.gpu_launch import LARGEST, NARROW, TURNS, WARP, Device, Schedule, schedule, shape_of, working
+from gpugrad.codegen.gpu_launch import (
+    LARGEST,
+    NARROW,
+    RESIDENT,
+    TAKEN,
+    TURNS,
+    WARP,
+    Device,
+    Schedule,
+    schedule,
+    shape_of,
+    working,
+)
 from gpugrad.codegen.numba_cuda_scalars import SCALARS as NUMBA_CUDA
 from gpugrad.codegen.numba_scalars import SCALARS as NUMBA
 from gpugrad.cuda.host import COMPILER
@@ -67,6 +82,7 @@ GOLDENS = {
     "layer_norm_backward": "usual",
     "cross_entropy_backward": "usual",
     "softmax_and_column_sum": "small",
+    "long_softmax_of_an_odd_length": "shared",
     "sum_of_all": "small",
 }
 
@@ -165,7 +181,9 @@ def legal(r: Ran, sizes: Sequence[int], device: Device, plan: Schedule) -> None:
     for launch in plan.launches:
         (gx, gy), (bx, by) = launch.grid, launch.block
         assert 1 <= gx < 2**31 and 1 <= gy <= 65535
-        assert bx * by <= LARGEST and bx & (bx - 1) == 0 and by & (by - 1) == 0
+        assert bx * by <= (RESIDENT // form.staged if form.staged else LARGEST)
+        assert bx & (bx - 1) == 0 and by & (by - 1) == 0
+        assert form.staged * (launch.shared + TAKEN) <= device.shared + TAKEN
         assert by == 1 or bx <= WARP, "a team of several warps is not alone in its block"
         assert form.wide or gx * bx * gy * by * form.width < 2**30, "positions may overflow"
 
@@ -201,7 +219,13 @@ def test_wide_positions_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_launch, "NARROW", 1)
     found = [
         r
-        for name in ("map_broadcast", "softmax_and_column_sum", "column_sums", "layer_norm_backward")
+        for name in (
+            "map_broadcast",
+            "softmax_and_column_sum",
+            "column_sums",
+            "long_softmax_backward",
+            "layer_norm_backward",
+        )
         for r in kernels(name)
     ]
     jobs = jobs_of(found, list(DEVICES.values()))
@@ -379,6 +403,68 @@ def test_sums_over_any_axes_on_the_host() -> None:
         found += ran(lambda x, axis=axis: (gg.sum(gg.exp(x), axis=axis), gg.exp(x)), x)
         found += ran(lambda x, axis=axis: x * gg.mean(x * x, axis=axis, keepdims=True), x)
     compiled_and_compared(jobs_of(found, list(DEVICES.values())))
+
+
+@on_host
+def test_rows_in_shared_memory_on_the_host() -> None:
+    """Of lengths around a multiple of what is read at once, several for each block, and with sums over columns."""
+    found: list[Ran] = []
+    for columns in range(1020, 1030):
+        found += ran(lambda x: gg.softmax(2.0 * x, axis=-1), numbers(5, columns))
+        found += ran(
+            lambda x, y: gg.grad(lambda x: gg.cross_entropy(x, y))(x), numbers(3, columns), classes(3, columns)
+        )
+    for dtype in ("float64", "float16", "bfloat16"):
+        for columns in (1030, 1031, 1032):
+            x = gg.astype(numbers(5, columns), dtype)
+            found += ran(lambda x: gg.softmax(2.0 * x, axis=-1), x)
+            found += ran(lambda x: (gg.softmax(x, axis=-1), gg.sum(gg.softmax(x, axis=-1), axis=0)), x)
+    x, y = gg.astype(numbers(3, 1037), "bfloat16"), numbers(3, 1037, seed=1)  # two arrays, of different dtypes
+    found += ran(lambda x, y: (x - gg.mean(x * y, axis=-1, keepdims=True)) * y, x, y)
+    found += ran(lambda x: gg.std(x) * x, numbers(1031))  # which is one row, without an axis of rows
+    found = [r for r in found if r.sizes[-1] >= 1000 and r.kernel.passes > 1]
+    device = replace(DEVICES["shared"], long=1 << 10)
+    jobs = jobs_of(found, [device, replace(device, shared=6_000), replace(device, long=1 << 20)])
+    for r, plan, _ in jobs[::3]:
+        assert plan.form.staged, (r.sizes, r.kernel)
+    assert {plan.form.ragged for _, plan, _ in jobs} == {False, True}
+    assert {plan.form.width for _, plan, _ in jobs} == {1, 2, 4, 8}
+    assert {plan.form.staged for _, plan, _ in jobs} >= {0, 1, 2}
+    compiled_and_compared(jobs)
+
+
+def test_rows_that_shared_memory_has_no_room_for_are_read_again() -> None:
+    (r,) = ran(lambda x: gg.softmax(x, axis=-1), numbers(3, 16))
+    device = Device()
+    for columns, blocks, lanes in ((1 << 14, 2, 512), (50256, 1, 1024), (58_048, 1, 1024), (58_052, 0, LARGEST)):
+        plan = schedule(r.kernel, (4096, columns), device)
+        (launch,) = plan.launches
+        assert (plan.form.staged, launch.block) == (blocks, (lanes, 1))
+        assert launch.shared == (4 * columns if blocks else 0)
+        assert ("extern __shared__" in cuda_printer.printed(r.kernel, plan.form)) == bool(blocks)
+    assert schedule(r.kernel, (4096, 1 << 14), device, plain=True).form.staged == 0
+    assert schedule(r.kernel, (4096, 4096), device).form.held
+
+
+TOO_LITTLE = """
+from dataclasses import replace
+from test_gpu_printers import DEVICES, Library, cuda_printer, kernels, schedule
+(r,) = kernels("long_softmax")
+plan = schedule(r.kernel, r.sizes, DEVICES["shared"])
+(launch,) = plan.launches
+library = Library([cuda_printer.printed(r.kernel, plan.form)])
+library.run(0, r.kernel, plan, r.before)
+print("enough", flush=True)
+library.run(0, r.kernel, replace(plan, launches=(replace(launch, shared=launch.shared - 16),)), r.before)
+"""
+
+
+@on_host
+def test_the_host_tells_of_too_little_shared_memory() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, env=environment)
+    assert done.returncode and done.stdout == "enough\n"
+    assert "a write beyond the shared memory of its launch" in done.stderr
 
 
 @on_host

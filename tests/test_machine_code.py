@@ -84,10 +84,23 @@ def wide(kernel: Any, code: dict[str, Function], what: str) -> None:
     assert narrow <= (2 * kernel.call.kernel.passes if form.ragged else 0), what
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_positions_of_64_bits_are_no_reason_to_store_one_by_one(dtype: str) -> None:
+    """As are those of 32768 rows of logits, in which the compiler does not find neighbours by itself."""
+    for name in ("cross entropy of 50257, forward and backward", "cross entropy of 50304, forward and backward"):
+        with workloads.plan_of(workloads.workloads(1 << 15)[name], dtype) as plan:
+            (kernel,) = (k for k in workloads.kernels_of(plan) if k.call.elements >= 1 << 30)
+        assert kernel.schedule.form.wide
+        (code,) = functions([kernel.text], "sm_90")
+        plain(code["kernel"], kernel.text)
+        wide(kernel, code, kernel.text)
+
+
 def occupied(kernel: Any, code: dict[str, Function], what: str) -> None:
     """A processor has registers for enough threads, which ask for enough at once."""
-    columns, rows = kernel.schedule.launches[0].block
-    assert code["kernel"].threads(columns * rows) >= 512, what
+    launch = kernel.schedule.launches[0]
+    columns, rows = launch.block
+    assert code["kernel"].threads(columns * rows, launch.shared) >= 512, what
     assert table.in_flight(kernel, code["kernel"], 1) >= IN_FLIGHT, what
 
 
@@ -104,6 +117,23 @@ def test_a_row_is_read_once_and_kept() -> None:
     function = compiled("sm_90")[kernel.text]["kernel"]
     (loop,) = function.main_loops
     assert kernel.schedule.form.held == len(function.named("LDG", loop)) == len(function.named("STG", loop)) == 4
+
+
+@pytest.mark.parametrize("architecture", IN_CI)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", [50257, 50304])
+def test_a_row_that_is_too_long_for_registers_is_read_once(classes: int, dtype: str, architecture: str) -> None:
+    """Into shared memory, where each pass finds it; there a processor has as many rows as it has room for."""
+    (kernel,) = kernels(f"cross entropy of {classes}, forward and backward", dtype)
+    function = compiled(architecture)[kernel.text]["kernel"]
+    form, launch, passes = kernel.schedule.form, kernel.schedule.launches[0], kernel.call.kernel.passes
+    assert passes == 3 and form.staged == (2 if dtype == "bfloat16" else 1)
+    assert function.threads(launch.block[0], launch.shared) == form.staged * launch.block[0] == 1024
+    read = [[i.name for i in function.named("LDG", loop)] for loop in function.innermost("LDG")]
+    whole = [names for names in read if all(name.startswith("LDGSTS") and name.endswith("128") for name in names)]
+    assert len(whole) == 1 and len(read) == 1 + form.ragged
+    there = [{i.bytes for i in function.named("LDS", loop)} for loop in function.innermost("LDS")]
+    assert sum(VECTOR in loop for loop in there) == passes
 
 
 def test_loops_of_all_rows_are_begun_before_they_are_needed() -> None:

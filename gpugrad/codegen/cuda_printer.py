@@ -12,7 +12,7 @@ from typing import Any
 from gpugrad import dtypes
 from gpugrad.codegen import gpu_printer
 from gpugrad.codegen.cuda_scalars import INTEGERS, SCALARS, STORED, STORED_APART, TYPES, literal
-from gpugrad.codegen.gpu_launch import LARGEST, TURNS, Form, column_sums
+from gpugrad.codegen.gpu_launch import LARGEST, RESIDENT, TURNS, Form, column_sums
 from gpugrad.codegen.loops import REDUCTIONS, LoopKernel, Step
 from gpugrad.codegen.numba_printer import common_dtype
 from gpugrad.errors import UnsupportedError, beside
@@ -62,6 +62,7 @@ class Cuda:
     def __init__(self, form: Form) -> None:
         self.width = form.width
         self.held = form.held
+        self.staged = form.staged
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
@@ -77,6 +78,8 @@ class Cuda:
             files.append("packs.cuh")
         if form.shape != "map":
             files.append("reductions.cuh")
+        if form.staged:
+            files.append("staging.cuh")
         if form.shape == "rows" and not form.held and column_sums(kernel):
             files.append("team_rows.cuh")
         includes = [f'#include "{file}"' for file in sorted(files)]
@@ -91,6 +94,8 @@ class Cuda:
         given += [f"Index {size}" for size in sizes]
         # That one block is enough keeps the compiler from spilling for the sake of more, where there is much to hold.
         bounds = f"{LARGEST}, 1" if self.held or len(arrays) > MANY else f"{LARGEST}"
+        if self.staged:  # registers, too, are to be enough for as many blocks as there is shared memory for
+            bounds = f"{RESIDENT // self.staged}, {self.staged}"
         return [
             f'extern "C" __global__ void __launch_bounds__({bounds}) {name}(',
             *(f"    {text}{',' if k < len(given) - 1 else ')'}" for k, text in enumerate(given)),
@@ -211,6 +216,23 @@ class Cuda:
 
     def stored(self, array: str, position: str, name: str) -> str:
         return f"store({array} + {position}, {name});"
+
+    def shared(self, arrays: Sequence[tuple[str, Any]], size: str) -> list[str]:
+        """Arrays of one size in the block's shared memory, one behind the other."""
+        out, place = ["extern __shared__ __align__(16) unsigned char of_block[];"], "of_block"
+        for name, dtype in arrays:
+            kind = _word(STORED, dtype)
+            out.append(f"{kind}* const {name} = ({kind}*){place};")
+            place = f"({name} + {size})"
+        return out
+
+    def brings(self, row: str, array: str, size: str, first: str) -> str:
+        """Begins to copy a row to shared memory; ``first`` elements come before a multiple, if rows begin anywhere."""
+        return f"bring_row<{self.width}>({row}, {array}, {size}{f', {first}' if first else ''});"
+
+    def brought(self) -> str:
+        """Waits for what this thread has begun to copy."""
+        return "brought();"
 
     def unrolled(self, name: str, times: int) -> list[str]:
         return ["#pragma unroll", f"for (int {name} = 0; {name} < {times}; ++{name}) {{"]

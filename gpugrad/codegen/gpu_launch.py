@@ -4,7 +4,8 @@ A kernel has one of four forms:
 
 - ``map``: threads share out the elements, in strides of the grid;
 - ``rows``: a team of threads has a row (part of a warp, a warp or a block, as rows are long), and goes over it pass by
-  pass, in registers if it fits; what it adds up over rows it keeps for itself, and a second launch adds up the parts;
+  pass, in registers if it fits, else in shared memory; what it adds up over rows it keeps for itself, and a second launch
+  adds up the parts;
 - ``columns``: a block has a tile of columns and a part of the rows; a second launch adds up the parts;
 - ``split``: several blocks have a row, and each pass is a launch, since it needs what all blocks found before. This is
   for few rows that are long, such as the whole of an array that becomes one number; and for sums over some of the
@@ -35,6 +36,8 @@ LARGEST = 512
 """Threads of a block at most."""
 RESIDENT = 1024
 """Threads that a processor has at once, with as many registers for each as a row takes."""
+TAKEN = 1024
+"""Bytes of a processor's shared memory that the device has for itself for each block."""
 TURNS = 4
 """How often a thread comes to a row, rather than that there are more threads; up to twice that where there cannot be."""
 
@@ -48,6 +51,8 @@ class Device:
     """Bytes of a row that a thread may have in registers."""
     cache: int = 50 << 20
     """Bytes of the cache that all processors share."""
+    shared: int = 227 << 10
+    """Bytes of shared memory that a block can have, if it is the only one of its processor, which has ``TAKEN`` more."""
     threads: int = 256
     """Of a block, as a rule; a power of two."""
     long: int = 1 << 15
@@ -71,6 +76,8 @@ class Form:
     """How often a thread comes to a row at most, all of which it then has in registers; 0 if rows are too long for that."""
     ragged: bool = False
     """Whether rows begin and end anywhere, so that elements at both ends are taken one by one."""
+    staged: int = 0
+    """How many blocks of a processor have a row each in shared memory, read once for all passes; 0 if none has."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,25 @@ def spans(kernel: LoopKernel, shapes: Sequence[tuple[int, ...]], given: Sequence
 def column_sums(kernel: LoopKernel) -> list[Array]:
     """The arrays that elements are added up into, over the rows."""
     return [a for s, a in kernel.writes if kernel.sums_rows(s, a)]
+
+
+def staged(kernel: LoopKernel) -> list[Array]:
+    """The arrays of whose rows more than one pass reads the same, those of the largest elements first.
+
+    What a pass keeps for a later one is not among them, nor is what all rows have in common, which the cache has, nor
+    what has a row's elements in several places.
+    """
+    k = kernel.without_scratch()
+    read = [s.operands[0] for turn in range(k.passes) for s in k.needed_in(turn) if s.op == "read"]
+    inner = tuple(range(k.rows, k.axes))
+    found = [a for a in k.arrays if read.count(a) > 1 and a not in k.kept.values()]
+    found = [a for a in found if inner and a.axes[-len(inner) :] == inner and not k.common(a)]
+    return sorted(found, key=lambda a: -_itemsize(a.dtype))
+
+
+def slots(form: Form, columns: int) -> int:
+    """For how many elements of each array there is room in shared memory: both ends are apart where rows begin anywhere."""
+    return (columns // form.width + 2) * form.width if form.ragged else columns
 
 
 def shape_of(kernel: LoopKernel, sizes: Sequence[int], device: Device = H100) -> str:
@@ -209,14 +235,28 @@ def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form,
     teams = max(1, min(device.threads // lanes, power_of_two(rows))) if lanes <= WARP else 1
     if plain:
         lanes, teams = min(power_of_two(work), device.threads), 1
+    shared = 0
+    if not plain and not form.held and lanes > WARP:
+        shared = slots(form, inner) * sum(_itemsize(a.dtype) for a in staged(kernel))
+        most = 1 if column_sums(kernel) else min(RESIDENT // min(lanes, device.threads), _up(rows, device.processors))
+        form = replace(form, staged=min(power_of_two(most + 1) // 2, _at_once(kernel, shared, device)))
     threads = RESIDENT // 2 if column_sums(kernel) else RESIDENT  # each block leaves a part, which is to be read again
     resident = max(1, threads // (lanes * teams))
-    if not form.held and kernel.passes > 1:  # rows that are worked on are to stay in the cache, for the next pass
+    if form.staged:  # the fewer rows there is room for, the more threads has each, so that there are as many in all
+        lanes, resident = min(RESIDENT // form.staged, power_of_two(_up(work, TURNS))), form.staged
+    elif not form.held and kernel.passes > 1:  # rows that are worked on are to stay in the cache, for the next pass
         bytes_of_row = inner * sum(map(_itemsize, _read(kernel)))
         resident = max(1, min(resident, device.cache * 2 // 3 // (device.processors * teams * bytes_of_row or 1)))
     blocks = min(_up(rows, teams), resident * device.processors)
     parts = blocks if form.held else blocks * teams
-    return form, [Launch(kernel.name, (blocks, 1), (lanes, teams))], parts, 1
+    return form, [Launch(kernel.name, (blocks, 1), (lanes, teams), shared if form.staged else 0)], parts, 1
+
+
+def _at_once(kernel: LoopKernel, shared: int, device: Device) -> int:
+    """How many blocks of a processor have a row each in so many bytes of shared memory: a power of two, or 0."""
+    exchanged = WARP * sum(_itemsize(d) for _, d in {(s.op, s.dtype) for s in kernel.steps if s.op in REDUCTIONS})
+    fit = (device.shared + TAKEN) // (shared + exchanged + TAKEN) if shared else 0
+    return power_of_two(fit + 1) // 2
 
 
 def _held_at_most(kernel: LoopKernel, form: Form, device: Device) -> int:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from gpugrad.codegen.gpu_launch import Form, column_sums, stages, takes_parts, working
+from gpugrad.codegen.gpu_launch import Form, column_sums, staged, stages, takes_parts, working
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 
 
@@ -84,6 +84,9 @@ class Dialect(Protocol):
     def neighbours(self, array: str, position: str) -> str: ...
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str: ...
     def stored(self, array: str, position: str, name: str) -> str: ...
+    def shared(self, arrays: Sequence[tuple[str, Any]], size: str) -> list[str]: ...
+    def brings(self, row: str, array: str, size: str, first: str) -> str: ...
+    def brought(self) -> str: ...
     def unrolled(self, name: str, times: int) -> list[str]: ...
     def ahead(self) -> list[str]: ...
     def clear_row(self, array: str, first: str, size: str) -> list[str]: ...
@@ -113,6 +116,10 @@ class _Printer:
         """Where the lines of the function begin."""
         self.packed = form.width > 1 or form.held > 0
         """Whether a thread has neighbouring elements together, though it be one."""
+        self.staged = staged(kernel) if form.staged else []
+        """The arrays whose rows go to shared memory."""
+        self.slot = self.column
+        """Where an element is in shared memory: a thread comes to those alone that it has brought there."""
 
     def text(self) -> str:
         self.out += self.d.head(self.kernel, self.form)
@@ -139,8 +146,12 @@ class _Printer:
     def by_row(self) -> None:
         """A team for each row; it comes to each of its elements with the same thread in every pass."""
         d, k = self.d, self.kernel
-        held = "" if not self.form.held else ", which stays in registers"
-        self.open(k.name, f"A team of threads has a row{held}, and goes over it pass by pass.")
+        where = "registers" if self.form.held else "shared memory" if self.staged else ""
+        stays = f", which stays in {where}" if where else ""
+        self.open(k.name, f"A team of threads has a row{stays}, and goes over it pass by pass.")
+        if self.staged:
+            whole = f"({d.quotient(self.columns, str(d.width))} + 2) * {d.width}" if self.form.ragged else self.columns
+            self.lines(d.shared([(f"{a.name}_row", a.dtype) for a in self.staged], whole))
         if self.form.held:
             for a in self.sums:
                 self.say(d.pack(a.dtype, f"sum_{a.name}", times=self.form.held))
@@ -155,6 +166,8 @@ class _Printer:
             self.coordinates(self.outer, self.row, self.arrays_of_rows(k.steps))
         if self.form.held:
             self.fetch()
+        if self.staged:
+            self.bring()
         for turn in range(k.passes + 1):
             self.steps([s for s in k.steps if s.level == ROW and s.turn == turn and s.op not in REDUCTIONS])
             if turn < k.passes:
@@ -191,6 +204,14 @@ class _Printer:
                 self.say(d.assigned(f"{a.name}_pack[turn]", d.neighbours(*self.at(a))))
             self.close()
             self.close()
+
+    def bring(self) -> None:
+        """Read a row into shared memory."""
+        for a in self.staged:
+            before = _factor(self.index(a.axes[: -len(self.inner)]))
+            begin = a.name if before == "0" else f"{a.name} + {before} * {self.columns}"
+            self.say(self.d.brings(f"{a.name}_row", begin, self.columns, self.first if self.form.ragged else ""))
+        self.say(self.d.brought())
 
     def begin_turns(self) -> None:
         """Begin to come to each of a row's elements that a thread has in registers."""
@@ -355,27 +376,38 @@ class _Printer:
         """One pass over a row that begins and ends anywhere: what one instruction reads, and then both ends."""
         d, width = self.d, self.d.width
         self.begin(d.scope or "")
-        first = f"({width} - {self.row} * {self.columns} % {width}) % {width}" if self.outer else "0"
-        self.say(d.integer("first", first))
+        self.say(d.integer("first", self.first))
         self.say(d.integer("last", f"first + ({self.columns} - first) / {width} * {width}"))
         self.lines(d.ahead())
         self.begin(d.loop(self.column, f"first + {_factor(start)} * {width}", "last", f"{_factor(step)} * {width}"))
+        self.slot = f"{2 * width} + {self.column} - first"
         self.element(turn, [])
         self.close()
         self.begin(d.loop("end", start, f"{self.columns} - last + first", step))
+        begin = len(self.out)
         self.say(d.integer(self.column, "end < first ? end : last - first + end"))
-        d.width, self.packed = 1, False
+        d.width, self.packed, self.slot = 1, False, "end"
         self.element(turn, [])
-        d.width, self.packed = width, True
+        if not re.search(rf"\b{self.column}\b", "\n".join(self.out[begin + 1 :])):  # all is where ``end`` says
+            del self.out[begin]
+        d.width, self.packed, self.slot = width, True, self.column
         self.close()
         self.close()
+
+    @property
+    def first(self) -> str:
+        """How many elements of a row that begins anywhere come before the first multiple of the width."""
+        width = self.d.width
+        return f"({width} - {self.row} * {self.columns} % {width}) % {width}" if self.outer else "0"
 
     def element(self, turn: int, first: Sequence[Step]) -> None:
         """What is done with an element, or with ``width`` neighbouring ones, in a pass; steps of rows before, if any."""
         k = self.kernel
         needed = k.needed_in(turn)
         arrays = [self.source(s, turn) for s in needed]
-        found = [a for a in arrays if a is not None] + [a for s in needed for a in self.targets(s, turn)]
+        found = [a for a in arrays if a is not None and a not in self.staged] + [
+            a for s in needed for a in self.targets(s, turn)
+        ]
         found += [s.operands[0] for s in first if s.op == "read"]
         self.coordinates(self.inner, self.column, found, any(s.op == "position_in_row" for s in needed))
         self.steps(first)
@@ -406,7 +438,7 @@ class _Printer:
         if packed:
             for s, a in zip(needed, arrays, strict=True):
                 if a is not None and self.along(a) and not self.keeps(a):
-                    text = d.pack(a.dtype, f"{a.name}_pack", d.neighbours(*self.at(a)))
+                    text = d.pack(a.dtype, f"{a.name}_pack", d.neighbours(*self.origin(a)))
                     changed = any(a is b for w in needed for b in self.targets(w, turn))
                     self.say(text if changed else f"const {text}")
                 elif a is not None and not self.along(a):
@@ -475,6 +507,10 @@ class _Printer:
     def keeps(self, a: Array) -> bool:
         """Whether a thread has its elements of a row's array in registers."""
         return self.form.held > 0 and self.along(a) and not self.kernel.common(a)
+
+    def origin(self, a: Array) -> tuple[str, str]:
+        """Where an element of an array is read."""
+        return (f"{a.name}_row", self.slot) if a in self.staged else self.at(a)
 
     def source(self, s: Step, turn: int) -> Array | None:
         """The array that an element is read from in a pass."""
@@ -582,7 +618,7 @@ class _Printer:
         for s in steps:
             if s.op == "read":
                 a = s.operands[0]
-                self.say(self.d.constant(s.dtype, s.name, self.d.read(a.dtype, self.place(a))))
+                self.say(self.d.constant(s.dtype, s.name, self.d.read(a.dtype, "{}[{}]".format(*self.origin(a)))))
             else:
                 position = f"i{self.inner[-1]}" if self.inner and len(self.inner) > 1 else self.column
                 if self.packed:

@@ -219,7 +219,7 @@ class NumbaCuda:
         return []
 
     def neighbours(self, array: str, position: str) -> str:
-        """Of forms that plain schedules never have; so are the next three."""
+        """Of forms that plain schedules never have; so are the next six."""
         raise UnsupportedError("Numba CUDA reads one element at a time; make the schedule with plain=True")
 
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str:
@@ -230,3 +230,12 @@ class NumbaCuda:
 
     def unrolled(self, name: str, times: int) -> list[str]:
         return [self.neighbours(name, "")]
+
+    def shared(self, arrays: Sequence[tuple[str, Any]], size: str) -> list[str]:
+        return [self.neighbours(arrays[0][0], "")]
+
+    def brings(self, row: str, array: str, size: str, first: str) -> str:
+        return self.neighbours(array, size)
+
+    def brought(self) -> str:
+        return self.neighbours("", "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools as ft
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -47,7 +47,11 @@ class CudaDevice:
             found = cupy.cuda.Device(index)
             attributes = found.attributes
             self.architecture = f"sm_{found.compute_capability}"
-        self.limits = gpu_launch.Device(processors=attributes["MultiProcessorCount"], cache=attributes["L2CacheSize"])
+        self.limits = gpu_launch.Device(
+            processors=attributes["MultiProcessorCount"],
+            cache=attributes["L2CacheSize"],
+            shared=attributes["MaxSharedMemoryPerBlockOptin"],
+        )
         pinned = cupy.cuda.alloc_pinned_memory(16)  # which the device can write to
         self.reports = Reports(np.frombuffer(pinned, np.int64, 2))
         self._products: Any = None
@@ -108,7 +112,18 @@ class CudaDevice:
     def _functions(self, text: str) -> Mapping[str, Any]:
         from gpugrad.cuda import nvrtc
 
-        return self._in_module(nvrtc.compiled(text, self.architecture), {name: name for name in functions(text)})
+        found = self._in_module(nvrtc.compiled(text, self.architecture), {name: name for name in functions(text)})
+        if "extern __shared__" in text:
+            self._give_shared(found.values())
+        return found
+
+    def _give_shared(self, found: Iterable[Any]) -> None:
+        """Let launches of functions ask for all of the shared memory that a block can have; else it is 48 KiB."""
+        kinds = self.driver.CUfunction_attribute
+        own, asked = kinds.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, kinds.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        for function in found:
+            taken = self._done(self.driver.cuFuncGetAttribute(own, function))
+            self._done(self.driver.cuFuncSetAttribute(function, asked, self.limits.shared - taken))
 
     def _in_module(self, code: bytes, symbols: Mapping[str, str]) -> dict[str, Any]:
         """The functions of machine code, by name, each of which has a symbol there."""

@@ -40,7 +40,7 @@ POISON = 0xA5
 _INCLUDE = re.compile(r'#include "(\S+)"')
 _WAITS = re.compile(r"_sync\(|__sync(threads|warp)\(")
 """How threads wait for one another."""
-_SHARED = re.compile(r"extern\s+__shared__\s+([\w ]+?)\s+(\w+)\s*\[\s*\]")
+_SHARED = re.compile(r"extern\s+__shared__\s+(?:(?:__align__|alignas)\s*\(\s*\d+\s*\)\s*)?([\w ]+?)\s+(\w+)\s*\[\s*\]")
 _running = threading.Lock()
 """The threads of a block, and where they are, are global to a library."""
 
@@ -171,7 +171,7 @@ class HostDevice:
     def launch(self, function: Any, launch: Launch, parameters: Parameters) -> None:
         if 0 in launch.shape:
             raise errors.GraphError(f"{launch.function}: a launch of {launch.shape}, which no device takes")
-        shape = (ctypes.c_uint * 6)(*launch.shape)
+        shape = (ctypes.c_uint * 7)(*launch.shape, launch.shared)
         with _running:
             if function.run is None:
                 self.compile(function)
@@ -224,7 +224,7 @@ def library(texts: Sequence[str], *options: str) -> ctypes.CDLL:
     """The texts in one shared library: ``text_{k}_{name}(shape, order, arguments)`` runs a kernel of the k-th."""
     if COMPILER is None:
         raise errors.DeviceError("running CUDA's kernels on the host takes a C++ compiler; found none. Install g++")
-    source = ['#include "host.h"', together(texts)]
+    source = ['#include "host.h"', _SHARED.sub(r"\1* const \2 = (\1*)host::shared_memory", together(texts))]
     for k, text in enumerate(texts):
         waits = "true" if _waits(text) else "false"
         source += [f"EXPORT(text_{k}_{name}, text_{k}::{name}, {waits})" for name in functions(text)]
@@ -247,9 +247,7 @@ def together(texts: Sequence[str]) -> str:
     parts = sorted(line for line in included if not re.search(r"<cuda_(fp16|bf16)\.h>", line))  # host.h has the types
     for k, text in enumerate(texts):
         body = "\n".join("" if line.startswith("#include") else line for line in text.splitlines())
-        plain = _SHARED.sub(
-            r"\1* const \2 = (\1*)host::shared_memory", body.replace('extern "C" __global__', "__global__")
-        )
+        plain = body.replace('extern "C" __global__', "__global__")
         parts.append(f"namespace text_{k} {{\n{plain}\n}}")
     return "\n".join(parts)
 

@@ -43,7 +43,7 @@ class Instruction:
     @property
     def bytes(self) -> int:
         """How many bytes a thread reads or writes; 0 for what is no access to memory."""
-        if self.kind not in ("LDG", "STG", "LDS", "STS", "LDL", "STL", "LD", "ST"):
+        if self.kind not in ("LDG", "LDGSTS", "STG", "LDS", "STS", "LDL", "STL", "LD", "ST"):
             return 0
         return next((_BYTES[part] for part in self.name.split(".") if part in _BYTES), 4)
 
@@ -93,7 +93,11 @@ class Function:
     @property
     def main_loops(self) -> list[frozenset[int]]:
         """The innermost of the loops that read or write global memory."""
-        found = [loop for loop in self.loops if self.named("LDG|STG", loop)]
+        return self.innermost("LDG|STG")
+
+    def innermost(self, pattern: str) -> list[frozenset[int]]:
+        """The innermost of the loops that have an instruction whose name matches."""
+        found = [loop for loop in self.loops if self.named(pattern, loop)]
         return [loop for loop in found if not any(other < loop for other in found)]
 
     def _follow(self) -> list[list[int]]:
@@ -106,13 +110,18 @@ class Function:
                 follow[-1].append(self.targets[k])
         return follow
 
-    def threads(self, of_block: int, registers: int = 65536, most: int = 2048, blocks: int = 32) -> int:
-        """How many threads a processor has room for, in blocks of ``of_block`` threads; by default as an H100 is."""
+    def threads(
+        self, of_block: int, shared: int = 0, registers: int = 65536, most: int = 2048, blocks: int = 32
+    ) -> int:
+        """How many threads a processor has room for, in blocks of ``of_block`` threads; by default as an H100 is.
+
+        ``shared`` is what a launch asks for beside the function's own.
+        """
         warps = -(-of_block // 32)
         of_warp = -(-self.registers * 32 // 256) * 256
         rooms = [registers // (of_warp * warps), most // (32 * warps), blocks]
-        if self.shared:
-            rooms.append(227 * 1024 // self.shared)
+        if self.shared or shared:
+            rooms.append(228 * 1024 // (self.shared + shared + 1024))  # 1 KiB of each block is the device's
         return min(rooms) * of_block
 
 

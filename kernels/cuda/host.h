@@ -82,7 +82,8 @@ namespace host {
 
 constexpr int MOST = 1024;
 constexpr std::size_t STACK = 64 * 1024;
-alignas(16) inline unsigned char shared_memory[48 * 1024];  // what `extern __shared__` of a user's kernel names
+constexpr std::size_t SHARED = 227 * 1024, GUARD = 64;
+alignas(16) inline unsigned char shared_memory[SHARED + GUARD];  // what `extern __shared__` names
 
 enum State { RUNS, AT_BARRIER, IN_WARP, DONE };
 
@@ -177,7 +178,6 @@ inline bool release_warps()
 
 inline void run_block(int order)
 {
-    std::memset(shared_memory, 0xff, sizeof shared_memory);
     for (int t = 0; t < threads; ++t) start(t);
     while (true) {
         for (int k = 0; k < threads; ++k) {
@@ -200,14 +200,20 @@ template <class F> void launch(const unsigned* shape, bool waits, int order, F&&
     blockDim = {shape[3], shape[4], shape[5]};
     threads = int(blockDim.x * blockDim.y * blockDim.z);
     if (threads > MOST) fail("too many threads in a block");
+    const std::size_t shared = shape[6];
+    if (shared > SHARED) fail("more shared memory than a block can have");
     const unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
     body = [](void* p) { (*static_cast<std::remove_reference_t<F>*>(p))(); };
     argument = &f;
     for (unsigned k = 0; k < blocks; ++k) {
         const unsigned b = order == 1 ? blocks - 1 - k : k;
         blockIdx = {b % gridDim.x, b / gridDim.x % gridDim.y, b / (gridDim.x * gridDim.y)};
+        std::memset(shared_memory, 0xff, shared + GUARD);
         if (waits) run_block(order);
         else for (int t = 0; t < threads; ++t) { be(t); f(); }
+        for (std::size_t n = shared; n < shared + GUARD; ++n) {
+            if (shared_memory[n] != 0xff) fail("a write beyond the shared memory of its launch");
+        }
     }
     running = -1;
 }

@@ -22,8 +22,22 @@ template <int N, class T> __device__ __forceinline__ Pack<T, N> load(const T* pl
     return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
+// To global memory. The instruction is named, since the compiler would take a pack apart and may not find that its elements
+// are neighbours again, as where positions are 64-bit integers: then it would store one at a time.
 template <class T, int N> __device__ __forceinline__ void store(T* place, const Pack<T, N>& pack)
 {
     aligned<Pack<T, N>>(place);
+#ifndef GPUGRAD_HOST
+    if constexpr (sizeof pack >= 16) {
+        #pragma unroll
+        for (int k = 0; k < int(sizeof pack / 16); ++k) {
+            const uint4 w = reinterpret_cast<const uint4*>(&pack)[k];
+            asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};"
+                         ::"l"(__cvta_generic_to_global(reinterpret_cast<uint4*>(place) + k)), "r"(w.x), "r"(w.y), "r"(w.z), "r"(w.w)
+                         : "memory");
+        }
+        return;
+    }
+#endif
     *reinterpret_cast<Pack<T, N>*>(place) = pack;
 }
