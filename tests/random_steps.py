@@ -34,11 +34,12 @@ class Held(nn.Module):
         return [getattr(self, f"p{k}") for k in range(self.count)]
 
 
-def loss_of(rng: Any, held: Held, x: Any) -> tuple[Any, list[Any]]:
+def loss_of(rng: Any, held: Held, x: Any, generator: Any) -> tuple[Any, list[Any]]:
     """A number that every parameter enters, and values on the way."""
     h, values = x, []
+    classes = gg.tensor(rng.integers(0, 4, BATCH[:2]), device=x.device)
     for p in held.ps:
-        match 6 if p.shape == (4, 4) else int(rng.integers(6)):
+        match int(rng.choice([10, 11])) if p.shape == (4, 4) else int(rng.integers(10)):
             case 0:
                 h = gg.tanh(h + p)
             case 1:
@@ -51,17 +52,29 @@ def loss_of(rng: Any, held: Held, x: Any) -> tuple[Any, list[Any]]:
                 h = h * gg.sigmoid(gg.sum(p) * 0.1) + p * 0.2
             case 5:
                 h = gg.tanh(h) * gg.exp(-p * p)
+            case 6:
+                h = gg.layer_norm(h) + p * h
+            case 7:
+                h = gg.random.dropout(h * gg.cos(p), 0.3, key=generator)
+            case 8:
+                h = gg.cumsum(gg.tanh(h + p), axis=int(rng.integers(3))) * 0.3
+            case 9:
+                top = gg.max(h + p, axis=-1, keepdims=True)
+                h = gg.concat([h[..., 1:] - top * 0.1, (p * h)[..., :1]], axis=-1)
+            case 10:
+                h = h + p[classes]
             case _:
                 h = gg.tanh(h @ p)
         values.append(h)
-    loss = gg.mean(h * h) + sum(float(rng.random()) * 0.1 * gg.mean(gg.square(p)) for p in held.ps)
+    loss = gg.cross_entropy(h.reshape(-1, 4), classes.reshape(-1)) if rng.random() < 0.3 else gg.mean(h * h)
+    loss = loss + sum(float(rng.random()) * 0.1 * gg.mean(gg.square(p)) for p in held.ps)
     return loss, values
 
 
 class Steps:
     """Steps of one seed on a device."""
 
-    def __init__(self, seed: int, device: str, compiled: bool) -> None:
+    def __init__(self, seed: int, device: str, compiled: bool, dtype: str | None = None) -> None:
         rng = np.random.default_rng(seed)
         self.held = Held(rng)
         self.held.to(device)
@@ -79,13 +92,17 @@ class Steps:
         self.given = [int(k) for k in rng.integers(4, size=2)]
         self.zeroed = bool(rng.random() < 0.7)
         self.seed = int(rng.integers(1 << 30))
+        self.generator = gg.random.Generator(seed)
+        self.dtype = dtype
+        """Of products, in mixed precision; None for float32."""
         self.call = gg.jit(self.step) if compiled else self.step
 
     def step(self, x: Any) -> Any:
         rng, held = np.random.default_rng(self.seed), self.held
         if self.zeroed:
             self.optimizer.zero_grad()
-        loss, values = loss_of(rng, held, x)
+        with gg.autocast(self.dtype):
+            loss, values = loss_of(rng, held, x, self.generator)
         loss.backward()
         before = held.ps[0].detach() * 1.0
         self.optimizer.step()

@@ -18,9 +18,9 @@ from gpugrad.cuda.host import COMPILER
 SEEDS = (*range(16), 156)
 
 
-def same(seed: int, device: str) -> None:
+def same(seed: int, device: str, dtype: str | None = None) -> None:
     """Steps of a seed on a device agree with those of the CPU, step by step."""
-    wanted, got = Steps(seed, "cpu", False), Steps(seed, device, True)
+    wanted, got = Steps(seed, "cpu", False, dtype), Steps(seed, device, True, dtype)
     for k, (a, b) in enumerate(zip(got.run(), wanted.run(), strict=True)):
         for x, y in zip(a, b, strict=True):
             agree(x, y, f"seed {seed}, step {k}")
