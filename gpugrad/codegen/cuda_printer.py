@@ -75,6 +75,8 @@ class Cuda:
             files.append("complex.cuh")
         if form.width > 1 or form.held:
             files.append("packs.cuh")
+        if any(a.drawn for a in kernel.arrays):
+            files.append("philox.cuh")
         if form.shape != "map":
             files.append("reductions.cuh")
         if form.shape == "rows" and not form.held and column_sums(kernel):
@@ -204,6 +206,12 @@ class Cuda:
     def neighbours(self, array: str, position: str) -> str:
         return f"load<{self.width}>({array} + {position})"
 
+    def word(self, dtype: Any, key: str, position: str) -> str:
+        return f"word_at<{_word(STORED, dtype)}>({key}, {position})"
+
+    def words(self, dtype: Any, key: str, position: str) -> str:
+        return f"words_at<{_word(STORED, dtype)}, {self.width}>({key}, {position})"
+
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str:
         """A variable of neighbouring elements, or as many of them as there are ``times``."""
         many, begin = f"[{times}]" if times else "", f" = {value}" if value else ""
@@ -227,7 +235,7 @@ class _Several(Cuda):
     """A function whose arrays and sizes are in a row of a table; each row has blocks of its own."""
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
-        fields = [f"    {_word(STORED, a.dtype)}* {a.name};" for a in kernel.arrays]
+        fields = [f"    {_word(STORED, a.passed)}* {a.name};" for a in kernel.arrays]
         fields += [f"    Index n{axis};" for axis in range(kernel.axes)]
         return [*super().head(kernel, form), "", "struct Row {", *fields, "    int first, parts;", "};"]
 

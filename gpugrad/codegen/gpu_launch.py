@@ -247,8 +247,8 @@ def _split(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form
 
 
 def _read(kernel: LoopKernel) -> list[Any]:
-    """The dtypes of the arrays that each row has elements of, which are read."""
-    arrays = {id(s.operands[0]): s.operands[0] for s in kernel.steps if s.op == "read"}
+    """The dtypes of the arrays in memory that each row has elements of, which are read."""
+    arrays = {id(s.operands[0]): s.operands[0] for s in kernel.steps if s.op == "read" and not s.operands[0].drawn}
     return [a.dtype for a in arrays.values() if kernel.axes - 1 in a.axes and not kernel.common(a)]
 
 
@@ -261,12 +261,17 @@ def _width(kernel: LoopKernel, sizes: Sequence[int]) -> int:
 
 
 def _widest(kernel: LoopKernel) -> int:
-    """As many neighbouring elements as one instruction reads of the smallest, but no more than two of the largest."""
+    """As many neighbouring elements as one instruction reads of the smallest, but no more than two of the largest.
+
+    Of words that are drawn, which are in no memory, it is at least a block of Philox, which has 16 bytes as well.
+    """
     last = kernel.axes - 1
-    along = [_itemsize(a.dtype) for a in kernel.arrays if last in a.axes]
+    along = [a for a in kernel.arrays if last in a.axes]
     if not along or last < kernel.rows or any(last in a.axes[:-1] for a in kernel.arrays):
         return 1
-    return max(1, min(VECTOR // min(along), 2 * VECTOR // max(along)))
+    drawn, stored = ([_itemsize(a.dtype) for a in along if a.drawn is there] for there in (True, False))
+    least = max((VECTOR // n for n in drawn), default=1)
+    return max(1, min(max(VECTOR // min(stored or drawn), least), 2 * VECTOR // max(stored or drawn)))
 
 
 def _ragged(kernel: LoopKernel, sizes: Sequence[int], device: Device) -> bool:

@@ -82,6 +82,8 @@ class Dialect(Protocol):
     def column_sum(self, dtype: Any, x: str) -> str: ...
     def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str: ...
     def neighbours(self, array: str, position: str) -> str: ...
+    def word(self, dtype: Any, key: str, position: str) -> str: ...
+    def words(self, dtype: Any, key: str, position: str) -> str: ...
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str: ...
     def stored(self, array: str, position: str, name: str) -> str: ...
     def unrolled(self, name: str, times: int) -> list[str]: ...
@@ -308,7 +310,7 @@ class _Printer:
 
     def open(self, name: str, comment: str) -> None:
         k = self.kernel
-        arrays = [(a.name, a.dtype, a.written) for a in k.arrays if not a.scratch]
+        arrays = [(a.name, a.passed, a.written) for a in k.arrays if not a.scratch]
         arrays += [(name, dtype, True) for name, dtype, _ in working(k, self.form)]
         self.out += ["", *self.d.between, self.d.comment(comment)]
         sizes = [*(f"n{axis}" for axis in range(k.axes)), *(["parts"] if takes_parts(k, self.form) else [])]
@@ -406,11 +408,12 @@ class _Printer:
         if packed:
             for s, a in zip(needed, arrays, strict=True):
                 if a is not None and self.along(a) and not self.keeps(a):
-                    text = d.pack(a.dtype, f"{a.name}_pack", d.neighbours(*self.at(a)))
+                    there = d.words(a.dtype, *self.at(a)) if a.drawn else d.neighbours(*self.at(a))
+                    text = d.pack(a.dtype, f"{a.name}_pack", there)
                     changed = any(a is b for w in needed for b in self.targets(w, turn))
                     self.say(text if changed else f"const {text}")
                 elif a is not None and not self.along(a):
-                    self.say(d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a))))
+                    self.say(d.constant(s.dtype, s.name, self.one(a)))
             for s in needed:
                 for a in self.targets(s, turn):
                     if self.sums_into_register(s, a) or a.scratch:
@@ -429,9 +432,7 @@ class _Printer:
             if a is None:
                 self.steps([s])
             elif not packed:
-                self.steps([s]) if s.op == "read" else self.say(
-                    d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a)))
-                )
+                self.say(d.constant(s.dtype, s.name, self.one(a)))
             elif self.along(a):
                 self.say(d.constant(s.dtype, s.name, f"{self.pack_of(a)}[k]"))
             for target in self.targets(s, turn):
@@ -473,8 +474,8 @@ class _Printer:
         return f"{a.name}_pack[turn]" if self.keeps(a) else f"{a.name}_pack"
 
     def keeps(self, a: Array) -> bool:
-        """Whether a thread has its elements of a row's array in registers."""
-        return self.form.held > 0 and self.along(a) and not self.kernel.common(a)
+        """Whether a thread has its elements of a row's array in registers; words are drawn where they are asked for."""
+        return self.form.held > 0 and self.along(a) and not self.kernel.common(a) and not a.drawn
 
     def source(self, s: Step, turn: int) -> Array | None:
         """The array that an element is read from in a pass."""
@@ -568,6 +569,10 @@ class _Printer:
         array, position = self.at(a)
         return f"{array}[{position}]"
 
+    def one(self, a: Array) -> str:
+        """The element of an array that is worked on, as it is computed with."""
+        return self.d.word(a.dtype, *self.at(a)) if a.drawn else self.d.read(a.dtype, self.place(a))
+
     def at_sum(self, a: Array) -> tuple[str, str]:
         """Where a sum over rows has the column that is worked on."""
         if self.form.shape == "split":
@@ -581,8 +586,7 @@ class _Printer:
     def steps(self, steps: Sequence[Step]) -> None:
         for s in steps:
             if s.op == "read":
-                a = s.operands[0]
-                self.say(self.d.constant(s.dtype, s.name, self.d.read(a.dtype, self.place(a))))
+                self.say(self.d.constant(s.dtype, s.name, self.one(s.operands[0])))
             else:
                 position = f"i{self.inner[-1]}" if self.inner and len(self.inner) > 1 else self.column
                 if self.packed:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 ONCE, ROW, ELEMENT = range(3)
 """How often a value is computed."""
 
@@ -72,6 +74,15 @@ class Array:
     written: bool = False
     scratch: bool = False
     """Whether it is one row of working memory."""
+    drawn: bool = False
+    """Whether its elements are random words, none of which is in memory: what is passed is their key, from which a kernel
+    for a GPU draws them. The text for the CPU, where no plan has such a kernel, reads them.
+    """
+
+    @property
+    def passed(self) -> Any:
+        """The dtype of what is passed."""
+        return np.dtype(np.uint32) if self.drawn else self.dtype
 
 
 @dataclass(eq=False, slots=True)

@@ -38,6 +38,7 @@ class CudaPlan(Plan):
     """A plan for a device of a backend."""
 
     alignment = VECTOR
+    draws = True
 
     def __init__(
         self,
