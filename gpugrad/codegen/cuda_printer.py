@@ -206,6 +206,9 @@ class Cuda:
     def neighbours(self, array: str, position: str) -> str:
         return f"load<{self.width}>({array} + {position})"
 
+    def key(self, name: str, array: str) -> str:
+        return f"const Key {name} = key_at({array});"
+
     def word(self, dtype: Any, key: str, position: str) -> str:
         return f"word_at<{_word(STORED, dtype)}>({key}, {position})"
 

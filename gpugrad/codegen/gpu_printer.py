@@ -82,6 +82,7 @@ class Dialect(Protocol):
     def column_sum(self, dtype: Any, x: str) -> str: ...
     def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str: ...
     def neighbours(self, array: str, position: str) -> str: ...
+    def key(self, name: str, array: str) -> str: ...
     def word(self, dtype: Any, key: str, position: str) -> str: ...
     def words(self, dtype: Any, key: str, position: str) -> str: ...
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str: ...
@@ -319,8 +320,11 @@ class _Printer:
         self.body = len(self.out)
 
     def end(self) -> None:
-        """The end of a function; the sizes of several axes together that it asks for are put at its beginning."""
+        """The end of a function; the keys, and the sizes of several axes together, that it asks for are put at its beginning."""
         said = set(re.findall(r"\w+", "\n".join(self.out[self.body :])))
+        for a in self.kernel.arrays:
+            if a.drawn and self.d.spelled(f"{a.name}_key") in said:
+                self.out.insert(self.body, "    " + self.d.spelled(self.d.key(f"{a.name}_key", a.name)))
         for size, axes in ((self.columns, self.inner), (self.rows, self.outer)):
             if size in said and len(axes) > 1:
                 self.out.insert(self.body, "    " + self.d.integer(size, _product(axes)))
@@ -408,7 +412,8 @@ class _Printer:
         if packed:
             for s, a in zip(needed, arrays, strict=True):
                 if a is not None and self.along(a) and not self.keeps(a):
-                    there = d.words(a.dtype, *self.at(a)) if a.drawn else d.neighbours(*self.at(a))
+                    array, position = self.at(a)
+                    there = d.words(a.dtype, f"{array}_key", position) if a.drawn else d.neighbours(array, position)
                     text = d.pack(a.dtype, f"{a.name}_pack", there)
                     changed = any(a is b for w in needed for b in self.targets(w, turn))
                     self.say(text if changed else f"const {text}")
@@ -571,7 +576,9 @@ class _Printer:
 
     def one(self, a: Array) -> str:
         """The element of an array that is worked on, as it is computed with."""
-        return self.d.word(a.dtype, *self.at(a)) if a.drawn else self.d.read(a.dtype, self.place(a))
+        if a.drawn:
+            return self.d.word(a.dtype, f"{a.name}_key", self.index(a.axes))
+        return self.d.read(a.dtype, self.place(a))
 
     def at_sum(self, a: Array) -> tuple[str, str]:
         """Where a sum over rows has the column that is worked on."""

@@ -223,8 +223,11 @@ class NumbaCuda:
         return []
 
     def neighbours(self, array: str, position: str) -> str:
-        """Of forms that plain schedules never have, or of kernels that are refused; so are the next five."""
+        """Of forms that plain schedules never have, or of kernels that are refused; so are the next six."""
         raise UnsupportedError("Numba CUDA reads one element at a time; make the schedule with plain=True")
+
+    def key(self, name: str, array: str) -> str:
+        return self.neighbours(array, "")
 
     def word(self, dtype: Any, key: str, position: str) -> str:
         return self.neighbours(key, position)

@@ -35,16 +35,19 @@ __device__ __forceinline__ void words_of(const Philox& block, unsigned long long
 __device__ __forceinline__ unsigned natural(int x) { return unsigned(x); }
 __device__ __forceinline__ unsigned long long natural(long long x) { return (unsigned long long)(x); }
 
+// In registers from the beginning of a kernel on: compilers move no read out of a condition.
+struct Key { unsigned k0, k1; };
+__device__ __forceinline__ Key key_at(const unsigned* __restrict__ key) { return {key[0], key[1]}; }
+
 // N neighbouring words of those that `random_bits` writes for a key; `position` is a multiple of N, or of a block's words.
-template <class Word, int N, class Index>
-__device__ __forceinline__ Pack<Word, N> words_at(const unsigned* __restrict__ key, Index position)
+template <class Word, int N, class Index> __device__ __forceinline__ Pack<Word, N> words_at(Key key, Index position)
 {
     constexpr int EACH = 16 / sizeof(Word);
     Pack<Word, N> out;
     #pragma unroll
     for (int first = 0; first < N; first += EACH) {
         Word words[EACH];
-        words_of(philox(natural(position) / EACH + first / EACH, 0, WORDS, key[0], key[1]), words);
+        words_of(philox(natural(position) / EACH + first / EACH, 0, WORDS, key.k0, key.k1), words);
         #pragma unroll
         for (int k = 0; k < EACH && first + k < N; ++k) {
             out[first + k] = words[k];
@@ -56,7 +59,7 @@ __device__ __forceinline__ Pack<Word, N> words_at(const unsigned* __restrict__ k
     }
     return out;
 }
-template <class Word, class Index> __device__ __forceinline__ Word word_at(const unsigned* __restrict__ key, Index position)
+template <class Word, class Index> __device__ __forceinline__ Word word_at(Key key, Index position)
 {
     return words_at<Word, 1>(key, position)[0];
 }
