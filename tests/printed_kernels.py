@@ -123,6 +123,10 @@ def drawn(f: Callable[..., Any], *args: Any) -> list[Ran]:
                 made_by = [key for key in keys if np.array_equal(draw(key), x)]
                 if made_by:
                     a.drawn, r.before[k] = True, made_by[0]
+        known = len(r.kernel.arrays)
+        r.kernel.keep_dear()
+        for arrays in (r.before, r.after):
+            arrays += [np.zeros(0, a.dtype) for a in r.kernel.arrays[known:]]
     return [r for r in found if any(a.drawn for a in r.kernel.arrays)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -117,6 +118,22 @@ def test_dropout_of_attention_weights_is_in_the_kernel_of_softmax() -> None:
         array(4, 24),
         KEY,
     )
+
+
+def test_rows_that_come_to_their_words_again_keep_them() -> None:
+    """In registers, where they have the rows; drawing takes longer than what layer normalization does with them."""
+
+    def f(x: Any, key: Any) -> Any:
+        y = x + dropped(x, key)
+        return y, gg.layer_norm(y)
+
+    for shape in ((6, 64), (5, 33), (3, 9001)):
+        x = array(*shape)
+        compared(f, x, KEY)
+        compared(lambda x, key: gg.grad(lambda x: gg.sum(f(x, key)[1] ** 3))(x), x, KEY)
+        text = gg.jit(f).sources(there(x), there(KEY), dialect="cuda")["kernel_0"]
+        kept = "row_random_bits_1_pack[turn][k] = random_bits_1" in text
+        assert kept == (shape[1] < 9000) and (len(re.findall("words?_at<", text)) == 1) == kept, text
 
 
 def test_dropout_is_in_the_kernel_of_what_it_drops() -> None:

@@ -484,9 +484,9 @@ class _Printer:
 
     def source(self, s: Step, turn: int) -> Array | None:
         """The array that an element is read from in a pass."""
-        if s.op == "read":
-            return s.operands[0]  # type: ignore[no-any-return]
-        return self.kernel.kept[id(s)] if id(s) in self.kernel.kept and s.turn < turn else None
+        if id(s) in self.kernel.kept and s.turn < turn:
+            return self.kernel.kept[id(s)]
+        return s.operands[0] if s.op == "read" else None
 
     def targets(self, s: Step, turn: int) -> list[Array]:
         """The arrays that an element goes to in a pass."""

@@ -168,11 +168,18 @@ class LoopKernel:
         return replace(self, arrays=[a for a in self.arrays if not a.scratch], kept=kept)
 
     def keep_dear(self) -> None:
-        """Choose which steps are kept from one pass for a later one: in the array that they go to, or in a scratch row."""
+        """Choose which steps are kept from one pass for a later one: in the array that they go to, or in a scratch row.
+
+        Random words that several passes need are dear, too, where they are drawn.
+        """
         into = {id(s): a for s, a in self.writes if s.level == ELEMENT and len(a.axes) == self.axes}
-        for turn in range(1, self.passes):
+        drawn: set[int] = set()
+        for turn in range(self.passes):
             for s in self.needed_in(turn):
-                if s.turn < turn and s.op in DEAR and id(s) not in self.kept:
+                again = id(s) in drawn
+                if s.op == "read" and s.operands[0].drawn:
+                    drawn.add(id(s))
+                if s.turn < turn and (s.op in DEAR or again) and id(s) not in self.kept:
                     array = into.get(id(s))
                     if array is None or array.dtype != s.dtype:
                         array = Array(f"row_{s.name}", s.dtype, tuple(range(self.rows, self.axes)), True, True)

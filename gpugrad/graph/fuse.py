@@ -93,8 +93,9 @@ class _Fusion:
             if self.floats(line):
                 self.waiting[id(line.results[0])] = line
                 continue
-            latest = max((self.where(x) for x in line.operands if id(x) not in self.waiting), default=-1)
-            self.settle(line.operands, latest)
+            if self.waiting:
+                latest = max((self.where(x) for x in line.operands if id(x) not in self.waiting), default=-1)
+                self.settle(line.operands, latest)
             self.take(line)
         self.settle(self.graph.outputs, -1)
         return self.emitted()
@@ -109,7 +110,7 @@ class _Fusion:
     def settle(self, values: Sequence[Any], latest: int) -> None:
         """Take the lines of values that wait, to be in the kernel that they are computed with, or in one that comes later."""
         wanted: set[int] = set()
-        stack = list(values) if self.waiting else []
+        stack = list(values)
         while stack:
             x = stack.pop()
             if id(x) in self.waiting and id(x) not in wanted:
