@@ -4,6 +4,10 @@ Lines are taken in their order, and each joins the latest kernel that it can: on
 after all that the line reads from elsewhere, so the order of calls stays right without a search. Broadcasts and size-1
 axes are no lines of their own but ways to read. What no kernel computes stays a call of the backend.
 
+On a GPU random words of one key are no line of their own either: any kernel draws those of its elements, which takes less time
+than to write and to read them. They, and what is computed of them alone, wait for the first line that needs more than them,
+so that they come into its kernel, or a kernel beside it, and not into one that has long been done.
+
 Half precision is how float16 and bfloat16 lie in memory: a kernel computes in float32, and rounds what it writes, what
 is reduced, what is cast to half, and what is compared or becomes an integer, so that an element that is the largest is
 equal to the maximum whatever of the two was in memory; but not what passes from step to step.
