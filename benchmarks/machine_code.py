@@ -112,7 +112,7 @@ def accessed(kernel: Kernel, turn: int) -> list[Array]:
     found = [s.operands[0] for s in needed if s.op == "read"]
     found += [k.kept[id(s)] for s in needed if id(s) in k.kept and s.turn < turn]
     found += [a for s, a in k.writes if s.level == ELEMENT and s.turn == turn and not k.sums_rows(s, a)]
-    return [a for a in found if k.axes - 1 in a.axes]
+    return [a for a in found if k.axes - 1 in a.axes and not a.drawn]
 
 
 def widest(function: Function, loop: frozenset[int] | None = None, kind: str = "LDG|STG") -> int:

@@ -80,6 +80,49 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "every_axis": (every_axis, (numbers(2, 3, 4), numbers(4))),
 }
 
+KEY, OTHER = gg.random.key(5), gg.random.key(6)
+
+
+def dropped(x: Any, key: Any, of: Callable[..., Any] = lambda x: x, p: float = 0.3) -> Any:
+    """Dropout of a function; its words come first, so that the CPU's plans have both in one kernel, too."""
+    kept = gg.random.bernoulli(1.0 - p, x.shape, key=key)
+    return gg.where(kept, of(x) * (1.0 / (1.0 - p)), 0.0)
+
+
+def softmax(x: Any) -> Any:
+    return gg.softmax(x, axis=-1)
+
+
+def dropped_before_softmax(x: Any, key: Any) -> Any:
+    return gg.softmax(dropped(x, key), axis=-1)
+
+
+DRAWING: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "dropout": (dropped, (numbers(6, 8), KEY)),
+    "dropout_odd": (dropped, (numbers(3, 7), KEY)),
+    "dropout_of_pairs": (dropped, (numbers(3, 6), KEY)),
+    "dropout_of_float64": (dropped, (numbers(4, 6, dtype="float64"), KEY)),
+    "dropout_of_bfloat16": (dropped, (gg.astype(numbers(6, 8), "bfloat16"), KEY)),
+    "dropout_of_float16": (dropped, (gg.astype(numbers(3, 5), "float16"), KEY)),
+    "dropout_after_softmax": (lambda x, key: dropped(x, key, softmax), (numbers(7, 64), KEY)),
+    "dropout_after_softmax_of_bfloat16": (
+        lambda x, key: dropped(x, key, softmax),
+        (gg.astype(numbers(3, 200), "bfloat16"), KEY),
+    ),
+    "dropout_in_odd_rows": (lambda x, key: dropped(x, key, softmax), (numbers(3, 201), KEY)),
+    "dropout_before_softmax": (dropped_before_softmax, (numbers(5, 64), KEY)),
+    "dropout_before_softmax_in_odd_rows": (dropped_before_softmax, (numbers(3, 77, dtype="float64"), KEY)),
+    "two_keys": (lambda x, a, b: dropped(x, a) + dropped(x, b, p=0.5), (numbers(6, 8), KEY, OTHER)),
+    "sum_of_columns_dropped": (lambda x, key: gg.sum(dropped(x, key), axis=0), (numbers(50, 12), KEY)),
+    "words_alone": (lambda key: gg.sum(gg.random.uniform(shape=(9, 12), dtype="float32", key=key), axis=-1), (KEY,)),
+    "words_of_64_bits": (lambda key: gg.random.uniform(shape=(5, 3), dtype="float64", key=key) * 2.0, (KEY,)),
+    "words_broadcast": (
+        lambda y, a, b: (y ^ gg.random.bits(8, key=a), y ^ gg.random.bits((5, 1), key=b)),
+        (gg.asarray(np.arange(120, dtype=np.uint32).reshape(3, 5, 8)), KEY, OTHER),
+    ),
+}
+"""Programs whose kernels draw random words on a GPU, and read them on the CPU."""
+
 DEVICES = {
     "usual": Device(),
     "small": Device(processors=2, registers=0, threads=16, long=8),

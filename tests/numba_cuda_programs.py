@@ -81,7 +81,8 @@ def test_a_training_step_is_one_graph(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
     assert len(captured) == 1
     text = cuda.call.plan(*cuda.last)
-    assert "# one CUDA graph\n" in text and "in CUDA C++" not in text
+    assert "# one CUDA graph\n" in text
+    assert text.count("in CUDA C++") == 2 < text.count("in Numba CUDA")  # the two kernels that draw what is dropped
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "complex64"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gpugrad.cuda.numba_simulator import mathematics
 from gpugrad.dtypes import is_half
 from gpugrad.graph.calls import KernelCall
 from gpugrad.graph.plan import named_alike
+from gpugrad.kernels import philox_numpy
 from gpugrad.transforms.program import Compiled
 
 
@@ -107,6 +109,25 @@ def _takes(kernel: LoopKernel, arguments: Sequence[Any]) -> bool:
 def _seen(a: Array, x: Any) -> Any:
     """A copy of an array in its own dtype, which half precision has not for the CPU's kernels."""
     return x.copy() if x.dtype == a.dtype else x.copy().view(a.dtype)
+
+
+def drawn(f: Callable[..., Any], *args: Any) -> list[Ran]:
+    """The kernels of a function as they are for a GPU: what are random words of a key among the arguments, they draw."""
+    keys = [x.numpy() for x in args if x.dtype == np.uint32 and x.shape == (2,)]
+    found = ran(f, *args)
+    for r in found:
+        for k, a in enumerate(r.kernel.arrays):
+            x = r.before[k]
+            if not a.written and x.dtype in (np.uint32, np.uint64):
+                draw = ft.partial(philox_numpy.random_bits, shape=x.shape, width=8 * x.itemsize)
+                made_by = [key for key in keys if np.array_equal(draw(key), x)]
+                if made_by:
+                    a.drawn, r.before[k] = True, made_by[0]
+        known = len(r.kernel.arrays)
+        r.kernel.keep_dear()
+        for arrays in (r.before, r.after):
+            arrays += [np.zeros(0, a.dtype) for a in r.kernel.arrays[known:]]
+    return [r for r in found if any(a.drawn for a in r.kernel.arrays)]
 
 
 def ran(f: Callable[..., Any], *args: Any) -> list[Ran]:

@@ -295,11 +295,11 @@ def test_whatever_the_order_of_threads_the_bits_are_the_same(on_host: HostDevice
 
 SANITIZED = """
 import numpy as np, gpugrad as gg
-from gpu_programs import PROGRAMS
+from gpu_programs import DRAWING, PROGRAMS
 from gpugrad.backends import select
 gg.use_backend("cuda_on_host")
 select.get("cuda_on_host").device.options = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-for name, (f, args) in PROGRAMS.items():
+for name, (f, args) in (PROGRAMS | DRAWING).items():
     here = f(*args)
     there = gg.jit(f)(*(x.to("cuda") for x in args))
     for a, b in zip(gg.pytree.leaves(there), gg.pytree.leaves(here), strict=True):

@@ -37,7 +37,7 @@ def plan_of(name: str, operands: list[Any], params: dict[str, Any]) -> CudaPlan:
 def test_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """All compile at once, and run in three orders of threads; each primitive that has a routine is among them."""
     # No line becomes a loop, not even where fusion could make it one.
-    monkeypatch.setattr(plan_module, "fused", lambda graph, into: [LibraryCall(x, into(x)) for x in graph.lines])
+    monkeypatch.setattr(plan_module, "fused", lambda graph, into, draws: [LibraryCall(x, into(x)) for x in graph.lines])
     backend = select.on("cuda")
     plans = [plan_of(*case) for case in CASES]
     orders = (0, 1, 2) if isinstance(backend.device, HostDevice) else (0,)
@@ -228,7 +228,7 @@ def an_image(rng: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("kind", "batch", "parts"),
-    [(Words, a_sentence, ["scatter", "gather", "random_bits"]), (Images, an_image, ["unfold", "fold", "max_spread"])],
+    [(Words, a_sentence, ["scatter", "gather"]), (Images, an_image, ["unfold", "fold", "max_spread"])],
 )
 def test_a_step_of_a_network_is_one_graph(kind: Any, batch: Any, parts: list[str]) -> None:
     losses: dict[str, list[float]] = {}

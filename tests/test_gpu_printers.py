@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from cases import rows, sample
 from cuda_on_host import Library
-from gpu_programs import DEVICES, PROGRAMS, classes, numbers
-from printed_kernels import Ran, ran
+from gpu_programs import DEVICES, DRAWING, PROGRAMS, classes, numbers
+from printed_kernels import Ran, drawn, ran
 from test_table import differentiable, differentiated, directions, picked, results
 
 import gpugrad as gg
@@ -55,8 +55,8 @@ on_host = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which wo
 @ft.cache
 def kernels(name: str) -> list[Ran]:
     """The kernels of a program."""
-    f, args = PROGRAMS[name]
-    return ran(f, *args)
+    f, args = PROGRAMS.get(name) or DRAWING[name]
+    return ran(f, *args) if name in PROGRAMS else drawn(f, *args)
 
 
 # ---- what is printed ------------------------------------------------------------------------------------------------
@@ -84,6 +84,8 @@ GOLDENS = {
     "softmax_and_column_sum": "small",
     "long_softmax_of_an_odd_length": "shared",
     "sum_of_all": "small",
+    "dropout_of_bfloat16": "usual",
+    "dropout_after_softmax": "usual",
 }
 
 
@@ -93,12 +95,14 @@ def test_golden(name: str) -> None:
     for k, r in enumerate(kernels(name)):
         form = schedule(r.kernel, r.sizes, device).form
         compared(f"{name}_{k}.cu", cuda_printer.printed(r.kernel, form))
-        form = schedule(r.kernel, r.sizes, device, plain=True).form
-        compared(f"{name}_{k}.py", numba_cuda_printer.printed(r.kernel, form))
+        if name in PROGRAMS:
+            form = schedule(r.kernel, r.sizes, device, plain=True).form
+            compared(f"{name}_{k}.py", numba_cuda_printer.printed(r.kernel, form))
 
 
 def test_no_golden_text_is_left_over() -> None:
     known = {f"{name}_{k}.{ending}" for name in GOLDENS for k in range(len(kernels(name))) for ending in ("cu", "py")}
+    known -= {f"{name}_{k}.py" for name in DRAWING for k in range(len(kernels(name)))}
     assert {path.name for path in GOLDEN.iterdir() if path.is_file()} == known
 
 
@@ -136,6 +140,12 @@ def test_a_primitive_without_words() -> None:
             printer.printed(r.kernel, form)
 
 
+def test_words_are_drawn_in_cuda_alone() -> None:
+    (r,) = kernels("dropout")
+    with pytest.raises(gg.errors.UnsupportedError, match=r'draws random words.*dialect="cuda" prints it'):
+        numba_cuda_printer.printed(r.kernel, schedule(r.kernel, r.sizes, plain=True).form)
+
+
 def test_a_line_that_ends_in_a_backslash_is_no_comment_of_two_lines() -> None:
     printer = cuda_printer.Cuda(gpu_launch.Form("map"))
     assert printer.comment("x = y + \\") == "// x = y +"
@@ -158,7 +168,7 @@ def test_the_text_depends_on_sizes_by_the_form_alone() -> None:
 SIZES = (1, 2, 3, 10, 31, 32, 33, 128, 1000, 4096, 50257, 1 << 20, (1 << 24) + 4)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, *DRAWING])
 def test_launches_are_legal_for_all_sizes(name: str) -> None:
     for r in kernels(name):
         for device in DEVICES.values():
@@ -210,7 +220,8 @@ def compiled_and_compared(jobs: Sequence[Job], orders: Sequence[int] = (0, 1, 2)
 
 @on_host
 def test_programs_on_the_host() -> None:
-    found = [r for name in PROGRAMS for r in kernels(name)]
+    assert all(kernels(name) for name in DRAWING)
+    found = [r for name in [*PROGRAMS, *DRAWING] for r in kernels(name)]
     compiled_and_compared(jobs_of(found, list(DEVICES.values())))
 
 
@@ -225,6 +236,7 @@ def test_wide_positions_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
             "column_sums",
             "long_softmax_backward",
             "layer_norm_backward",
+            *DRAWING,
         )
         for r in kernels(name)
     ]

@@ -143,6 +143,44 @@ def test_loops_of_all_rows_are_begun_before_they_are_needed() -> None:
     assert [i.bytes for i in function.named("LDG", loop)] == [VECTOR] * 4
 
 
+def key() -> Any:
+    return gg.random.key(0).to("cuda")
+
+
+DROPPING: dict[str, Any] = {
+    "dropout": lambda x, key: gg.random.dropout(x, 0.1, key=key),
+    "dropout of a softmax": lambda x, key: gg.random.dropout(gg.softmax(x, axis=-1), 0.1, key=key),
+}
+WITHOUT: dict[str, Any] = {
+    "dropout": lambda x, key: gg.where(x > 0.1, x * 2.0, 0.0),
+    "dropout of a softmax": lambda x, key: gg.softmax(x, axis=-1),
+}
+BLOCK = 64
+"""Instructions that a block of Philox takes: ten rounds of two products, two three-way operations and two additions."""
+COMPARED = 3
+"""Those that an element takes of a word beyond it."""
+
+
+@pytest.mark.parametrize("architecture", IN_CI)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_words_are_drawn_by_blocks(dtype: str, architecture: str) -> None:
+    """Of four for as many elements, in registers, beside accesses of 16 bytes to what is in memory."""
+    for name, f in DROPPING.items():
+        found = []
+        for program in (f, WITHOUT[name]):
+            make = ft.partial(lambda program, d: (program, (workloads.zeros((ROWS, 1024), d), key())), program)
+            with workloads.plan_of(make, dtype) as plan:
+                (kernel,) = workloads.kernels_of(plan)
+                moved = sum(map(table.moved, [kernel]))
+            (code,) = functions([kernel.text], architecture)
+            plain(code["kernel"], kernel.text)
+            wide(kernel, code, kernel.text)
+            occupied(kernel, code, kernel.text)
+            assert moved <= 2 * ROWS * 1024 * gg.dtypes.dtype(dtype).itemsize + 8, kernel.text
+            found.append(table.per_element(kernel, code))
+        assert found[0] - found[1] <= BLOCK / 4 + COMPARED, (name, found)
+
+
 # ---- the reader itself -----------------------------------------------------------------------------------------------
 
 LOOPS = """

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cases import rows, sample
 from gpu_plans import workloads  # noqa: F401 - for its backend, on which plans are made and nothing runs
-from gpu_programs import DEVICES, PROGRAMS
-from printed_kernels import Ran, ran
+from gpu_programs import DEVICES, DRAWING, PROGRAMS
+from printed_kernels import Ran, drawn, ran
 from test_gpu_printers import INTEGERS, jobs_of, kernels_of_integers, pulled, results_of
 from test_table import differentiable, differentiated, picked
 
@@ -53,6 +53,8 @@ def texts_of_programs() -> list[str]:
     found: list[Ran] = []
     for f, args in PROGRAMS.values():
         found += ran(f, *args)
+    for f, args in DRAWING.values():
+        found += drawn(f, *args)
     return list(dict.fromkeys(text for _, _, text in jobs_of(found, list(DEVICES.values()))))
 
 

@@ -76,6 +76,8 @@ class Cuda:
             files.append("complex.cuh")
         if form.width > 1 or form.held:
             files.append("packs.cuh")
+        if any(a.drawn for a in kernel.arrays):
+            files.append("philox.cuh")
         if form.shape != "map":
             files.append("reductions.cuh")
         if form.staged:
@@ -209,6 +211,15 @@ class Cuda:
     def neighbours(self, array: str, position: str) -> str:
         return f"load<{self.width}>({array} + {position})"
 
+    def key(self, name: str, array: str) -> str:
+        return f"const Key {name} = key_at({array});"
+
+    def word(self, dtype: Any, key: str, position: str) -> str:
+        return f"word_at<{_word(STORED, dtype)}>({key}, {position})"
+
+    def words(self, dtype: Any, key: str, position: str) -> str:
+        return f"words_at<{_word(STORED, dtype)}, {self.width}>({key}, {position})"
+
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str:
         """A variable of neighbouring elements, or as many of them as there are ``times``."""
         many, begin = f"[{times}]" if times else "", f" = {value}" if value else ""
@@ -249,7 +260,7 @@ class _Several(Cuda):
     """A function whose arrays and sizes are in a row of a table; each row has blocks of its own."""
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
-        fields = [f"    {_word(STORED, a.dtype)}* {a.name};" for a in kernel.arrays]
+        fields = [f"    {_word(STORED, a.passed)}* {a.name};" for a in kernel.arrays]
         fields += [f"    Index n{axis};" for axis in range(kernel.axes)]
         return [*super().head(kernel, form), "", "struct Row {", *fields, "    int first, parts;", "};"]
 

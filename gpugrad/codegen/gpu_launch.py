@@ -138,13 +138,13 @@ def column_sums(kernel: LoopKernel) -> list[Array]:
 def staged(kernel: LoopKernel) -> list[Array]:
     """The arrays of whose rows more than one pass reads the same, those of the largest elements first.
 
-    What a pass keeps for a later one is not among them, nor is what all rows have in common, which the cache has, nor
-    what has a row's elements in several places.
+    What a pass keeps for a later one is not among them, nor what is drawn, nor what all rows have in common, which the cache
+    has, nor what has a row's elements in several places.
     """
     k = kernel.without_scratch()
     read = [s.operands[0] for turn in range(k.passes) for s in k.needed_in(turn) if s.op == "read"]
     inner = tuple(range(k.rows, k.axes))
-    found = [a for a in k.arrays if read.count(a) > 1 and a not in k.kept.values()]
+    found = [a for a in k.arrays if read.count(a) > 1 and a not in k.kept.values() and not a.drawn]
     found = [a for a in found if inner and a.axes[-len(inner) :] == inner and not k.common(a)]
     return sorted(found, key=lambda a: -_itemsize(a.dtype))
 
@@ -287,8 +287,8 @@ def _split(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form
 
 
 def _read(kernel: LoopKernel) -> list[Any]:
-    """The dtypes of the arrays that each row has elements of, which are read."""
-    arrays = {id(s.operands[0]): s.operands[0] for s in kernel.steps if s.op == "read"}
+    """The dtypes of the arrays in memory that each row has elements of, which are read."""
+    arrays = {id(s.operands[0]): s.operands[0] for s in kernel.steps if s.op == "read" and not s.operands[0].drawn}
     return [a.dtype for a in arrays.values() if kernel.axes - 1 in a.axes and not kernel.common(a)]
 
 
@@ -301,12 +301,17 @@ def _width(kernel: LoopKernel, sizes: Sequence[int]) -> int:
 
 
 def _widest(kernel: LoopKernel) -> int:
-    """As many neighbouring elements as one instruction reads of the smallest, but no more than two of the largest."""
+    """As many neighbouring elements as one instruction reads of the smallest, but no more than two of the largest.
+
+    Of words that are drawn, which are in no memory, it is at least a block of Philox, which has 16 bytes as well.
+    """
     last = kernel.axes - 1
-    along = [_itemsize(a.dtype) for a in kernel.arrays if last in a.axes]
+    along = [a for a in kernel.arrays if last in a.axes]
     if not along or last < kernel.rows or any(last in a.axes[:-1] for a in kernel.arrays):
         return 1
-    return max(1, min(VECTOR // min(along), 2 * VECTOR // max(along)))
+    drawn, stored = ([_itemsize(a.dtype) for a in along if a.drawn is there] for there in (True, False))
+    least = max((VECTOR // n for n in drawn), default=1)
+    return max(1, min(max(VECTOR // min(stored or drawn), least), 2 * VECTOR // max(stored or drawn)))
 
 
 def _ragged(kernel: LoopKernel, sizes: Sequence[int], device: Device) -> bool:

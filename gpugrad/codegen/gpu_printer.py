@@ -82,6 +82,9 @@ class Dialect(Protocol):
     def column_sum(self, dtype: Any, x: str) -> str: ...
     def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str: ...
     def neighbours(self, array: str, position: str) -> str: ...
+    def key(self, name: str, array: str) -> str: ...
+    def word(self, dtype: Any, key: str, position: str) -> str: ...
+    def words(self, dtype: Any, key: str, position: str) -> str: ...
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str: ...
     def stored(self, array: str, position: str, name: str) -> str: ...
     def shared(self, arrays: Sequence[tuple[str, Any]], size: str) -> list[str]: ...
@@ -329,7 +332,7 @@ class _Printer:
 
     def open(self, name: str, comment: str) -> None:
         k = self.kernel
-        arrays = [(a.name, a.dtype, a.written) for a in k.arrays if not a.scratch]
+        arrays = [(a.name, a.passed, a.written) for a in k.arrays if not a.scratch]
         arrays += [(name, dtype, True) for name, dtype, _ in working(k, self.form)]
         self.out += ["", *self.d.between, self.d.comment(comment)]
         sizes = [*(f"n{axis}" for axis in range(k.axes)), *(["parts"] if takes_parts(k, self.form) else [])]
@@ -338,8 +341,11 @@ class _Printer:
         self.body = len(self.out)
 
     def end(self) -> None:
-        """The end of a function; the sizes of several axes together that it asks for are put at its beginning."""
+        """The end of a function; the keys, and the sizes of several axes together, that it asks for are put at its beginning."""
         said = set(re.findall(r"\w+", "\n".join(self.out[self.body :])))
+        for a in self.kernel.arrays:
+            if a.drawn and self.d.spelled(f"{a.name}_key") in said:
+                self.out.insert(self.body, "    " + self.d.spelled(self.d.key(f"{a.name}_key", a.name)))
         for size, axes in ((self.columns, self.inner), (self.rows, self.outer)):
             if size in said and len(axes) > 1:
                 self.out.insert(self.body, "    " + self.d.integer(size, _product(axes)))
@@ -438,11 +444,13 @@ class _Printer:
         if packed:
             for s, a in zip(needed, arrays, strict=True):
                 if a is not None and self.along(a) and not self.keeps(a):
-                    text = d.pack(a.dtype, f"{a.name}_pack", d.neighbours(*self.origin(a)))
+                    array, position = self.origin(a)
+                    there = d.words(a.dtype, f"{array}_key", position) if a.drawn else d.neighbours(array, position)
+                    text = d.pack(a.dtype, f"{a.name}_pack", there)
                     changed = any(a is b for w in needed for b in self.targets(w, turn))
                     self.say(text if changed else f"const {text}")
                 elif a is not None and not self.along(a):
-                    self.say(d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a))))
+                    self.say(d.constant(s.dtype, s.name, self.one(a)))
             for s in needed:
                 for a in self.targets(s, turn):
                     if self.sums_into_register(s, a) or a.scratch:
@@ -461,9 +469,7 @@ class _Printer:
             if a is None:
                 self.steps([s])
             elif not packed:
-                self.steps([s]) if s.op == "read" else self.say(
-                    d.constant(s.dtype, s.name, d.read(a.dtype, self.place(a)))
-                )
+                self.say(d.constant(s.dtype, s.name, self.one(a)))
             elif self.along(a):
                 self.say(d.constant(s.dtype, s.name, f"{self.pack_of(a)}[k]"))
             for target in self.targets(s, turn):
@@ -505,8 +511,8 @@ class _Printer:
         return f"{a.name}_pack[turn]" if self.keeps(a) else f"{a.name}_pack"
 
     def keeps(self, a: Array) -> bool:
-        """Whether a thread has its elements of a row's array in registers."""
-        return self.form.held > 0 and self.along(a) and not self.kernel.common(a)
+        """Whether a thread has its elements of a row's array in registers; words are drawn where they are asked for."""
+        return self.form.held > 0 and self.along(a) and not self.kernel.common(a) and not a.drawn
 
     def origin(self, a: Array) -> tuple[str, str]:
         """Where an element of an array is read."""
@@ -514,9 +520,9 @@ class _Printer:
 
     def source(self, s: Step, turn: int) -> Array | None:
         """The array that an element is read from in a pass."""
-        if s.op == "read":
-            return s.operands[0]  # type: ignore[no-any-return]
-        return self.kernel.kept[id(s)] if id(s) in self.kernel.kept and s.turn < turn else None
+        if id(s) in self.kernel.kept and s.turn < turn:
+            return self.kernel.kept[id(s)]
+        return s.operands[0] if s.op == "read" else None
 
     def targets(self, s: Step, turn: int) -> list[Array]:
         """The arrays that an element goes to in a pass."""
@@ -604,6 +610,12 @@ class _Printer:
         array, position = self.at(a)
         return f"{array}[{position}]"
 
+    def one(self, a: Array) -> str:
+        """The element of an array that is worked on, as it is computed with."""
+        if a.drawn:
+            return self.d.word(a.dtype, f"{a.name}_key", self.index(a.axes))
+        return self.d.read(a.dtype, "{}[{}]".format(*self.origin(a)))
+
     def at_sum(self, a: Array) -> tuple[str, str]:
         """Where a sum over rows has the column that is worked on."""
         if self.form.shape == "split":
@@ -617,8 +629,7 @@ class _Printer:
     def steps(self, steps: Sequence[Step]) -> None:
         for s in steps:
             if s.op == "read":
-                a = s.operands[0]
-                self.say(self.d.constant(s.dtype, s.name, self.d.read(a.dtype, "{}[{}]".format(*self.origin(a)))))
+                self.say(self.d.constant(s.dtype, s.name, self.one(s.operands[0])))
             else:
                 position = f"i{self.inner[-1]}" if self.inner and len(self.inner) > 1 else self.column
                 if self.packed:

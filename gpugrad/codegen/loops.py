@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 ONCE, ROW, ELEMENT = range(3)
 """How often a value is computed."""
 
@@ -72,6 +74,15 @@ class Array:
     written: bool = False
     scratch: bool = False
     """Whether it is one row of working memory."""
+    drawn: bool = False
+    """Whether its elements are random words, none of which is in memory: what is passed is their key, from which a kernel
+    for a GPU draws them. The text for the CPU, where no plan has such a kernel, reads them.
+    """
+
+    @property
+    def passed(self) -> Any:
+        """The dtype of what is passed."""
+        return np.dtype(np.uint32) if self.drawn else self.dtype
 
 
 @dataclass(eq=False, slots=True)
@@ -157,11 +168,18 @@ class LoopKernel:
         return replace(self, arrays=[a for a in self.arrays if not a.scratch], kept=kept)
 
     def keep_dear(self) -> None:
-        """Choose which steps are kept from one pass for a later one: in the array that they go to, or in a scratch row."""
+        """Choose which steps are kept from one pass for a later one: in the array that they go to, or in a scratch row.
+
+        Random words that several passes need are dear, too, where they are drawn.
+        """
         into = {id(s): a for s, a in self.writes if s.level == ELEMENT and len(a.axes) == self.axes}
-        for turn in range(1, self.passes):
+        drawn: set[int] = set()
+        for turn in range(self.passes):
             for s in self.needed_in(turn):
-                if s.turn < turn and s.op in DEAR and id(s) not in self.kept:
+                again = id(s) in drawn
+                if s.op == "read" and s.operands[0].drawn:
+                    drawn.add(id(s))
+                if s.turn < turn and (s.op in DEAR or again) and id(s) not in self.kept:
                     array = into.get(id(s))
                     if array is None or array.dtype != s.dtype:
                         array = Array(f"row_{s.name}", s.dtype, tuple(range(self.rows, self.axes)), True, True)

@@ -65,6 +65,10 @@ class NumbaCuda:
                 f"a kernel of {', '.join(sorted(dtypes & _FOREIGN))} cannot be printed as Numba CUDA. "
                 'dialect="cuda" and dialect="numba" print it'
             )
+        if any(a.drawn for a in kernel.arrays):
+            raise UnsupportedError(
+                'a kernel that draws random words cannot be printed as Numba CUDA. dialect="cuda" prints it'
+            )
         used = sorted({name for s in kernel.steps for name in self.called(s)} | self.orders(kernel))
         reduced = self.reduced(kernel, form)
         if reduced or used:
@@ -219,8 +223,17 @@ class NumbaCuda:
         return []
 
     def neighbours(self, array: str, position: str) -> str:
-        """Of forms that plain schedules never have; so are the next six."""
+        """Of forms that plain schedules never have, or of kernels that are refused; so are the next nine."""
         raise UnsupportedError("Numba CUDA reads one element at a time; make the schedule with plain=True")
+
+    def key(self, name: str, array: str) -> str:
+        return self.neighbours(array, "")
+
+    def word(self, dtype: Any, key: str, position: str) -> str:
+        return self.neighbours(key, position)
+
+    def words(self, dtype: Any, key: str, position: str) -> str:
+        return self.neighbours(key, position)
 
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str:
         return self.neighbours(name, "")

@@ -39,6 +39,7 @@ class CudaPlan(Plan):
 
     alignment = VECTOR
     scratch = False
+    draws = True
 
     def __init__(
         self,

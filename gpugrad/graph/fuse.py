@@ -4,6 +4,10 @@ Lines are taken in their order, and each joins the latest kernel that it can: on
 after all that the line reads from elsewhere, so the order of calls stays right without a search. Broadcasts and size-1
 axes are no lines of their own but ways to read. What no kernel computes stays a call of the backend.
 
+On a GPU random words of one key are no line of their own either: any kernel draws those of its elements, which takes less time
+than to write and to read them. They, and what is computed of them alone, wait for the first line that needs more than them,
+so that they come into its kernel, or a kernel beside it, and not into one that has long been done.
+
 Half precision is how float16 and bfloat16 lie in memory: a kernel computes in float32, and rounds what it writes, what
 is reduced, what is cast to half, and what is compared or becomes an integer, so that an element that is the largest is
 equal to the maximum whatever of the two was in memory; but not what passes from step to step.
@@ -23,7 +27,19 @@ from gpugrad.codegen.numba_scalars import SCALARS
 from gpugrad.graph.calls import Call, KernelCall, LibraryCall
 from gpugrad.graph.clusters import Axes, Cluster, Read
 from gpugrad.graph.halves import widened
-from gpugrad.graph.holds import DTYPES, FLOATS, HALVES, OF_TRUTHS, REDUCED, WIDE, computed_in, in_floats, is_map, takes
+from gpugrad.graph.holds import (
+    DTYPES,
+    FLOATS,
+    HALVES,
+    OF_TRUTHS,
+    REDUCED,
+    WIDE,
+    computed_in,
+    in_floats,
+    is_map,
+    one_key,
+    takes,
+)
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import takes_out
 from gpugrad.graph.parts import parted
@@ -43,15 +59,19 @@ RUN = 8
 """Elements that must follow each other in memory where the loops have another order than the axes."""
 
 
-def fused(graph: Graph, into: Callable[[Line], bool] = takes_out) -> list[Call]:
-    """The calls that compute a graph, in order; ``into`` says of which lines results are written into memory that is there."""
-    return _Fusion(widened(graph), into).calls()
+def fused(graph: Graph, into: Callable[[Line], bool] = takes_out, draws: bool = False) -> list[Call]:
+    """The calls that compute a graph, in order; ``into`` says of which lines results are written into memory that is there.
+
+    With ``draws`` kernels draw random words themselves, from the key, unless something else has to have them in memory.
+    """
+    return _Fusion(widened(graph), into, draws).calls()
 
 
 class _Fusion:
-    def __init__(self, graph: Graph, into: Callable[[Line], bool]) -> None:
+    def __init__(self, graph: Graph, into: Callable[[Line], bool], draws: bool) -> None:
         self.graph = graph
         self.into = into
+        self.draws = draws
         self.items: list[Cluster | Line] = []
         self.position: dict[int, int] = {}
         """id of a variable -> the position of the item that computes it; -1 for inputs."""
@@ -63,6 +83,10 @@ class _Fusion:
         """Variables of our own: what goes by ids must outlive them."""
         self.numbers: dict[int, Any] = {}
         """id of a variable that is one number throughout -> the number."""
+        self.words: dict[int, Line] = {}
+        """id of a variable that kernels may draw -> its line."""
+        self.waiting: dict[int, Line] = {}
+        """id of a variable that is computed of nothing but what is drawn -> its line, until something is computed with it."""
 
     # ---- growing -----------------------------------------------------------------------------------------------------
 
@@ -70,8 +94,46 @@ class _Fusion:
         for v in self.graph.inputs:
             self.position[id(v)] = -1
         for line in self.graph.lines:
+            if self.floats(line):
+                self.waiting[id(line.results[0])] = line
+                continue
+            if self.waiting:
+                latest = max((self.where(x) for x in line.operands if id(x) not in self.waiting), default=-1)
+                self.settle(line.operands, latest)
             self.take(line)
+        self.settle(self.graph.outputs, -1)
         return self.emitted()
+
+    def floats(self, line: Line) -> bool:
+        """Whether a line can be in any kernel: random words of one key, and what is computed of them alone."""
+        if self.draws and one_key(line):
+            return True
+        given = line.variables if self.waiting else []
+        return bool(given) and all(id(x) in self.waiting for x in given) and (_is_view(line) or is_map(line))
+
+    def settle(self, values: Sequence[Any], latest: int) -> None:
+        """Take the lines of values that wait, to be in the kernel that they are computed with, or in one that comes later."""
+        wanted: set[int] = set()
+        stack = list(values)
+        while stack:
+            x = stack.pop()
+            if id(x) in self.waiting and id(x) not in wanted:
+                wanted.add(id(x))
+                stack += self.waiting[id(x)].operands
+        for line in [self.waiting.pop(key) for key in list(self.waiting) if key in wanted]:
+            if line.prim.name == "random_bits":
+                self.draw(line, latest)
+            else:
+                self.take(line)
+
+    def draw(self, line: Line, latest: int) -> None:
+        """Let kernels draw random words, in what comes after ``latest``."""
+        out, at = line.results[0], self.where(line.operands[0])
+        if at >= 0 and isinstance(self.items[at], Cluster):  # which cannot draw from a key that it computes
+            self.items.append(line)
+            at = len(self.items) - 1
+        self.words[id(out)] = line
+        self.position[id(out)] = max(at, latest)
 
     def take(self, line: Line) -> None:
         if line.prim.name == "constant" and isinstance(line.params["fill"], int | float | complex):
@@ -396,19 +458,23 @@ class _Fusion:
             if isinstance(item, Line):
                 for x in item.operands:
                     self.need(x)
+        for line in self.words.values():
+            self.need(line.operands[0])
         clusters = [item for item in self.items if isinstance(item, Cluster)]
-        recompute(clusters, self.needed, LIMIT)
+        self.drawn = {k: line.operands[0] for k, line in self.words.items() if k not in self.needed}
+        recompute(clusters, self.needed, LIMIT, self.drawn.keys())
         for cluster in clusters:
             for _, read in cluster.reads.values():
-                self.need(read.base)
+                self.need(self.drawn.get(id(read.base), read.base))
         calls: list[Call] = []
         done: set[int] = set()
         for item in self.items:
             if isinstance(item, Line):
-                for x in item.operands:
-                    self.view(x, calls, done)
-                calls.append(LibraryCall(item, self.into(item)))
+                if id(item.results[0]) not in self.words:
+                    self.library(item, calls, done)
             else:
+                for _, read in item.reads.values():
+                    self.view(self.drawn.get(id(read.base), read.base), calls, done)
                 calls += filter(None, map(self.kernel, parted(item, self.needed)))
         for v in self.graph.outputs:
             self.view(v, calls, done)
@@ -422,12 +488,21 @@ class _Fusion:
                 return
             x = self.views[id(x)].operands[0]
 
+    def library(self, line: Line, calls: list[Call], done: set[int]) -> None:
+        for x in line.operands:
+            self.view(x, calls, done)
+        calls.append(LibraryCall(line, self.into(line)))
+
     def view(self, x: Any, calls: list[Call], done: set[int]) -> None:
+        """Add what is no kernel, nor in an order of its own, before the first that reads ``x``: views, and words in memory."""
         chain = []
         while type(x) is Variable and id(x) in self.views and id(x) not in done:
             done.add(id(x))
             chain.append(self.views[id(x)])
             x = chain[-1].operands[0]
+        if id(x) in self.words and id(x) not in done:
+            done.add(id(x))
+            self.library(self.words[id(x)], calls, done)
         calls += [LibraryCall(line) for line in reversed(chain)]
 
     def kernel(self, cluster: Cluster) -> Call | None:
@@ -448,9 +523,9 @@ class _Fusion:
 
         def array(x: Any, axes: Axes, wish: str, written: bool) -> Array:
             mine = tuple(dict.fromkeys(index[a] for a in axes))
-            made = Array(names.new(wish), np.dtype(x.dtype), mine, written)
+            made = Array(names.new(wish), np.dtype(x.dtype), mine, written, drawn=id(x) in self.drawn)
             shape = tuple((math.prod([cluster.space[a] for a in groups[g]])) for g in mine) or (1,)
-            arguments.append((made, x, shape))
+            arguments.append((made, self.drawn.get(id(x), x), shape))
             kernel.arrays.append(made)
             return made
 

@@ -55,6 +55,11 @@ def is_map(line: Line) -> bool:
     return name in SCALARS and (line.prim.kind == "elementwise" or name in PARTS) and not line.params
 
 
+def one_key(line: Line) -> bool:
+    """Whether a line is random words of one key, any of which a kernel can draw by itself."""
+    return line.prim.name == "random_bits" and line.operands[0].shape == (2,)
+
+
 def takes(line: Line, operands: Sequence[Any]) -> bool:
     """Whether an expression has these operands: one dtype that it takes, and numbers that fit it."""
     name = line.prim.name

@@ -222,7 +222,7 @@ def _merged(call: KernelCall, x: Variable, v: Variable, scratch: bool) -> bool:
     kernel = call.kernel
     sources = [a for a, y, _ in call.arguments if y is x and not a.scratch]
     target = next(a for a, y, _ in call.arguments if y is v)
-    if len(sources) != 1 or sources[0].written or sources[0].axes != target.axes or not target.axes:
+    if len(sources) != 1 or sources[0].written or sources[0].drawn or sources[0].axes != target.axes or not target.axes:
         return False
     source = sources[0]
     step = next(s for s, a in kernel.writes if a is target)

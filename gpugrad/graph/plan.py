@@ -83,11 +83,13 @@ class Plan:
 
     scratch = True
     """Whether kernels have rows of working memory for what a later pass over a row reads again."""
+    draws = False
+    """Whether kernels draw random words, rather than to read them."""
 
     def __init__(self, graph: Graph, updates: Sequence[Update] = (), cells: Sequence[int] = ()) -> None:
         self.graph = self.lowered(simplified(graph))
         self.cells = cells
-        calls = fused(self.graph, self.into)
+        calls = fused(self.graph, self.into, self.draws)
         if config.verify_graphs:
             verify_graph(graph)
             verify_graph(self.graph, lean=True)

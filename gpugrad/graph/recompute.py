@@ -2,13 +2,14 @@
 
 The derivative of tanh, 1 - y·y, is known as soon as y is; but y has to be kept anyway, and reading it where the derivative
 is needed costs no more than reading the derivative would. What several such values are computed from may be less than they
-are together: then all are computed again, and what is dear among it is read in their place.
+are together: then all are computed again, and what is dear among it is read in their place. Random words that a kernel draws
+are read from nowhere: what is kept of them, such as a mask, is computed again, from words that are drawn again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +28,11 @@ _FIXED = DEAR | REDUCTIONS.keys() | {"position_in_row"}
 """What is not computed again."""
 
 
-def recompute(clusters: Sequence[Cluster], needed: set[int], limit: int) -> None:
-    """Change the clusters, given in order, where that saves memory; ``needed`` are variables that lie in memory anyway."""
+def recompute(clusters: Sequence[Cluster], needed: set[int], limit: int, drawn: Collection[int] = ()) -> None:
+    """Change the clusters, given in order, where that saves memory; ``needed`` are variables that lie in memory anyway.
+
+    ``drawn`` are those that never do.
+    """
     readers = Counter(id(read.base) for cluster in clusters for _, read in cluster.reads.values())
     makers: dict[int, Cluster] = {}
     for cluster in clusters:
@@ -41,11 +45,11 @@ def recompute(clusters: Sequence[Cluster], needed: set[int], limit: int) -> None
                 by_maker.setdefault(id(maker), []).append(key)
         for keys in by_maker.values():
             maker = makers[keys[0][0]]
-            left = [key for key in keys if not _Copy(maker, cluster, [key], needed, readers).replace(limit)]
-            trial = _Copy(maker, cluster, left, needed, readers)
+            left = [key for key in keys if not _Copy(maker, cluster, [key], needed, readers, drawn).replace(limit)]
+            trial = _Copy(maker, cluster, left, needed, readers, drawn)
             left = [key for key in left if trial.computed(maker.steps[key[0]], DEPTH) is not None]
             if len(left) > 1:
-                _Copy(maker, cluster, left, needed, readers).replace(limit)
+                _Copy(maker, cluster, left, needed, readers, drawn).replace(limit)
         makers.update((k, cluster) for k, s in cluster.steps.items() if s.op not in REDUCTIONS)
 
 
@@ -53,13 +57,20 @@ class _Copy:
     """Steps of one cluster, copied into another that then has no need to read some of its results."""
 
     def __init__(
-        self, maker: Cluster, cluster: Cluster, keys: Sequence[Key], needed: set[int], readers: Counter[int]
+        self,
+        maker: Cluster,
+        cluster: Cluster,
+        keys: Sequence[Key],
+        needed: set[int],
+        readers: Counter[int],
+        drawn: Collection[int],
     ) -> None:
         self.maker = maker
         self.cluster = cluster
         self.keys = keys
         self.needed = needed
         self.readers = readers
+        self.drawn = drawn
         self.reads = {id(s): read for s, read in maker.reads.values()}
         self.variables = {id(s): maker.variables[k] for k, s in maker.steps.items() if k in maker.variables}
         self.made: list[Step] = []
@@ -89,10 +100,11 @@ class _Copy:
     def saves(self) -> bool:
         """Whether what is not read, and not written for it, is more than what is; or one read takes the place of another, be
         it beside some that are small."""
+        added = [read.base for _, read in self.added.values() if id(read.base) not in self.drawn]
         if len(self.keys) == 1:
             least = nbytes(self.cluster.reads[self.keys[0]][1].base) // SMALL
-            return sum(nbytes(read.base) > least for _, read in self.added.values()) <= 1
-        more = sum(self.moved(read.base, 0) for _, read in self.added.values())
+            return sum(nbytes(base) > least for base in added) <= 1
+        more = sum(self.moved(base, 0) for base in added)
         return more < sum(self.moved(self.cluster.reads[key][1].base, 1) for key in self.keys)
 
     def moved(self, base: Any, readers: int) -> int:

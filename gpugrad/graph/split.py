@@ -1,7 +1,8 @@
 """A program in two halves: what is computed at once, and what has to wait for further inputs.
 
 The second half reads what the first has computed, or computes it again: a chain of elementwise operations costs less than
-to write its result to memory and read it back, as long as what it starts from is there anyway.
+to write its result to memory and read it back, as long as what it starts from is there anyway. So do random words where
+kernels draw them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpugrad.codegen.loops import DEAR
+from gpugrad.graph.holds import one_key
 from gpugrad.graph.ir import Graph, Line, Variable, live
 from gpugrad.graph.memory import nbytes
 
@@ -31,8 +33,11 @@ class Split:
     """For each of what it reads its position among the first half's outputs and then its inputs."""
 
 
-def split(graph: Graph, results: int, there: int, early: int) -> Split:
-    """``graph`` gives ``results`` outputs without its inputs from ``early`` on; the first ``there`` inputs stay there."""
+def split(graph: Graph, results: int, there: int, early: int, draws: bool = False) -> Split:
+    """``graph`` gives ``results`` outputs without its inputs from ``early`` on; the first ``there`` inputs stay there.
+
+    ``draws`` says whether kernels draw random words.
+    """
     inputs, given = graph.inputs[:early], graph.inputs[early:]
     late = {id(v) for v in given}
     before: list[Line] = []
@@ -46,7 +51,7 @@ def split(graph: Graph, results: int, there: int, early: int) -> Split:
     outs, ends = graph.outputs[:results], graph.outputs[results:]
     after = live(after, ends)
     wanted = _read([*(x for line in after for x in line.operands), *ends], late)
-    again = _again(before, wanted, {id(v) for v in (*inputs[:there], *outs)})
+    again = _again(before, wanted, {id(v) for v in (*inputs[:there], *outs)}, draws)
     done = late | {id(v) for line in again for v in line.results}
     wanted = _read([*(x for line in (*again, *after) for x in line.operands), *ends], done)
     place = {id(v): k for k, v in enumerate(outs)}
@@ -62,13 +67,13 @@ def _read(values: Sequence[Any], known: set[int]) -> list[Variable]:
     return list({id(x): x for x in values if type(x) is Variable and id(x) not in known}.values())
 
 
-def _again(before: Sequence[Line], wanted: Sequence[Variable], there: set[int]) -> list[Line]:
+def _again(before: Sequence[Line], wanted: Sequence[Variable], there: set[int], draws: bool) -> list[Line]:
     """The lines of the first half that the second computes again."""
     makers = {id(v): line for line in before for v in line.results}
     chosen: set[int] = set()
     kept: set[int] = set()
     for v in wanted:
-        lines, starts = _chain(v, makers, there)
+        lines, starts = _chain(v, makers, there, draws)
         dear = sum(line.prim.name in DEAR for line in lines if id(line) not in chosen)
         further = [x for x in starts if id(x) not in kept]
         if lines and dear <= MOST and sum(map(nbytes, further)) <= nbytes(v) and v not in further:
@@ -79,8 +84,8 @@ def _again(before: Sequence[Line], wanted: Sequence[Variable], there: set[int]) 
     return [line for line in before if id(line) in chosen]
 
 
-def _chain(v: Variable, makers: dict[int, Line], there: set[int]) -> tuple[list[Line], list[Variable]]:
-    """The elementwise lines that lead to a value, and where they start, but for what is there anyway."""
+def _chain(v: Variable, makers: dict[int, Line], there: set[int], draws: bool) -> tuple[list[Line], list[Variable]]:
+    """The lines that lead to a value and cost little, and where they start, but for what is there anyway."""
     lines: dict[int, Line] = {}
     starts: dict[int, Variable] = {}
     stack = [v]
@@ -89,7 +94,9 @@ def _chain(v: Variable, makers: dict[int, Line], there: set[int]) -> tuple[list[
         line = makers.get(id(x))
         if id(x) in there or id(x) in starts:
             continue
-        if line is None or not (line.prim.kind == "elementwise" or line.prim.name in _CHEAP):
+        if line is None or not (
+            line.prim.kind == "elementwise" or line.prim.name in _CHEAP or (draws and one_key(line))
+        ):
             starts[id(x)] = x
         elif id(line) not in lines:
             lines[id(line)] = line

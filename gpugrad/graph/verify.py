@@ -123,10 +123,12 @@ def _kernel_call(call: KernelCall) -> None:
                 _wrong(f"{k.name}: axis {axis} has {spans[axis]} elements, and {n} in {a.name}")
         if a.scratch:
             continue
-        if prod(shape) != prod(x.shape) or dtypes.dtype(x.dtype) != dtypes.dtype(a.dtype):
+        if (prod(x.shape) != 2 if a.drawn else prod(shape) != prod(x.shape)) or dtypes.dtype(x.dtype) != dtypes.dtype(
+            a.passed
+        ):
             _wrong(f"{k.name}: {a.name} is {a.dtype}{list(shape)}, what is passed {x.dtype}{list(x.shape)}")
-        if a.written and type(x) is not Variable:
-            _wrong(f"{k.name} writes into {a.name}, a constant")
+        if a.written and (type(x) is not Variable or a.drawn):
+            _wrong(f"{k.name} writes into {a.name}, a constant or a key")
     if sorted(spans) != list(range(k.axes)):
         _wrong(f"{k.name} has {k.axes} axes, of which {sorted(spans)} have a size")
     if call.elements != prod(spans.values()) or call.length != spans.get(0, 1):

@@ -38,6 +38,7 @@ def work(calls: Sequence[Call]) -> Work:
             for step in call.kernel.steps:
                 if step.op != "read":
                     operations += call.elements if step.level == ELEMENT or step.op in REDUCTIONS else rows
+            operations += sum(math.prod(shape) for a, _, shape in call.arguments if a.drawn)
         elif isinstance(call, LibraryCall):
             found = _products(call)
             products += found

@@ -357,7 +357,8 @@ class Program:
             outs, moving, pull = self._linearized(staging.arguments, tracked)
             first = len(staging.stage.graph.inputs)
             cts = pull([staging.input(outs[k], f"d_{k}") for k in moving])
-        parts = split(staging.finish([*outs, *cts]), len(outs), len(data), first)
+        draws = select.on(staging.stage.device).device_kind == "cuda"
+        parts = split(staging.finish([*outs, *cts]), len(outs), len(data), first, draws)
         forward = Compiled(parts.first, staging.stage)
         return Halves(forward, Compiled(parts.second, staging.stage, draws=False), len(outs), parts.reads, moving)
 

@@ -32,6 +32,38 @@ __device__ __forceinline__ void words_of(const Philox& block, unsigned long long
     to[1] = joined(block.at[2], block.at[3]);
 }
 
+__device__ __forceinline__ unsigned natural(int x) { return unsigned(x); }
+__device__ __forceinline__ unsigned long long natural(long long x) { return (unsigned long long)(x); }
+
+// In registers from the beginning of a kernel on: compilers move no read out of a condition.
+struct Key { unsigned k0, k1; };
+__device__ __forceinline__ Key key_at(const unsigned* __restrict__ key) { return {key[0], key[1]}; }
+
+// N neighbouring words of those that `random_bits` writes for a key; `position` is a multiple of N, or of a block's words.
+template <class Word, int N, class Index> __device__ __forceinline__ Pack<Word, N> words_at(Key key, Index position)
+{
+    constexpr int EACH = 16 / sizeof(Word);
+    Pack<Word, N> out;
+    #pragma unroll
+    for (int first = 0; first < N; first += EACH) {
+        Word words[EACH];
+        words_of(philox(natural(position) / EACH + first / EACH, 0, WORDS, key.k0, key.k1), words);
+        #pragma unroll
+        for (int k = 0; k < EACH && first + k < N; ++k) {
+            out[first + k] = words[k];
+            #pragma unroll
+            for (int skipped = N; skipped < EACH; skipped += N) {  // a part of a block; which part, registers cannot be asked
+                if (natural(position) % EACH == skipped) out[k] = words[skipped + k];
+            }
+        }
+    }
+    return out;
+}
+template <class Word, class Index> __device__ __forceinline__ Word word_at(Key key, Index position)
+{
+    return words_at<Word, 1>(key, position)[0];
+}
+
 // `count` words for each key.
 template <class Word, class Index>
 __device__ void random_bits(const unsigned* __restrict__ key, Word* __restrict__ out, Index keys, Index count)
