@@ -133,13 +133,14 @@ def in_flight(kernel: Kernel, function: Function, processors: int) -> int:
 
 
 def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
-    """The lines of a program: one for each kernel that moves much, and one for all together."""
+    """The lines of a program: one for each kernel that moves much, or several that are alike, and one for all together."""
     kernels, ideal = kernels_of(plan), least(plan)
     total = sum(map(moved, kernels))
-    lines = []
-    large = {n: kernel for n, kernel in enumerate(kernels) if moved(kernel) >= SMALL * total}
-    codes = functions([kernel.text for kernel in large.values()], ARCHITECTURE)
-    for (n, kernel), code in zip(large.items(), codes, strict=True):
+    alike: dict[tuple[str, ...], list[Kernel]] = {}
+    """What is said of kernels -> those of which it is."""
+    large = [kernel for kernel in kernels if moved(kernel) >= SMALL * total]
+    codes = functions([kernel.text for kernel in large], ARCHITECTURE)
+    for kernel, code in zip(large, codes, strict=True):
         first = code.get("kernel") or code["kernel_0"]
         launch = kernel.schedule.launches[0]
         of_block = launch.block[0] * launch.block[1]
@@ -148,27 +149,27 @@ def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
         form = kernel.schedule.form
         kind = form.shape + (f", {form.held} × in registers" if form.held else ", ragged" if form.ragged else "")
         kind += ", in shared memory" if form.staged else ""
-        lines.append(
-            [
-                name,
-                dtype,
-                f"{n}: {kind}",
-                shown(moved(kernel)),
-                shown(again(kernel)) if again(kernel) else "-",
-                "",
-                "",
-                "-" if found is None else f"{found:.0f}",
-                "-" if found is None else f"{found * kernel.call.elements / moved(kernel):.1f}",
-                str(first.registers),
-                str(first.threads(of_block, launch.shared)),
-                shown(in_flight(kernel, first, Device().processors)),
-                ", ".join(f"{n} bit" for n in accesses),
-                f"{moved(kernel) / BANDWIDTH * 1e6:.0f} µs",
-            ]
+        said = (
+            kind,
+            shown(again(kernel)) if again(kernel) else "-",
+            "",
+            "",
+            "-" if found is None else f"{found:.0f}",
+            "-" if found is None else f"{found * kernel.call.elements / moved(kernel):.1f}",
+            str(first.registers),
+            str(first.threads(of_block, launch.shared)),
+            shown(in_flight(kernel, first, Device().processors)),
+            ", ".join(f"{n} bit" for n in accesses),
         )
+        alike.setdefault(said, []).append(kernel)
+    lines = []
+    for (kind, *said), members in alike.items():
+        much = sum(map(moved, members))
+        title = f"{kind}, {len(members)} alike" if len(members) > 1 else kind
+        lines.append([name, dtype, title, shown(much), *said, f"{much / BANDWIDTH * 1e6:.0f} µs"])
     blank = [""] * 6
     whole = [shown(total), "", shown(ideal), f"{total / ideal:.3f}", *blank, f"{total / BANDWIDTH * 1e6:.0f} µs"]
-    return [*lines, [name, dtype, f"all {len(kernels)}", *whole]]
+    return [*lines, [name, dtype, f"all of {len(kernels)}", *whole]]
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
@@ -181,8 +182,8 @@ Nothing here ran on a GPU. Bytes are those of the plans, with 132 processors; in
 from the machine code for {ARCHITECTURE}; the time is that of the bytes at {BANDWIDTH / 1e12:g} TB/s, which is a bound, and no prediction. What
 is read again in later passes is in the cache if all goes well, and is not in the ratio of what is moved to the least, which is
 every argument read once and every result written once. Instructions are all of the loop's, also those that are seldom or
-never come to; with {ISSUED / BANDWIDTH:.1f} for a byte an H200 would issue as fast as it moves. An element of AdamW is one of each of the
-parameters that a kernel has together. Kernels that move less than {SMALL:.1%} of a program's bytes have no line.
+never come to; with {ISSUED / BANDWIDTH:.1f} for a byte an H200 would issue as fast as it moves. Kernels that are alike have one
+line. Those that move less than {SMALL:.1%} of a program's bytes have none.
 
 {body}
 """

@@ -542,6 +542,8 @@ class _Fusion:
             kernel.steps.append(step)
         for v in written:
             step = sums.get(id(v)) or cluster.steps[id(v)]
+            if step.level == ELEMENT and id(v) not in sums and step.op == f"round_{v.dtype}":  # which storing does, too
+                (step,) = step.operands
             kernel.writes.append((step, array(v, cluster.places[id(v)], f"out_{v.name}", True)))
         kernel.turns()
         kernel.keep_dear()
