@@ -45,7 +45,7 @@ def test_views(drawn: Any) -> None:
     wanted = view_of(x, order, cuts)
     routine = copied(device.address(source), 0, source.shape, source.strides, x.dtype.itemsize, device.limits)
     if routine is None:
-        assert wanted.size == 1
+        assert wanted.size <= 1
         return
     out = device.view(device.memory(wanted.nbytes), 0, wanted.shape, x.dtype)
     routine = copied(

@@ -22,9 +22,9 @@ class _Layout(ctypes.Structure):
 def copied(
     source: int, target: int, shape: Sequence[int], strides: Sequence[int], itemsize: int, device: Device
 ) -> Routine | None:
-    """A copy from one address to another, where ``strides`` (bytes) are the source's; None if it has too many axes."""
+    """A copy from one address to another, where ``strides`` (bytes) are the source's; None if it has too many axes, or nothing."""
     axes = _merged(shape, strides)
-    if not axes:
+    if not axes or 0 in shape:
         return None
     step = min((abs(s) for _, s in axes if s), default=0)
     last, along = axes[-1]
@@ -57,7 +57,7 @@ def copied(
     numbers: list[Any] = [ctypes.c_int(n) for n in (rows, math.prod(n for n, _ in between), columns)]
     numbers += [ctypes.c_longlong(n) for n in (stride, count)]
     written.call(
-        Launch("kernel", grid, (TILE, min(8, device.threads // TILE))), *places, *numbers, _layout(others, wide)
+        Launch("kernel", grid, (TILE, max(1, min(8, device.threads // TILE)))), *places, *numbers, _layout(others, wide)
     )
     return written.done()
 
