@@ -25,6 +25,7 @@ from gpugrad import nn, optim, pytree
 from gpugrad.backends import select
 from gpugrad.cuda.frame import WARM
 from gpugrad.cuda.host import COMPILER, HostDevice
+from gpugrad.train import models
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::gpugrad.errors.GradientWarning"),
@@ -153,6 +154,34 @@ def test_training_is_as_on_the_cpu_step_by_step(optimizer: Callable[..., Any]) -
     for a, b, c in zip(cpu.parameters(), eager.parameters(), compiled.parameters(), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(c, a, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [models.mlp, models.cnn])
+def test_digits_are_learnt_as_on_the_cpu_step_by_step(make: Callable[[], Any]) -> None:
+    images, labels = (np.asarray(a) for a in gg.data.digits()[0].batch(range(192)))
+
+    def losses(device: str, compiled: bool) -> list[float]:
+        gg.random.seed(0)
+        model = make().to(device)
+        optimizer = optim.AdamW(model.parameters(), lr=3e-3)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = gg.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        call = gg.jit(step) if compiled else step
+        batches = [(images[k : k + 32], labels[k : k + 32]) for k in range(0, 192, 32)] * 2
+        out = [call(*(gg.tensor(a, device=device) for a in batch)).item() for batch in batches]
+        if compiled:
+            assert "# one CUDA graph" in str(call.plan(*(gg.tensor(a, device=device) for a in batches[0])))
+        return out
+
+    wanted = losses("cpu", False)
+    assert wanted[-1] < 0.8 * wanted[0]
+    np.testing.assert_allclose(losses("cuda", True), wanted, rtol=1e-4)
 
 
 def test_a_step_is_one_graph_that_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
