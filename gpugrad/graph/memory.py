@@ -24,7 +24,7 @@ ALIGNMENT = 64
 VIEWS = frozenset({"reshape", "permute", "expand", "slice_", "flip", "real", "imag", "again"})
 """Primitives whose result is a view of the operand, as a rule."""
 NEW = frozenset({
-    "affine", "argmax", "argmin", "argsort", "attention", "attention_back", "avg_pool", "avg_unpool", "cholesky",
+    "affine", "argmax", "argmin", "argsort", "assemble", "attention", "attention_back", "avg_pool", "avg_unpool", "cholesky",
     "class_index", "concat", "conv", "conv_input", "conv_weight", "cumprod", "cumsum", "dft", "eigh", "gather",
     "inv", "irdft", "matmul", "max_picked", "max_pool", "max_spread", "pick", "place", "position", "put", "qr",
     "random_below", "random_bits", "rdft", "reduce_logsumexp", "reduce_max", "reduce_min", "reduce_sum", "scatter",

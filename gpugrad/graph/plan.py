@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gpugrad import dtypes
-from gpugrad.backends import half, numba_kernels, numba_pooling, parallel, recycled, select
+from gpugrad.backends import half, numba_assembling, numba_kernels, numba_pooling, parallel, recycled, select
 from gpugrad.codegen.dialects import text_in
 from gpugrad.codegen.loops import LoopKernel
 from gpugrad.codegen.numba_printer import printed
@@ -28,6 +28,7 @@ from gpugrad.graph.fuse import fused
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.layout import ordered
 from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_out
+from gpugrad.graph.pads import joined
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, shown, used
 from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
@@ -37,6 +38,9 @@ from gpugrad.primitive import Primitive
 
 BLAS = frozenset({"matmul", "conv", "conv_input", "conv_weight"})
 """Primitives that the library computes on several threads."""
+
+CALLS: dict[str, Callable[..., Any]] = {**numba_pooling.CALLS, "assemble": numba_assembling.call}
+"""Primitive -> what a compiled program calls for it, in place of the library."""
 
 _number = count(1).__next__
 _NO_OTHER = nullcontext()
@@ -123,7 +127,7 @@ class Plan:
 
     def lowered(self, graph: Graph) -> Graph:
         """The graph in terms of what the device has."""
-        return graph
+        return joined(graph)
 
     def into(self, line: Line) -> bool:
         """Whether results of a line that is no kernel are written into memory that is there."""
@@ -414,8 +418,8 @@ def named_alike(kernel: LoopKernel, printed: Callable[[LoopKernel], str]) -> str
 
 def _implementation(prim: Primitive, operands: Sequence[Any]) -> Callable[..., Any]:
     """What runs a primitive on arrays of these dtypes."""
-    if prim.name in numba_pooling.CALLS:
-        return numba_pooling.CALLS[prim.name]
+    if prim.name in CALLS:
+        return CALLS[prim.name]
     lead = operands[prim.leads]
     if type(lead) is not Variable:
         return prim.impl[type(lead)]

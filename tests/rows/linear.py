@@ -8,6 +8,7 @@ import numpy as np
 from case import Case
 
 from gpugrad.ops import linear as lin
+from gpugrad.ops.assembling import assemble
 from rows.elementwise import apart, complexes, integers
 
 X = apart((3, 4))
@@ -51,6 +52,10 @@ CASES = [
     Case("slice_ to nothing", lambda x: lin.slice_(x, spec=((0, 0, 1),)), X, lambda x: x[:, :0], order=0),
     Case("unslice", lambda x: lin.unslice(x, spec=((3, -1, -2), (1, 5, 1)), sizes=(4, 6)), apart((2, 4)), lambda x: _updated(np.zeros((4, 6), x.dtype), x, (slice(None, None, -2), slice(1, 5)))),
     Case("unslice of nothing", lambda x: lin.unslice(x, spec=((0, 0, 1),), sizes=(3,)), NOTHING, lambda x: np.zeros((2, 3)), order=0),
+    Case(
+        "assemble", lambda *xs: assemble(*xs, specs=(((0, 2, 1), (1, 3, 1)), ((2, -1, -2), (0, 3, 2))), sizes=(3, 4)), apart((2, 2), (2, 2)),
+        lambda x, y: _updated(np.zeros((3, 4), x.dtype), x, (slice(0, 2), slice(1, 3))) + _updated(np.zeros((3, 4), x.dtype), y, (slice(None, None, -2), slice(0, 3, 2))),
+    ),
     Case("slice_update", lambda x, v: lin.slice_update(x, v, spec=((2, -1, -2), (1, 3, 1))), apart((3, 4), (2, 2)), lambda x, v: _updated(x, v, (slice(None, None, -2), slice(1, 3)))),
     Case("concat primitive", lambda *xs: lin.concat(*xs, axis=-2, bounds=(0, 1, 1, 3)), apart((1, 2), (0, 2), (2, 2)), lambda *xs: np.concatenate(xs)),
     Case("concat of one", lambda x: lin.concat(x, axis=-1, bounds=(0, 4)), X, lambda x: x),

@@ -1,0 +1,115 @@
+"""Sums of arrays among zeros, which compiled programs for the CPU compute in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad.backends import numba_assembling, parallel
+from gpugrad.ops.assembling import assemble
+from gpugrad.ops.linear import unslice
+from gpugrad.transforms.jit import Jitted
+
+
+def laplacian(u: Any) -> Any:
+    return u[1:-1, 2:] + u[1:-1, :-2] + u[2:, 1:-1] + u[:-2, 1:-1] - 4.0 * u[1:-1, 1:-1]
+
+
+def rosenbrock(x: Any) -> Any:
+    return gg.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def in_three(u: Any) -> Any:
+    return gg.sum(gg.sin(u[1:, 1:, 2:] * u[:-1, 1:, :-2]) + u[1:, :-1, 1:-1] ** 2)
+
+
+PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    "one axis": (gg.grad(rosenbrock), (9,)),
+    "one axis, several runs": (gg.grad(rosenbrock), (10_000,)),
+    "a product with the Hessian": (lambda x: gg.jvp(gg.grad(rosenbrock), (x,), (x * 0.5,))[1], (33,)),
+    "two axes": (gg.grad(lambda u: gg.sum(gg.square(laplacian(u)))), (7, 9)),
+    "three axes": (gg.grad(in_three), (4, 5, 6)),
+    "rows of a batch": (gg.vmap(gg.grad(rosenbrock)), (3, 8)),
+}
+
+
+def calls(f: Jitted, *args: Any) -> int:
+    """How often the program assembles."""
+    return str(f.graph(*args)).count(" = assemble(")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_derivatives_of_slices(name: str, dtype: str) -> None:
+    f, shape = PROGRAMS[name]
+    x = gg.tensor(np.random.default_rng(0).normal(size=shape), dtype=dtype)
+    compiled = gg.jit(f)
+    assert calls(compiled, x) == 1 and " = unslice(" not in str(compiled.graph(x))
+    tol = {"float32": 2e-5, "float64": 1e-12}[dtype]
+    wanted = f(x).numpy()
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x).numpy(), wanted, rtol=tol, atol=tol * np.abs(wanted).max())
+
+
+def test_threads_share_the_first_axis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "LEAST", 0.0)
+    monkeypatch.setattr(gg.config, "threads", 3)
+    rng = np.random.default_rng(0)
+    xs = [rng.normal(size=s) for s in ((4, 5), (7, 3), (1, 8))]
+    specs = ((2, 6, 1), (1, 6, 1)), ((0, 7, 1), (5, 8, 1)), ((6, 7, 1), (0, 8, 1))
+    wanted = sum(unslice(x, spec=spec, sizes=(7, 8)) for x, spec in zip(xs, specs, strict=True))
+    np.testing.assert_array_equal(numba_assembling.call(*xs, specs=specs, sizes=(7, 8)), wanted)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "int32", "int64"])
+def test_other_numbers(dtype: str) -> None:
+    xs = [np.arange(6).reshape(2, 3).astype(dtype), np.arange(8).reshape(4, 2).astype(dtype)]
+    specs = ((1, 3, 1), (0, 3, 1)), ((0, 4, 1), (2, 4, 1))
+    wanted = assemble(*xs, specs=specs, sizes=(4, 4))
+    found = numba_assembling.call(*xs, specs=specs, sizes=(4, 4))
+    assert found.dtype == wanted.dtype
+    np.testing.assert_array_equal(found, wanted)
+
+
+def padded(x: Any, before: int, after: int) -> Any:
+    return gg.pad(x, ((before, after),))
+
+
+LEFT: dict[str, Callable[..., Any]] = {
+    "read twice": lambda x: ((y := padded(x, 0, 1)), y + padded(x, 1, 0)),
+    "with something else": lambda x: padded(x, 1, 1) + gg.ones(7),
+    "in steps": lambda x: gg.grad(lambda x: gg.sum(x[::2] ** 2) + gg.sum(x[:3] ** 3))(x),
+    "in half precision": lambda x: padded(x.astype("bfloat16"), 0, 1) + padded(x.astype("bfloat16"), 1, 0),
+    "of nothing": lambda x: padded(x[:0], 0, 0) + padded(x[:0], 0, 0),
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_what_stays_as_it_is(case: str) -> None:
+    f = LEFT[case]
+    x = gg.tensor([1.0, -2.0, 3.0, 0.5, 4.0])
+    compiled = gg.jit(f)
+    assert calls(compiled, x) == 0
+    for a, b in zip(
+        gg.jit(f)(x) if case == "read twice" else [compiled(x)], f(x) if case == "read twice" else [f(x)], strict=True
+    ):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_terms_are_added_in_their_order() -> None:
+    """Rounding tells: 1e16 + 1 - 1e16 is 0, and two sums of two terms each are not one of four."""
+
+    def f(a: Any, b: Any, c: Any, d: Any) -> Any:
+        return (padded(a, 0, 1) + padded(b, 0, 1)) + padded(c, 0, 1), (padded(a, 1, 0) + padded(b, 1, 0)) + (
+            padded(c, 1, 0) + padded(d, 1, 0)
+        )
+
+    given = [gg.tensor([v, 0.0]) for v in (1e16, 1.0, -1e16, 1.0)]
+    compiled = gg.jit(f)
+    assert calls(compiled, *given) == 3
+    for a, b in zip(compiled(*given), f(*given), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
