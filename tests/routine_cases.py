@@ -137,6 +137,9 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     *(("split_key", [k], {"count": 5}) for k in (KEY, KEYS)),
     *(("fold_key", [KEY, positions(9, *s)], {}) for s in ((), (4,))),
     *(("concat", [array(*h, dtype=d) for h in hs], {"axis": axis, "bounds": b}) for d in MOVED for hs, axis, b in JOINED),
+    *(("assemble", [array(2, 3, dtype=d), array(4, 2, dtype=d), array(1, 5, dtype=d)], {"specs": (((1, 3, 1), (0, 3, 1)), ((0, 4, 1), (3, 5, 1)), ((3, 4, 1), (0, 5, 1))), "sizes": (4, 5)}) for d in ("float32", "float64", "complex64", "int32", "int64")),
+    ("assemble", [array(7), array(8)], {"specs": (((0, 7, 1),), ((1, 9, 1),)), "sizes": (9,)}),
+    ("assemble", [array(2, 3, 4), array(3, 3, 2)], {"specs": (((1, 3, 1), (0, 3, 1), (1, 5, 1)), ((0, 3, 1), (1, 4, 1), (0, 2, 1))), "sizes": (3, 4, 5)}),
     *(("unslice", [array(*s, dtype=d)], {"spec": spec, "sizes": sizes}) for d in MOVED for s, _, spec, sizes in PARTS),
     *(
         ("slice_update", [array(*(*lead, *sizes), dtype=d), array(*s, dtype=d)], {"spec": spec})

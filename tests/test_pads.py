@@ -10,6 +10,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.backends import numba_assembling, parallel
+from gpugrad.cuda.host import COMPILER
 from gpugrad.ops.assembling import assemble
 from gpugrad.ops.linear import unslice
 from gpugrad.transforms.jit import Jitted
@@ -53,6 +54,19 @@ def test_derivatives_of_slices(name: str, dtype: str) -> None:
     wanted = f(x).numpy()
     for _ in range(2):
         np.testing.assert_allclose(compiled(x).numpy(), wanted, rtol=tol, atol=tol * np.abs(wanted).max())
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_on_cuda(name: str) -> None:
+    f, shape = PROGRAMS[name]
+    x = gg.tensor(np.random.default_rng(0).normal(size=shape), dtype="float64")
+    wanted = f(x).numpy()
+    with gg.use_backend("cuda_on_host"):
+        there, compiled = x.to("cuda"), gg.jit(f)
+        assert "assemble: 1 launch" in str(compiled.plan(there)) and "unslice:" not in str(compiled.plan(there))
+        found = compiled(there).to("cpu").numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 * np.abs(wanted).max())
 
 
 def test_threads_share_the_first_axis(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ class CudaPlan(Plan):
         return ""
 
     def lowered(self, graph: Graph) -> Graph:
-        graph = lowered(graph, self.by_cudnn)
+        graph = lowered(super().lowered(graph), self.by_cudnn)
         if self.device.cudnn is not None:
             graph = channels_last.kept(graph, self.turned)
         return epilogues.joined(graph) if config.epilogues else graph

@@ -11,7 +11,9 @@ from gpugrad.ops.assembling import assemble
 from gpugrad.ops.linear import Spec
 
 AXES = 3
-"""At most; of the arrays."""
+"""Of the arrays, at most."""
+TERMS = 32
+"""At most."""
 _DTYPES = frozenset({"float32", "float64", "complex64", "complex128", "int32", "int64"})
 
 
@@ -39,7 +41,7 @@ def joined(graph: Graph) -> Graph:
         out = line.results[0]
         if line.prim.name == "add" and out.dtype.name in _DTYPES and len(out.shape) <= AXES and 0 not in out.shape:
             found = [terms(x, out) for x in line.operands]
-            if None not in found and min(map(len, filter(None, found))) == 1:
+            if None not in found and min(counts := [len(t) for t in found if t]) == 1 and sum(counts) <= TERMS:
                 long, short = sorted(
                     filter(None, found), key=len, reverse=True
                 )  # which keeps two of one length in order

@@ -38,6 +38,17 @@ __device__ void replace_part(const T* __restrict__ x, const T* __restrict__ v, T
     }
 }
 
+// Where an array of three axes lies in a larger one.
+struct Box { int begin[3], size[3]; };
+
+// The element of an array at a place of the larger one, beyond it 0.
+template <class T> __device__ __forceinline__ T in_box(const T* __restrict__ x, const Box& box, int i, int j, int k)
+{
+    const int p = i - box.begin[0], q = j - box.begin[1], r = k - box.begin[2];
+    const bool inside = 0 <= p && p < box.size[0] && 0 <= q && q < box.size[1] && 0 <= r && r < box.size[2];
+    return inside ? x[((long long)(p) * box.size[1] + q) * box.size[2] + r] : T{};
+}
+
 // How an array lies: the size and the stride of each axis, in elements; those in front that it does not have are of size 1.
 struct Layout { int size[AXES]; long long stride[AXES]; };
 

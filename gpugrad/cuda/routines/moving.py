@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpugrad.codegen.gpu_launch import NARROW, Device
-from gpugrad.cuda.routines.routine import Routine, Writer, Written, around, bits, chunk, simple
+from gpugrad.cuda.routines.routine import Routine, Writer, Written, around, bits, chunk, simple, summed
 from gpugrad.graph.ir import Line
 from gpugrad.ops.linear import Spec
 
@@ -74,6 +74,40 @@ def _replaced(line: Line, device: Device, x: Any, v: Any, spec: Spec) -> Routine
     return written.done()
 
 
+class _Box(ctypes.Structure):
+    _fields_ = (("begin", ctypes.c_int * 3), ("size", ctypes.c_int * 3))
+
+
+def _assemble(line: Line, device: Device) -> Routine | None:
+    (out,) = line.results
+    sizes, n = out.shape, math.prod(out.shape)
+    before = 3 - len(sizes)
+    if not simple(line) or before < 0 or n >= NARROW or any(x.dtype != out.dtype for x in line.operands):
+        return None
+
+    def box(begin: Sequence[int], size: Sequence[int]) -> _Box:
+        return _Box((ctypes.c_int * 3)(*[0] * before, *begin), (ctypes.c_int * 3)(*[1] * before, *size))
+
+    value, kept = summed(out)
+    boxes = [box([a for a, _, _ in spec], x.shape) for x, spec in zip(line.operands, line.params["specs"], strict=True)]
+    terms = range(len(boxes))
+    given = "".join(f"const {kept}* x{k}, Box b{k}, " for k in terms)
+    total = " + ".join(f"in_box(x{k}, b{k}, i, j, k)" for k in terms)
+    written = Written("moving.cuh", n, device, value, kept)
+    written.function(
+        "kernel",
+        f"{given}{kept}* out, Index n, Box whole",
+        f"""for (Index e = first_of_thread<Index>(); e < n; e += stride_of_grid<Index>()) {{
+        const Index row = e / whole.size[2];
+        const int k = int(e - row * whole.size[2]), j = int(row % whole.size[1]), i = int(row / whole.size[1]);
+        out[e] = {total};
+    }}""",
+    )
+    pairs = [a for pair in zip(line.operands, boxes, strict=True) for a in pair]
+    written.over(n, "kernel", *pairs, out, n, box([0] * len(sizes), sizes))
+    return written.done()
+
+
 def _axes(shape: Sequence[int], spec: Spec) -> list[Any]:
     """Size, start, step and count along each axis; those that are taken whole, and follow one another, as one."""
     lead = len(shape) - len(spec)
@@ -114,6 +148,7 @@ def _band(line: Line, device: Device, least: int, most: int) -> Routine | None:
 
 
 ROUTINES: dict[str, Writer] = {
+    "assemble": _assemble,
     "concat": _concat,
     "slice_update": _slice_update,
     "tril": _tril,
