@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,28 +51,28 @@ def _compiled(dtype: Any, count: int) -> Any:
     return numba_kernels.compiled(_text(count), [*arrays, (np.dtype(np.int64), 2), (dtype, RANK), None, None])
 
 
-def call(*xs: Any, specs: tuple[Spec, ...], sizes: Shape) -> Any:
-    """What a compiled program calls for ``assemble``."""
-    if len(sizes) > RANK or any(
-        type(x) is not np.ndarray or x.dtype != xs[0].dtype or x.ndim != len(sizes) for x in xs
-    ):
-        return assemble.impl[type(xs[0])](*xs, specs=specs, sizes=sizes)
-    dtype = xs[0].dtype
-    out = recycled.empty(sizes, dtype)
-    begins = np.zeros((len(xs), RANK), np.int64)
+def call(shapes: Sequence[Shape], dtype: Any, *, specs: tuple[Spec, ...], sizes: Shape) -> Callable[..., Any]:
+    """What a compiled program calls for ``assemble`` on NumPy's arrays of such shapes, and of that dtype."""
+    if len(sizes) > RANK or any(len(shape) != len(sizes) for shape in shapes):
+        return ft.partial(assemble.impl[np.ndarray], specs=specs, sizes=sizes)
     at = (
         (2,) if len(sizes) == 1 else (0, 2) if len(sizes) == 2 else (0, 1, 2)
     )  # the first axis is what threads share out
+    begins = np.zeros((len(specs), RANK), np.int64)
     for k, spec in enumerate(specs):
         begins[k, at] = [start for start, _, _ in spec]
-    arrays = [np.ascontiguousarray(x).reshape(_spread(x.shape, at)) for x in xs]
-    target = out.reshape(_spread(sizes, at))
-    run = _compiled(dtype, len(xs))
-    if parallel.nanoseconds(out.nbytes + sum(x.nbytes for x in xs), 0.0, math.prod(sizes)) >= parallel.LEAST:
-        run = parallel.split(run, [*["whole"] * (len(xs) + 2), "start", "stop"], target.shape[0])
-    run(*arrays, begins, target, 0, target.shape[0])
-    return out
+    *spread, whole = (tuple(s[at.index(k)] if k in at else 1 for k in range(RANK)) for s in (*shapes, sizes))
+    elements = math.prod(sizes)
+    nbytes = dtype.itemsize * (elements + sum(map(math.prod, shapes)))
+    alone = _compiled(dtype, len(specs))
+    shared = parallel.split(alone, [*["whole"] * (len(specs) + 2), "start", "stop"], whole[0])
+    run = shared if parallel.nanoseconds(nbytes, 0.0, elements) >= parallel.LEAST else alone
+    rows, contiguous, empty = whole[0], np.ascontiguousarray, recycled.empty
 
+    def assembled(*xs: Any) -> Any:
+        out = empty(sizes, dtype)
+        arrays = [contiguous(x).reshape(shape) for x, shape in zip(xs, spread, strict=True)]
+        run(*arrays, begins, out.reshape(whole), 0, rows)
+        return out
 
-def _spread(shape: Shape, at: tuple[int, ...]) -> Shape:
-    return tuple(shape[at.index(k)] if k in at else 1 for k in range(RANK))
+    return assembled

@@ -33,14 +33,12 @@ from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, shown, used
 from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
 from gpugrad.graph.work import Work, nanoseconds, work
+from gpugrad.ops.assembling import assemble
 from gpugrad.ops.promotion import WEAK
 from gpugrad.primitive import Primitive
 
 BLAS = frozenset({"matmul", "conv", "conv_input", "conv_weight"})
 """Primitives that the library computes on several threads."""
-
-CALLS: dict[str, Callable[..., Any]] = {**numba_pooling.CALLS, "assemble": numba_assembling.call}
-"""Primitive -> what a compiled program calls for it, in place of the library."""
 
 _number = count(1).__next__
 _NO_OTHER = nullcontext()
@@ -329,7 +327,10 @@ class _Writer:
         return view(half.typed(np.empty(cell.shape, cell.dtype)))
 
     def library(self, line: Line, body: list[str], into: bool) -> None:
-        call = _implementation(line.prim, line.operands)
+        call, params = _implementation(line.prim, line.operands), line.params
+        if line.prim is assemble and all(type(x) is Variable for x in line.operands):
+            shapes = [x.shape for x in line.operands]
+            call, params = numba_assembling.call(shapes, line.results[0].dtype, **params), {}
         if line.prim.name in VIEWS and self.viewed(line, call):
             return
         if into:
@@ -338,12 +339,12 @@ class _Writer:
         left = ", ".join(self.name(v) for v in line.results) + (
             "," if line.prim.outputs and len(line.results) == 1 else ""
         )
-        params = [f"{k}={self.held(v, k)}" for k, v in line.params.items()]
+        given = [f"{k}={self.held(v, k)}" for k, v in params.items()]
         checked = config.verify_graphs and line.prim.name in NEW
         name = self.held(fresh(line.prim, call) if checked else call, line.prim.name)
         if line.prim.name in NEW:
             self.fresh.update(id(v) for v in line.results)
-        text = f"{left} = {name}({', '.join([*map(self.operand, line.operands), *params])})"
+        text = f"{left} = {name}({', '.join([*map(self.operand, line.operands), *given])})"
         body.append(self.beside(text, beside(line.site)))
 
     def viewed(self, line: Line, call: Callable[..., Any]) -> bool:
@@ -418,8 +419,8 @@ def named_alike(kernel: LoopKernel, printed: Callable[[LoopKernel], str]) -> str
 
 def _implementation(prim: Primitive, operands: Sequence[Any]) -> Callable[..., Any]:
     """What runs a primitive on arrays of these dtypes."""
-    if prim.name in CALLS:
-        return CALLS[prim.name]
+    if prim.name in numba_pooling.CALLS:
+        return numba_pooling.CALLS[prim.name]
     lead = operands[prim.leads]
     if type(lead) is not Variable:
         return prim.impl[type(lead)]
