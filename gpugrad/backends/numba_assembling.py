@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad import dtypes
 from gpugrad.backends import numba_kernels, parallel, recycled
-from gpugrad.ops.assembling import assemble
 from gpugrad.ops.linear import Spec
 from gpugrad.primitive import Shape
 
@@ -51,13 +51,13 @@ def _compiled(dtype: Any, count: int) -> Any:
     return numba_kernels.compiled(_text(count), [*arrays, (np.dtype(np.int64), 2), (dtype, RANK), None, None])
 
 
-def call(shapes: Sequence[Shape], dtype: Any, *, specs: tuple[Spec, ...], sizes: Shape) -> Callable[..., Any]:
-    """What a compiled program calls for ``assemble`` on NumPy's arrays of such shapes, and of that dtype."""
-    if len(sizes) > RANK or any(len(shape) != len(sizes) for shape in shapes):
-        return ft.partial(assemble.impl[np.ndarray], specs=specs, sizes=sizes)
-    at = (
-        (2,) if len(sizes) == 1 else (0, 2) if len(sizes) == 2 else (0, 1, 2)
-    )  # the first axis is what threads share out
+def call(shapes: Sequence[Shape], dtype: Any, *, specs: tuple[Spec, ...], sizes: Shape) -> Callable[..., Any] | None:
+    """What a compiled program calls for ``assemble`` on NumPy's arrays of such shapes, and of that dtype; None for others."""
+    ranks = {len(x) for x in (*shapes, *specs, sizes)}
+    steps = {step for spec in specs for _, _, step in spec}
+    if len(sizes) > RANK or len(ranks) > 1 or steps != {1} or dtypes.is_half(dtype):
+        return None
+    at = {1: (2,), 2: (0, 2), 3: (0, 1, 2)}[len(sizes)]  # the first axis is what threads share out
     begins = np.zeros((len(specs), RANK), np.int64)
     for k, spec in enumerate(specs):
         begins[k, at] = [start for start, _, _ in spec]

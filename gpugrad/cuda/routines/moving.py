@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from gpugrad import dtypes
 from gpugrad.codegen.gpu_launch import NARROW, Device
 from gpugrad.cuda.routines.routine import Routine, Writer, Written, around, bits, chunk, simple, summed
 from gpugrad.graph.ir import Line
@@ -81,15 +82,20 @@ class _Box(ctypes.Structure):
 def _assemble(line: Line, device: Device) -> Routine | None:
     (out,) = line.results
     sizes, n = out.shape, math.prod(out.shape)
-    before = 3 - len(sizes)
-    if not simple(line) or before < 0 or n >= NARROW or any(x.dtype != out.dtype for x in line.operands):
+    before, specs = 3 - len(sizes), line.params["specs"]
+    arrays = [*line.operands, out]
+    if not simple(line) or n >= NARROW or any(x.dtype != out.dtype for x in arrays) or dtypes.is_half(out.dtype):
+        return None
+    if before < 0 or {len(x) for x in (*(a.shape for a in arrays), *specs)} != {len(sizes)}:
+        return None
+    if any(step != 1 for spec in specs for _, _, step in spec):
         return None
 
     def box(begin: Sequence[int], size: Sequence[int]) -> _Box:
         return _Box((ctypes.c_int * 3)(*[0] * before, *begin), (ctypes.c_int * 3)(*[1] * before, *size))
 
     value, kept = summed(out)
-    boxes = [box([a for a, _, _ in spec], x.shape) for x, spec in zip(line.operands, line.params["specs"], strict=True)]
+    boxes = [box([a for a, _, _ in spec], x.shape) for x, spec in zip(line.operands, specs, strict=True)]
     terms = range(len(boxes))
     given = "".join(f"const {kept}* x{k}, Box b{k}, " for k in terms)
     total = " + ".join(f"in_box(x{k}, b{k}, i, j, k)" for k in terms)
