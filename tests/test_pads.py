@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from gpugrad.cuda.host import COMPILER
 from gpugrad.ops.assembling import assemble
 from gpugrad.ops.linear import unslice
 from gpugrad.transforms.jit import Jitted
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
 
 
 def laplacian(u: Any) -> Any:
@@ -56,7 +59,7 @@ def test_derivatives_of_slices(name: str, dtype: str) -> None:
         np.testing.assert_allclose(compiled(x).numpy(), wanted, rtol=tol, atol=tol * np.abs(wanted).max())
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
+@needs_compiler
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_on_cuda(name: str) -> None:
     f, shape = PROGRAMS[name]
@@ -68,6 +71,38 @@ def test_on_cuda(name: str) -> None:
         assert "assemble: 1 launch " in str(compiled.plan(there))
         found = compiled(there).to("cpu").numpy()
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 * np.abs(wanted).max())
+
+
+def drawn(seed: int) -> tuple[Callable[..., Any], Any]:
+    """A sum of products of parts of one array, and the array."""
+    rng = np.random.default_rng(seed)
+    rank = int(rng.integers(1, 4))
+    shape = tuple(int(n) for n in rng.integers(2, 8, rank))
+    size = tuple(int(rng.integers(1, n + 1)) for n in shape)
+    begins = [tuple(int(rng.integers(n - m + 1)) for n, m in zip(shape, size, strict=True)) for _ in range(6)]
+    parts = [tuple(slice(a, a + m) for a, m in zip(begin, size, strict=True)) for begin in begins]
+
+    def f(x: Any) -> Any:
+        values = [x[part] for part in parts]
+        total = sum(a * gg.sin(b) for a, b in zip(values[::2], values[1::2], strict=True))
+        return gg.sum(total * values[0])
+
+    return gg.grad(f), rng.normal(size=shape)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_compiler)])
+def test_random_parts(device: str) -> None:
+    assembled = 0
+    with gg.use_backend("cuda_on_host") if device == "cuda" else nullcontext():
+        for seed in range(20):
+            f, data = drawn(seed)
+            x, compiled = gg.tensor(data, device=device), gg.jit(f)
+            assembled += calls(compiled, x)
+            wanted = f(gg.tensor(data)).numpy()
+            np.testing.assert_allclose(
+                compiled(x).to("cpu").numpy(), wanted, rtol=1e-10, atol=1e-10, err_msg=f"seed {seed}"
+            )
+    assert assembled >= 10
 
 
 def test_threads_share_the_first_axis(monkeypatch: pytest.MonkeyPatch) -> None:
