@@ -94,7 +94,7 @@ def drawn(seed: int) -> tuple[Callable[..., Any], Any]:
 def test_random_parts(device: str) -> None:
     assembled = 0
     with gg.use_backend("cuda_on_host") if device == "cuda" else nullcontext():
-        for seed in range(20):
+        for seed in range(10):
             f, data = drawn(seed)
             x, compiled = gg.tensor(data, device=device), gg.jit(f)
             assembled += calls(compiled, x)
@@ -102,7 +102,7 @@ def test_random_parts(device: str) -> None:
             np.testing.assert_allclose(
                 compiled(x).to("cpu").numpy(), wanted, rtol=1e-10, atol=1e-10, err_msg=f"seed {seed}"
             )
-    assert assembled >= 10
+    assert assembled >= 5
 
 
 def test_threads_share_the_first_axis(monkeypatch: pytest.MonkeyPatch) -> None:
