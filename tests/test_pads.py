@@ -112,7 +112,7 @@ def test_threads_share_the_first_axis(monkeypatch: pytest.MonkeyPatch) -> None:
     xs = [rng.normal(size=s) for s in ((4, 5), (7, 3), (1, 8))]
     specs = ((2, 6, 1), (1, 6, 1)), ((0, 7, 1), (5, 8, 1)), ((6, 7, 1), (0, 8, 1))
     wanted = sum(unslice(x, spec=spec, sizes=(7, 8)) for x, spec in zip(xs, specs, strict=True))
-    run = numba_assembling.call([x.shape for x in xs], xs[0].dtype, specs=specs, sizes=(7, 8))
+    run = numba_assembling.assembler([x.shape for x in xs], xs[0].dtype, specs=specs, sizes=(7, 8))
     np.testing.assert_array_equal(run(*xs), wanted)
 
 
@@ -121,7 +121,7 @@ def test_other_numbers(dtype: str) -> None:
     xs = [np.arange(6).reshape(2, 3).astype(dtype), np.arange(8).reshape(4, 2).astype(dtype)]
     specs = ((1, 3, 1), (0, 3, 1)), ((0, 4, 1), (2, 4, 1))
     wanted = assemble(*xs, specs=specs, sizes=(4, 4))
-    found = numba_assembling.call([x.shape for x in xs], xs[0].dtype, specs=specs, sizes=(4, 4))(*xs)
+    found = numba_assembling.assembler([x.shape for x in xs], xs[0].dtype, specs=specs, sizes=(4, 4))(*xs)
     assert found.dtype == wanted.dtype
     np.testing.assert_array_equal(found, wanted)
 

@@ -45,7 +45,7 @@ def test_on_the_cpu(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_on_cuda(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = select.get("cuda_on_host").device  # type: ignore[attr-defined]
+    device = select.get("cuda_on_host").device
     monkeypatch.setattr(device, "limits", list(DEVICES.values())[seed % len(DEVICES)])
     monkeypatch.setattr(device, "order", seed % 3)
     with gg.use_backend("cuda_on_host"):

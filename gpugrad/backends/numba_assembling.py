@@ -11,10 +11,10 @@ import numpy as np
 
 from gpugrad import dtypes
 from gpugrad.backends import numba_kernels, parallel, recycled
+from gpugrad.ops.assembling import RANK
 from gpugrad.ops.linear import Spec
 from gpugrad.primitive import Shape
 
-RANK = 3
 RUN = 4096
 """Elements of a row that are finished before the next."""
 
@@ -51,7 +51,9 @@ def _compiled(dtype: Any, count: int) -> Any:
     return numba_kernels.compiled(_text(count), [*arrays, (np.dtype(np.int64), 2), (dtype, RANK), None, None])
 
 
-def call(shapes: Sequence[Shape], dtype: Any, *, specs: tuple[Spec, ...], sizes: Shape) -> Callable[..., Any] | None:
+def assembler(
+    shapes: Sequence[Shape], dtype: Any, *, specs: tuple[Spec, ...], sizes: Shape
+) -> Callable[..., Any] | None:
     """What a compiled program calls for ``assemble`` on NumPy's arrays of such shapes, and of that dtype; None for others."""
     ranks = {len(x) for x in (*shapes, *specs, sizes)}
     steps = {step for spec in specs for _, _, step in spec}

@@ -1,7 +1,7 @@
 """Convolutions that cuDNN computes with the channels last, and all between them in that order: (N, *space, C) in memory.
 
-In half precision the library has no other: images in C's order it would turn before each convolution and after it. So what
-is computed of its results element by element, sums, maxima and pools are taken over the turned axes, and an array is turned
+Where tensor cores compute, the library asks for memory to turn images that lie in C's order, before each convolution and after
+it (``ci/cudnn`` prints how much), and for hardly any if they lie so. So what is computed of its results element by element, sums, maxima and pools are taken over the turned axes, and an array is turned
 only where it comes to the first convolution, or leaves the last one for something else.
 """
 
@@ -54,8 +54,8 @@ class _Keeping:
         """id of a convolution's result -> the variable in its place, of the same shape, which has an order in memory."""
         self.images: set[int] = set()
         """Those of them that are images, and not the cotangent of a weight: what is done with that is not turned."""
-        self.copies: dict[int, Any] = {}
-        """id of another operand -> the same with channels last."""
+        self.copies: dict[tuple[int, int], Any] = {}
+        """id of another operand, and a number of axes -> the same with channels last, as it broadcasts to so many."""
         self.wide: dict[int, Variable] = {}
         """id of an image that repeats along axes -> a view of it with channels last, as a convolution reads it."""
         self.there = {id(v) for v in graph.inputs}
@@ -116,9 +116,10 @@ class _Keeping:
         if id(x) in self.images and len(x.shape) == rank:
             self.turned[id(x)] = self.moved(self.convolved[id(x)])
             return self.turned[id(x)]
-        if id(x) not in self.copies:
-            self.copies[id(x)] = self.copy(x, rank)
-        return self.copies[id(x)]
+        key = id(x), rank
+        if key not in self.copies:
+            self.copies[key] = self.copy(x, rank)
+        return self.copies[key]
 
     def copy(self, x: Any, rank: int) -> Any:
         """The same for an operand that is not there with channels last: moved only if it cannot be read otherwise."""
@@ -135,9 +136,11 @@ class _Keeping:
 
     def repeats(self, x: Any, depth: int = 4) -> bool:
         """Whether an operand is a number, repeats along axes, or was turned before, or is computed of nothing else."""
+        if not hasattr(x, "shape") or (id(x), len(x.shape)) in self.copies:
+            return True
         line = self.made.get(id(x))
-        if line is None or depth == 0 or id(x) in self.copies:
-            return not hasattr(x, "shape") or id(x) in self.copies
+        if line is None or depth == 0:
+            return False
         return line.prim.name == "expand" or (is_map(line) and all(self.repeats(o, depth - 1) for o in line.operands))
 
     def image(self, x: Any) -> Any:

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from gpugrad.graph.ir import Graph, Line, Variable
-from gpugrad.ops.assembling import assemble
+from gpugrad.ops.assembling import RANK, assemble
 from gpugrad.ops.linear import Spec
 
-AXES = 3
-"""Of the arrays, at most."""
 TERMS = 32
-"""At most."""
+"""Of a sum, at most."""
 _DTYPES = frozenset({"float32", "float64", "complex64", "complex128", "int32", "int64"})
 
 
@@ -39,12 +37,11 @@ def joined(graph: Graph) -> Graph:
 
     for line in graph.lines:
         out = line.results[0]
-        if line.prim.name == "add" and out.dtype.name in _DTYPES and len(out.shape) <= AXES and 0 not in out.shape:
+        if line.prim.name == "add" and out.dtype.name in _DTYPES and len(out.shape) <= RANK and 0 not in out.shape:
             found = [terms(x, out) for x in line.operands]
             if None not in found and min(counts := [len(t) for t in found if t]) == 1 and sum(counts) <= TERMS:
-                long, short = sorted(
-                    filter(None, found), key=len, reverse=True
-                )  # which keeps two of one length in order
+                # The longer one comes first, since its terms are added first; of two of one length the order stays.
+                long, short = sorted(filter(None, found), key=len, reverse=True)
                 operands, specs = zip(*long, *short, strict=True)
                 gone |= {id(makers[id(x)]) for x in line.operands}
                 line = replace(line, prim=assemble, operands=operands, params={"specs": specs, "sizes": out.shape})

@@ -329,7 +329,7 @@ class _Writer:
     def library(self, line: Line, body: list[str], into: bool) -> None:
         call, params = _implementation(line.prim, line.operands), line.params
         if line.prim is assemble and all(type(x) is Variable for x in line.operands):
-            found = numba_assembling.call([x.shape for x in line.operands], line.results[0].dtype, **params)
+            found = numba_assembling.assembler([x.shape for x in line.operands], line.results[0].dtype, **params)
             call, params = (call, params) if found is None else (found, {})
         if line.prim.name in VIEWS and self.viewed(line, call):
             return

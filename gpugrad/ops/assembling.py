@@ -11,6 +11,9 @@ from typing import Any
 from gpugrad.ops.linear import Spec, head, slice_, unslice
 from gpugrad.primitive import Linear, Primitive, Shape, broadcast_shapes
 
+RANK = 3
+"""Axes that sums have at most which programs are compiled to."""
+
 
 def _assemble(xp: Any, *xs: Any, specs: tuple[Spec, ...], sizes: Shape) -> Any:
     assert unslice.forward is not None
@@ -33,4 +36,4 @@ assemble: Primitive = Primitive(
     doc="Arrays of one dtype added up, each in the part of zeros of the given ``sizes`` that its spec names.",
 )
 
-__all__ = ["assemble"]
+__all__ = ["RANK", "assemble"]

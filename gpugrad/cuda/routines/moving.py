@@ -11,6 +11,7 @@ from gpugrad import dtypes
 from gpugrad.codegen.gpu_launch import NARROW, Device
 from gpugrad.cuda.routines.routine import Routine, Writer, Written, around, bits, chunk, simple, summed
 from gpugrad.graph.ir import Line
+from gpugrad.ops.assembling import RANK
 from gpugrad.ops.linear import Spec
 
 AXES = 8
@@ -76,13 +77,13 @@ def _replaced(line: Line, device: Device, x: Any, v: Any, spec: Spec) -> Routine
 
 
 class _Box(ctypes.Structure):
-    _fields_ = (("begin", ctypes.c_int * 3), ("size", ctypes.c_int * 3))
+    _fields_ = (("begin", ctypes.c_int * RANK), ("size", ctypes.c_int * RANK))
 
 
 def _assemble(line: Line, device: Device) -> Routine | None:
     (out,) = line.results
     sizes, n = out.shape, math.prod(out.shape)
-    before, specs = 3 - len(sizes), line.params["specs"]
+    before, specs = RANK - len(sizes), line.params["specs"]
     arrays = [*line.operands, out]
     if not simple(line) or n >= NARROW or any(x.dtype != out.dtype for x in arrays) or dtypes.is_half(out.dtype):
         return None
@@ -92,7 +93,7 @@ def _assemble(line: Line, device: Device) -> Routine | None:
         return None
 
     def box(begin: Sequence[int], size: Sequence[int]) -> _Box:
-        return _Box((ctypes.c_int * 3)(*[0] * before, *begin), (ctypes.c_int * 3)(*[1] * before, *size))
+        return _Box((ctypes.c_int * RANK)(*[0] * before, *begin), (ctypes.c_int * RANK)(*[1] * before, *size))
 
     value, kept = summed(out)
     boxes = [box([a for a, _, _ in spec], x.shape) for x, spec in zip(line.operands, specs, strict=True)]
