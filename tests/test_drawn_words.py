@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_on_host import Library
-from test_cuda_on_host import Training, cuda, on_host  # noqa: F401
+from test_cuda_on_host import Training, cuda, on_host  # noqa: F401  # fixtures, which pytest finds by name
 from test_table import host
 
 import gpugrad as gg

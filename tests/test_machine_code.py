@@ -171,7 +171,7 @@ def test_words_are_drawn_by_blocks(dtype: str, architecture: str) -> None:
             make = ft.partial(lambda program, d: (program, (workloads.zeros((ROWS, 1024), d), key())), program)
             with workloads.plan_of(make, dtype) as plan:
                 (kernel,) = workloads.kernels_of(plan)
-                moved = sum(map(table.moved, [kernel]))
+                moved = table.moved(kernel)
             (code,) = functions([kernel.text], architecture)
             plain(code["kernel"], kernel.text)
             wide(kernel, code, kernel.text)
