@@ -225,6 +225,10 @@ class Cuda:
         many, begin = f"[{times}]" if times else "", f" = {value}" if value else ""
         return f"Pack<{_word(STORED, dtype)}, {self.width}> {name}{many}{begin};"
 
+    def element(self, name: str) -> str:
+        """Element ``k`` of a variable of neighbouring ones."""
+        return f"element({name}, k)"
+
     def stored(self, array: str, position: str, name: str) -> str:
         return f"store({array} + {position}, {name});"
 

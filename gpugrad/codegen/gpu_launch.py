@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from gpugrad.codegen.chosen import read_in
 from gpugrad.codegen.loops import ELEMENT, REDUCTIONS, Array, LoopKernel
 
 WARP = 32
@@ -142,7 +143,7 @@ def staged(kernel: LoopKernel) -> list[Array]:
     has, nor what has a row's elements in several places.
     """
     k = kernel.without_scratch()
-    read = [s.operands[0] for turn in range(k.passes) for s in k.needed_in(turn) if s.op == "read"]
+    read = [a for turn in range(k.passes) for a in read_in(k, turn)]
     inner = tuple(range(k.rows, k.axes))
     found = [a for a in k.arrays if read.count(a) > 1 and a not in k.kept.values() and not a.drawn]
     found = [a for a in found if inner and a.axes[-len(inner) :] == inner and not k.common(a)]

@@ -7,9 +7,13 @@ and each works for any sizes of its form and any number of blocks.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
+import numpy as np
+
+from gpugrad.codegen.chosen import Chosen, divided
 from gpugrad.codegen.gpu_launch import Form, column_sums, staged, stages, takes_parts, working
 from gpugrad.codegen.loops import ELEMENT, ONCE, REDUCTIONS, ROW, Array, LoopKernel, Step
 
@@ -86,6 +90,7 @@ class Dialect(Protocol):
     def word(self, dtype: Any, key: str, position: str) -> str: ...
     def words(self, dtype: Any, key: str, position: str) -> str: ...
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str: ...
+    def element(self, name: str) -> str: ...
     def stored(self, array: str, position: str, name: str) -> str: ...
     def shared(self, arrays: Sequence[tuple[str, Any]], size: str) -> list[str]: ...
     def brings(self, row: str, array: str, size: str, first: str) -> str: ...
@@ -123,6 +128,13 @@ class _Printer:
         """The arrays whose rows go to shared memory."""
         self.slot = self.column
         """Where an element is in shared memory: a thread comes to those alone that it has brought there."""
+        reduces = form.shape in ("rows", "split")
+        self.passes = [divided(self.kernel, turn) for turn in range(self.kernel.passes)] if reduces else []
+        indices = {id(c.index): c.index for p in self.passes for c in p.chosen}
+        self.numbers = {key: n + 1 for n, key in enumerate(indices)}
+        """id of an index that names an element of its row -> its number."""
+        self.elsewhere: frozenset[int] = frozenset()
+        """id of each test that is false in the loop which is printed."""
 
     def text(self) -> str:
         self.out += self.d.head(self.kernel, self.form)
@@ -167,12 +179,15 @@ class _Printer:
         if self.outer:
             self.begin(d.loop(self.row, d.team, self.rows, d.teams))
             self.coordinates(self.outer, self.row, self.arrays_of_rows(k.steps))
+        self.ends()
         if self.form.held:
             self.fetch()
         if self.staged:
             self.bring()
         for turn in range(k.passes + 1):
             self.steps([s for s in k.steps if s.level == ROW and s.turn == turn and s.op not in REDUCTIONS])
+            found = [c for p in self.passes for c in p.chosen]
+            self.name_chosen([c for c in found if c.index.turn == turn], d.lane, d.lanes)
             if turn < k.passes:
                 self.over(turn, d.lane, d.lanes)
                 for s in self.ending(turn):
@@ -213,7 +228,7 @@ class _Printer:
         for a in self.staged:
             before = _factor(self.index(a.axes[: -len(self.inner)]))
             begin = a.name if before == "0" else f"{a.name} + {before} * {self.columns}"
-            self.say(self.d.brings(f"{a.name}_row", begin, self.columns, self.first if self.form.ragged else ""))
+            self.say(self.d.brings(f"{a.name}_row", begin, self.columns, "first" if self.form.ragged else ""))
         self.say(self.d.brought())
 
     def begin_turns(self) -> None:
@@ -300,7 +315,10 @@ class _Printer:
                 else:
                     self.steps([s])
             if stage < k.passes:
-                self.over(stage, f"{d.part} * {d.lanes} + {d.lane}", f"{d.parts} * {d.lanes}")
+                self.ends()
+                thread, threads = f"{d.part} * {d.lanes} + {d.lane}", f"{d.parts} * {d.lanes}"
+                self.name_chosen(self.passes[stage].chosen, thread, threads)
+                self.over(stage, thread, threads)
                 ends = self.ending(stage)
                 for s in ends:
                     self.say(d.assigned(s.name, d.over_team(REDUCTIONS[s.op], s.dtype, s.name)))
@@ -353,9 +371,26 @@ class _Printer:
 
     def over(self, turn: int, start: str, step: str) -> None:
         """One pass over the elements of a row, by the threads that have it."""
-        d = self.d
+        d, chosen = self.d, self.passes[turn].chosen
         for s in self.ending(turn):
             self.say(d.variable(s.dtype, s.name, d.start(REDUCTIONS[s.op], s.dtype)))
+        for c in chosen:
+            self.at_chosen(turn, c)
+        self.elsewhere = self.passes[turn].elsewhere
+        if self.passes[turn].steps:
+            self.loops(turn, start, step)
+        self.elsewhere = frozenset()
+        for c in chosen:
+            if c.writes:
+                self.begin(d.condition(f"mine{self.numbers[id(c.index)]}"))
+                with self.at_index(c.index):
+                    for s, a in c.writes:
+                        self.say(d.assigned(self.place(a), self.there(s, c.index)))
+                self.close()
+
+    def loops(self, turn: int, start: str, step: str) -> None:
+        """What a pass does with each element."""
+        d = self.d
         if self.form.held:
             self.begin_turns()
             self.begin(d.condition(f"{self.column} < {self.columns}"))
@@ -378,12 +413,17 @@ class _Printer:
             if d.scope is not None:
                 self.close()
 
+    def ends(self) -> None:
+        """Where what one instruction reads begins and ends in a row that begins and ends anywhere; both ends are apart."""
+        width = self.d.width
+        if self.form.ragged:
+            first = f"({width} - {self.row} * {self.columns} % {width}) % {width}" if self.outer else "0"
+            self.say(self.d.integer("first", first))
+            self.say(self.d.integer("last", f"first + ({self.columns} - first) / {width} * {width}"))
+
     def ragged(self, turn: int, start: str, step: str) -> None:
         """One pass over a row that begins and ends anywhere: what one instruction reads, and then both ends."""
         d, width = self.d, self.d.width
-        self.begin(d.scope or "")
-        self.say(d.integer("first", self.first))
-        self.say(d.integer("last", f"first + ({self.columns} - first) / {width} * {width}"))
         self.lines(d.ahead())
         self.begin(d.loop(self.column, f"first + {_factor(start)} * {width}", "last", f"{_factor(step)} * {width}"))
         self.slot = f"{2 * width} + {self.column} - first"
@@ -398,18 +438,70 @@ class _Printer:
             del self.out[begin]
         d.width, self.packed, self.slot = width, True, self.column
         self.close()
+
+    # ---- elements that an index names -------------------------------------------------------------------------------
+
+    def name_chosen(self, chosen: Sequence[Chosen], thread: str, threads: str) -> None:
+        """Say which thread comes to the elements that indices name, and let it begin to read them."""
+        d = self.d
+        for key, index in {id(c.index): c.index for c in chosen}.items():
+            n = self.numbers[key]
+            self.say(d.integer(f"there{n}", index.name))
+            unit = f"there{n}" if d.width == 1 else d.quotient(f"there{n}", str(d.width))
+            if self.form.ragged:
+                whole = d.quotient(f"(there{n} - first)", str(d.width))
+                unit = f"(there{n} < first ? there{n} : there{n} < last ? {whole} : there{n} - last + first)"
+            mine = f"({index.name} >= 0) & ({index.name} < {self.columns}) & ({unit} % {_factor(threads)} == {thread})"
+            self.say(d.constant(np.dtype(bool), f"mine{n}", mine))
+            steps = {id(s): s for c in chosen if c.index is index for s in c.steps if s.op == "read"}.values()
+            for s in steps:
+                self.say(d.variable(s.dtype, self.there(s, index), d.number(0, s.dtype)))
+            if steps:
+                self.begin(d.condition(f"mine{n}"))
+                with self.at_index(index):
+                    for s in steps:
+                        self.say(d.assigned(self.there(s, index), self.one(s.operands[0])))
+                self.close()
+
+    def at_chosen(self, turn: int, c: Chosen) -> None:
+        """What is done at an element that an index names, before any of its row is written."""
+        d, index = self.d, c.index
+        for s in {id(s): s for s, _ in c.writes}.values():
+            self.say(d.variable(s.dtype, self.there(s, index), d.number(0, s.dtype)))
+        self.begin(d.condition(f"mine{self.numbers[id(index)]}"))
+        with self.at_index(index):
+            for s in c.steps:
+                array = self.source(s, turn)
+                if s.op == "read":
+                    self.say(d.constant(s.dtype, s.name, self.there(s, index)))
+                elif array is not None:
+                    self.say(d.constant(s.dtype, s.name, self.one(array)))
+                else:
+                    self.say(d.constant(s.dtype, s.name, d.value(s, self.column)), s)
+        for s in c.sums:
+            self.say(d.added(s.name, self.operand(s.operands[0], s.dtype)), s)
+        for s in {id(s): s for s, _ in c.writes}.values():
+            self.say(d.assigned(self.there(s, index), s.name))
         self.close()
 
-    @property
-    def first(self) -> str:
-        """How many elements of a row that begins anywhere come before the first multiple of the width."""
-        width = self.d.width
-        return f"({width} - {self.row} * {self.columns} % {width}) % {width}" if self.outer else "0"
+    def there(self, s: Step, index: Step) -> str:
+        """The name of what a step is where an index says."""
+        return f"{s.name}_there{self.numbers[id(index)]}"
+
+    @contextmanager
+    def at_index(self, index: Step) -> Iterator[None]:
+        """What is printed meanwhile is of the element that an index names, in memory that all threads have."""
+        before = self.column, self.staged
+        self.column, self.staged = f"there{self.numbers[id(index)]}", []
+        yield
+        self.column, self.staged = before
+
+    # ---- elements ---------------------------------------------------------------------------------------------------
 
     def element(self, turn: int, first: Sequence[Step]) -> None:
         """What is done with an element, or with ``width`` neighbouring ones, in a pass; steps of rows before, if any."""
         k = self.kernel
-        needed = k.needed_in(turn)
+        needed = self.passes[turn].steps if self.passes else k.needed_in(turn)
         arrays = [self.source(s, turn) for s in needed]
         found = [a for a in arrays if a is not None and a not in self.staged] + [
             a for s in needed for a in self.targets(s, turn)
@@ -471,10 +563,13 @@ class _Printer:
             elif not packed:
                 self.say(d.constant(s.dtype, s.name, self.one(a)))
             elif self.along(a):
-                self.say(d.constant(s.dtype, s.name, f"{self.pack_of(a)}[k]"))
+                self.say(d.constant(s.dtype, s.name, d.element(self.pack_of(a))))
             for target in self.targets(s, turn):
                 self.write(s, target)
+        apart = [s for c in self.passes[turn].chosen for s in c.sums] if self.passes else []
         for s in self.ending(turn):
+            if s in apart:
+                continue
             x = self.operand(s.operands[0], s.dtype)
             kind = REDUCTIONS[s.op]
             self.say(d.added(s.name, x) if kind == "sum" else d.assigned(s.name, d.extreme(kind, x, s.name)), s)
@@ -634,7 +729,13 @@ class _Printer:
                 position = f"i{self.inner[-1]}" if self.inner and len(self.inner) > 1 else self.column
                 if self.packed:
                     position = f"{position} + k"
-                self.say(self.d.constant(s.dtype, s.name, self.d.value(s, position)), s)
+                if id(s) in self.elsewhere:
+                    text = self.d.number(False, s.dtype)
+                elif s.op == "where" and id(s.operands[0]) in self.elsewhere:
+                    text = self.operand(s.operands[2], s.dtype)
+                else:
+                    text = self.d.value(s, position)
+                self.say(self.d.constant(s.dtype, s.name, text), s)
 
     def operand(self, x: Any, dtype: Any) -> str:
         return x.name if type(x) is Step else self.d.number(x, dtype)

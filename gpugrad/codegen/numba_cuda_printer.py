@@ -223,7 +223,7 @@ class NumbaCuda:
         return []
 
     def neighbours(self, array: str, position: str) -> str:
-        """Of forms that plain schedules never have, or of kernels that are refused; so are the next nine."""
+        """Of forms that plain schedules never have, or of kernels that are refused; so are the next ten."""
         raise UnsupportedError("Numba CUDA reads one element at a time; make the schedule with plain=True")
 
     def key(self, name: str, array: str) -> str:
@@ -236,6 +236,9 @@ class NumbaCuda:
         return self.neighbours(key, position)
 
     def pack(self, dtype: Any, name: str, value: str = "", times: int = 0) -> str:
+        return self.neighbours(name, "")
+
+    def element(self, name: str) -> str:
         return self.neighbours(name, "")
 
     def stored(self, array: str, position: str, name: str) -> str:

@@ -7,6 +7,9 @@ template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16
     __device__ __forceinline__ const T& operator[](int k) const { return at[k]; }
 };
 
+// An element, as it is computed with.
+template <class T, int N> __device__ __forceinline__ T element(const Pack<T, N>& pack, int k) { return pack[k]; }
+
 // The host does not mind where a pack is; a GPU ends the program.
 template <class P> __device__ __forceinline__ void aligned(const void* place)
 {

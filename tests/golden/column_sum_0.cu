@@ -27,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
             Pack<float, 4> out_relu_1_pack;
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
-                const float x_1 = x_at_1_pack[k];
+                const float x_1 = element(x_at_1_pack, k);
                 const float relu_1 = maximum(x_1, 0.0f);
                 out_relu_1_pack[k] = relu_1;
                 sum_out_reduce_sum_1[k] += relu_1;

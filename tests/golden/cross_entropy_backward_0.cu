@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         if (i0 < n0) {
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
-                const long long y_1 = y_at_1_pack[turn][k];
+                const long long y_1 = element(y_at_1_pack[turn], k);
                 const bool not_equal_1 = y_1 != (-100ll);
                 const long long where_1 = not_equal_1 ? y_1 : 0ll;
                 out_where_1_pack[turn][k] = where_1;
@@ -47,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         if (i0 < n0) {
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
-                const long long y_1 = y_at_1_pack[turn][k];
+                const long long y_1 = element(y_at_1_pack[turn], k);
                 const bool not_equal_1 = y_1 != (-100ll);
                 const float where_2 = not_equal_1 ? divide_1 : 0.0f;
                 const float negative_1 = -where_2;

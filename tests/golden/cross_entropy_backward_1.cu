@@ -26,21 +26,29 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         }
         const long long class_index_1 = class_index_at_1[i0];
         const float negative_1 = inout_negative_1[i0];
+        const Index there1 = class_index_1;
+        const bool mine1 = (class_index_1 >= 0) & (class_index_1 < n1) & (there1 / 2 % blockDim.x == threadIdx.x);
+        float x_1_there1 = 0.0f;
+        if (mine1) {
+            x_1_there1 = x_at_1[i0 * n1 + there1];
+        }
         float reduce_max_1 = lowest<float>();
         float reduce_sum_2 = 0.0f;
+        if (mine1) {
+            const long long position_2 = there1;
+            const bool there_2 = position_2 == class_index_1;
+            const float place_1 = there_2 ? negative_1 : 0.0f;
+            const float negative_3 = -place_1;
+            reduce_sum_2 += negative_3;
+        }
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
             const Index i1 = (turn * blockDim.x + threadIdx.x) * 2;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 2; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
-                    const long long position_2 = i1 + k;
-                    const bool there_2 = position_2 == class_index_1;
-                    const float place_1 = there_2 ? negative_1 : 0.0f;
-                    const float negative_3 = -place_1;
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     reduce_max_1 = maximum(x_1, reduce_max_1);
-                    reduce_sum_2 += negative_3;
                 }
             }
         }
@@ -55,7 +63,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 2; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     const float subtract_1 = x_1 - where_1;
                     const float exp_1 = expf(subtract_1);
                     row_exp_1_pack[turn][k] = exp_1;
@@ -68,29 +76,40 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         const float divide_1 = 1.0f / reduce_sum_1;
         const float masked_multiply_1 = masked_multiply(reduce_sum_2, divide_1);
         float pick_1 = 0.0f;
+        float add_1_there1 = 0.0f;
+        if (mine1) {
+            const float x_1 = x_1_there1;
+            const float subtract_1 = x_1 - where_1;
+            const float exp_1 = row_exp_1[there1];
+            const float subtract_2 = subtract_1 - log_1;
+            const long long position_1 = there1;
+            const bool there_1 = position_1 == class_index_1;
+            const float chosen_1 = there_1 ? subtract_2 : 0.0f;
+            const long long position_2 = there1;
+            const bool there_2 = position_2 == class_index_1;
+            const float place_1 = there_2 ? negative_1 : 0.0f;
+            const float multiply_1 = masked_multiply_1 * exp_1;
+            const float add_1 = place_1 + multiply_1;
+            pick_1 += chosen_1;
+            add_1_there1 = add_1;
+        }
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
             const Index i1 = (turn * blockDim.x + threadIdx.x) * 2;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 2; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
-                    const float subtract_1 = x_1 - where_1;
-                    const float exp_1 = row_exp_1_pack[turn][k];
-                    const float subtract_2 = subtract_1 - log_1;
-                    const long long position_1 = i1 + k;
-                    const bool there_1 = position_1 == class_index_1;
-                    const float chosen_1 = there_1 ? subtract_2 : 0.0f;
-                    const long long position_2 = i1 + k;
-                    const bool there_2 = position_2 == class_index_1;
-                    const float place_1 = there_2 ? negative_1 : 0.0f;
+                    const float exp_1 = element(row_exp_1_pack[turn], k);
+                    const float place_1 = 0.0f;
                     const float multiply_1 = masked_multiply_1 * exp_1;
                     const float add_1 = place_1 + multiply_1;
                     out_add_1_pack[turn][k] = add_1;
-                    pick_1 += chosen_1;
                 }
                 store(out_add_1 + i0 * n1 + i1, out_add_1_pack[turn]);
             }
+        }
+        if (mine1) {
+            out_add_1[i0 * n1 + there1] = add_1_there1;
         }
         pick_1 = team_sum(pick_1);
         const float negative_2 = -pick_1;

@@ -28,8 +28,8 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         if (i0 < n0) {
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
-                const float negative_1 = negative_at_1_pack[turn][k];
-                const long long y_1 = y_at_1_pack[turn][k];
+                const float negative_1 = element(negative_at_1_pack[turn], k);
+                const long long y_1 = element(y_at_1_pack[turn], k);
                 const bool not_equal_1 = y_1 != (-100ll);
                 const float where_1 = not_equal_1 ? negative_1 : 0.0f;
                 reduce_sum_1 += where_1;

@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     reduce_max_1 = maximum(x_1, reduce_max_1);
                 }
             }
@@ -47,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     const float subtract_1 = x_1 - where_1;
                     const float exp_1 = expf(subtract_1);
                     row_exp_1_pack[turn][k] = exp_1;
@@ -64,9 +64,9 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 const Pack<unsigned, 4> random_bits_at_1_pack = words_at<unsigned, 4>(random_bits_at_1_key, i0 * n1 + i1);
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const unsigned random_bits_1 = random_bits_at_1_pack[k];
+                    const unsigned random_bits_1 = element(random_bits_at_1_pack, k);
                     const bool less_equal_1 = random_bits_1 <= 3006477106u;
-                    const float exp_1 = row_exp_1_pack[turn][k];
+                    const float exp_1 = element(row_exp_1_pack[turn], k);
                     const float multiply_1 = exp_1 * divide_1;
                     const float multiply_2 = multiply_1 * 1.4285714285714286f;
                     const float where_2 = less_equal_1 ? multiply_2 : 0.0f;

@@ -19,8 +19,8 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
         Pack<__nv_bfloat16, 8> out_where_1_pack;
         #pragma unroll
         for (int k = 0; k < 8; ++k) {
-            const unsigned random_bits_1 = random_bits_at_1_pack[k];
-            const float x_1 = x_at_1_pack[k];
+            const unsigned random_bits_1 = element(random_bits_at_1_pack, k);
+            const float x_1 = element(x_at_1_pack, k);
             const bool less_equal_1 = random_bits_1 <= 3006477106u;
             const float multiply_1 = x_1 * 1.4285714285714286f;
             const float where_1 = less_equal_1 ? multiply_1 : 0.0f;

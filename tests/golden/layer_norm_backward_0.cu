@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     reduce_sum_1 += x_1;
                 }
             }
@@ -59,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     const float subtract_1 = x_1 - divide_1;
                     const float multiply_1 = subtract_1 * subtract_1;
                     reduce_sum_2 += multiply_1;
@@ -83,9 +83,9 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 const Pack<float, 4> shift_at_1_pack = load<4>(shift_at_1 + i1);
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
-                    const float scale_1 = scale_at_1_pack[k];
-                    const float shift_1 = shift_at_1_pack[k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
+                    const float scale_1 = element(scale_at_1_pack, k);
+                    const float shift_1 = element(shift_at_1_pack, k);
                     const float subtract_1 = x_1 - divide_1;
                     const float multiply_2 = subtract_1 * divide_3;
                     const float multiply_3 = multiply_2 * scale_1;
@@ -113,9 +113,9 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 const Pack<float, 4> shift_at_1_pack = load<4>(shift_at_1 + i1);
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
-                    const float scale_1 = scale_at_1_pack[k];
-                    const float shift_1 = shift_at_1_pack[k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
+                    const float scale_1 = element(scale_at_1_pack, k);
+                    const float shift_1 = element(shift_at_1_pack, k);
                     const float subtract_1 = x_1 - divide_1;
                     const float multiply_2 = subtract_1 * divide_3;
                     const float multiply_3 = multiply_2 * scale_1;
@@ -141,9 +141,9 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 const Pack<float, 4> shift_at_1_pack = load<4>(shift_at_1 + i1);
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
-                    const float scale_1 = scale_at_1_pack[k];
-                    const float shift_1 = shift_at_1_pack[k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
+                    const float scale_1 = element(scale_at_1_pack, k);
+                    const float shift_1 = element(shift_at_1_pack, k);
                     const float subtract_1 = x_1 - divide_1;
                     const float multiply_2 = subtract_1 * divide_3;
                     const float multiply_3 = multiply_2 * scale_1;

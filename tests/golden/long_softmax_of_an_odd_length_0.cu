@@ -15,84 +15,74 @@ extern "C" __global__ void __launch_bounds__(512, 2) kernel(
     extern __shared__ __align__(16) unsigned char of_block[];
     float* const x_at_1_row = (float*)of_block;
     for (Index i0 = Index(blockIdx.x) * blockDim.y + threadIdx.y; i0 < n0; i0 += gridDim.x * blockDim.y) {
-        bring_row<4>(x_at_1_row, x_at_1 + i0 * n1, n1, (4 - i0 * n1 % 4) % 4);
+        const Index first = (4 - i0 * n1 % 4) % 4;
+        const Index last = first + (n1 - first) / 4 * 4;
+        bring_row<4>(x_at_1_row, x_at_1 + i0 * n1, n1, first);
         brought();
         float reduce_max_1 = lowest<float>();
-        {
-            const Index first = (4 - i0 * n1 % 4) % 4;
-            const Index last = first + (n1 - first) / 4 * 4;
-            #pragma unroll 4
-            for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
-                const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
-                #pragma unroll
-                for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[k];
-                    const float multiply_1 = 2.0f * x_1;
-                    reduce_max_1 = maximum(multiply_1, reduce_max_1);
-                }
-            }
-            for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
-                const float x_1 = x_at_1_row[end];
+        #pragma unroll 4
+        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
+            const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
+            #pragma unroll
+            for (int k = 0; k < 4; ++k) {
+                const float x_1 = element(x_at_1_pack, k);
                 const float multiply_1 = 2.0f * x_1;
                 reduce_max_1 = maximum(multiply_1, reduce_max_1);
             }
+        }
+        for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
+            const float x_1 = x_at_1_row[end];
+            const float multiply_1 = 2.0f * x_1;
+            reduce_max_1 = maximum(multiply_1, reduce_max_1);
         }
         reduce_max_1 = team_max(reduce_max_1);
         const bool isfinite_1 = fabsf(reduce_max_1) < highest<float>();
         const float where_1 = isfinite_1 ? reduce_max_1 : 0.0f;
         float reduce_sum_1 = 0.0f;
-        {
-            const Index first = (4 - i0 * n1 % 4) % 4;
-            const Index last = first + (n1 - first) / 4 * 4;
-            #pragma unroll 4
-            for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
-                const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
-                #pragma unroll
-                for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[k];
-                    const float multiply_1 = 2.0f * x_1;
-                    const float subtract_1 = multiply_1 - where_1;
-                    const float exp_1 = expf(subtract_1);
-                    reduce_sum_1 += exp_1;
-                }
-            }
-            for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
-                const float x_1 = x_at_1_row[end];
+        #pragma unroll 4
+        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
+            const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
+            #pragma unroll
+            for (int k = 0; k < 4; ++k) {
+                const float x_1 = element(x_at_1_pack, k);
                 const float multiply_1 = 2.0f * x_1;
                 const float subtract_1 = multiply_1 - where_1;
                 const float exp_1 = expf(subtract_1);
                 reduce_sum_1 += exp_1;
             }
         }
+        for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
+            const float x_1 = x_at_1_row[end];
+            const float multiply_1 = 2.0f * x_1;
+            const float subtract_1 = multiply_1 - where_1;
+            const float exp_1 = expf(subtract_1);
+            reduce_sum_1 += exp_1;
+        }
         reduce_sum_1 = team_sum(reduce_sum_1);
         const float divide_1 = 1.0f / reduce_sum_1;
-        {
-            const Index first = (4 - i0 * n1 % 4) % 4;
-            const Index last = first + (n1 - first) / 4 * 4;
-            #pragma unroll 4
-            for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
-                const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
-                Pack<float, 4> out_multiply_1_pack;
-                #pragma unroll
-                for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[k];
-                    const float multiply_1 = 2.0f * x_1;
-                    const float subtract_1 = multiply_1 - where_1;
-                    const float exp_1 = expf(subtract_1);
-                    const float multiply_2 = exp_1 * divide_1;
-                    out_multiply_1_pack[k] = multiply_2;
-                }
-                store(out_multiply_1 + i0 * n1 + i1, out_multiply_1_pack);
-            }
-            for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
-                const Index i1 = end < first ? end : last - first + end;
-                const float x_1 = x_at_1_row[end];
+        #pragma unroll 4
+        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
+            const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
+            Pack<float, 4> out_multiply_1_pack;
+            #pragma unroll
+            for (int k = 0; k < 4; ++k) {
+                const float x_1 = element(x_at_1_pack, k);
                 const float multiply_1 = 2.0f * x_1;
                 const float subtract_1 = multiply_1 - where_1;
                 const float exp_1 = expf(subtract_1);
                 const float multiply_2 = exp_1 * divide_1;
-                out_multiply_1[i0 * n1 + i1] = multiply_2;
+                out_multiply_1_pack[k] = multiply_2;
             }
+            store(out_multiply_1 + i0 * n1 + i1, out_multiply_1_pack);
+        }
+        for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
+            const Index i1 = end < first ? end : last - first + end;
+            const float x_1 = x_at_1_row[end];
+            const float multiply_1 = 2.0f * x_1;
+            const float subtract_1 = multiply_1 - where_1;
+            const float exp_1 = expf(subtract_1);
+            const float multiply_2 = exp_1 * divide_1;
+            out_multiply_1[i0 * n1 + i1] = multiply_2;
         }
     }
 }

@@ -14,7 +14,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
         Pack<float, 4> out_add_1_pack;
         #pragma unroll
         for (int k = 0; k < 4; ++k) {
-            const float x_1 = x_at_1_pack[k];
+            const float x_1 = element(x_at_1_pack, k);
             const float sin_1 = sinf(x_1);
             const float multiply_1 = sin_1 * x_1;
             const float add_1 = multiply_1 + 0.5f;

@@ -24,8 +24,8 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
         Pack<float, 4> out_where_1_pack;
         #pragma unroll
         for (int k = 0; k < 4; ++k) {
-            const float x_1 = x_at_1_pack[k];
-            const float y_1 = y_at_1_pack[k];
+            const float x_1 = element(x_at_1_pack, k);
+            const float y_1 = element(y_at_1_pack, k);
             const bool greater_1 = x_1 > y_1;
             const float multiply_1 = x_1 * z_1;
             const float where_1 = greater_1 ? multiply_1 : y_1;

@@ -27,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     const float multiply_1 = x_1 * x_1;
                     reduce_sum_1 += multiply_1;
                 }

@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     const float multiply_1 = 2.0f * x_1;
                     reduce_max_1 = maximum(multiply_1, reduce_max_1);
                 }
@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float x_1 = x_at_1_pack[turn][k];
+                    const float x_1 = element(x_at_1_pack[turn], k);
                     const float multiply_1 = 2.0f * x_1;
                     const float subtract_1 = multiply_1 - where_1;
                     const float exp_1 = expf(subtract_1);
@@ -62,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
-                    const float exp_1 = row_exp_1_pack[turn][k];
+                    const float exp_1 = element(row_exp_1_pack[turn], k);
                     const float multiply_2 = exp_1 * divide_1;
                     out_multiply_1_pack[turn][k] = multiply_2;
                 }

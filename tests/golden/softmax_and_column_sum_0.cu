@@ -24,7 +24,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
-                const float x_1 = x_at_1_pack[k];
+                const float x_1 = element(x_at_1_pack, k);
                 reduce_max_1 = maximum(x_1, reduce_max_1);
             }
         }
@@ -37,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
-                const float x_1 = x_at_1_pack[k];
+                const float x_1 = element(x_at_1_pack, k);
                 const float subtract_1 = x_1 - where_1;
                 const float exp_1 = expf(subtract_1);
                 reduce_sum_1 += exp_1;
@@ -52,7 +52,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
             Pack<float, 4> out_reduce_sum_1_pack = load<4>(parts_out_reduce_sum_1 + mine + i1);
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
-                const float x_1 = x_at_1_pack[k];
+                const float x_1 = element(x_at_1_pack, k);
                 const float subtract_1 = x_1 - where_1;
                 const float exp_1 = expf(subtract_1);
                 const float multiply_1 = exp_1 * divide_1;

@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel_0(
         const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0);
         #pragma unroll
         for (int k = 0; k < 4; ++k) {
-            const float x_1 = x_at_1_pack[k];
+            const float x_1 = element(x_at_1_pack, k);
             const float multiply_1 = x_1 * x_1;
             reduce_sum_1 += multiply_1;
         }
