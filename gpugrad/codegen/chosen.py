@@ -60,11 +60,13 @@ def divided(k: LoopKernel, turn: int) -> Pass:
     if mixed:  # of what is added up or kept, each element is wanted as it is
         patched = []
     off = frozenset() if mixed else frozenset(tests)
+    bare = k.without_scratch()  # a row of it may be in registers, whose element here is computed again
+    all_needed = bare.needed_in(turn)
     out = []
     for index in {id(x): x for x in tests.values()}.values():
         mine = tuple(s for s in sums if _one(zero, s) is index)
         here = tuple((s, a) for s, a in patched if index in named[id(s)])
-        steps = _closure(k, needed, [*(s.operands[0] for s in mine), *(s for s, _ in here)], turn, frozenset())
+        steps = _closure(bare, all_needed, [*(s.operands[0] for s in mine), *(s for s, _ in here)], turn, frozenset())
         if mine or here:
             out.append(Chosen(index, mine, here, tuple(steps)))
     gone = {id(s) for c in out for s in c.sums}

@@ -471,11 +471,11 @@ class _Printer:
         self.begin(d.condition(f"mine{self.numbers[id(index)]}"))
         with self.at_index(index):
             for s in c.steps:
-                array = self.source(s, turn)
+                kept = self.kernel.kept.get(id(s))
                 if s.op == "read":
                     self.say(d.constant(s.dtype, s.name, self.there(s, index)))
-                elif array is not None:
-                    self.say(d.constant(s.dtype, s.name, self.one(array)))
+                elif kept is not None and not kept.scratch and s.turn < turn:
+                    self.say(d.constant(s.dtype, s.name, self.one(kept)))
                 else:
                     self.say(d.constant(s.dtype, s.name, d.value(s, self.column)), s)
         for s in c.sums:
