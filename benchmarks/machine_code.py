@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from gpu_workloads import Kernel, kernels_of, plan_of, workloads
 
-from gpugrad.codegen.gpu_launch import VECTOR, Device, staged
+from gpugrad.codegen.chosen import divided, read_in
+from gpugrad.codegen.gpu_launch import TURNS, VECTOR, Device, staged
 from gpugrad.codegen.loops import ELEMENT, Array
 from gpugrad.cuda.machine_code import Function, functions
 from gpugrad.cuda.plan import CudaPlan
@@ -66,10 +67,10 @@ def again(kernel: Kernel) -> int:
     if form.held:
         return 0
     once = staged(k) if form.staged else []
-    read = [s for turn in range(k.passes) for s in k.needed_in(turn) if s.op == "read" and s.operands[0] not in once]
-    whole = {id(s): s.operands[0] for s in read}
+    read = [a for turn in range(k.passes) for a in read_in(k, turn) if a not in once]
+    whole = {id(a): a for a in read}
     size = {id(a): nbytes(x) for a, x, _ in kernel.call.arguments if not a.scratch}
-    return sum(size[id(s.operands[0])] for s in read) - sum(size[id(a)] for a in whole.values())
+    return sum(size[id(a)] for a in read) - sum(size[id(a)] for a in whole.values())
 
 
 def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
@@ -82,11 +83,12 @@ def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
         (loop,) = code["kernel"].main_loops or [frozenset(range(len(code["kernel"].instructions)))]
         return len(loop) / (form.held * form.width)
     k = k.without_scratch()
-    kinds = ["LDG|STG"] * k.passes
-    arrays = [accessed(kernel, turn) for turn in range(k.passes)]
+    turns = [turn for turn in range(k.passes) if divided(k, turn).steps]
+    kinds = ["LDG|STG"] * len(turns)
+    arrays = [accessed(kernel, turn) for turn in turns]
     if form.staged:  # an array after another is brought to shared memory, and then each pass reads it there
         there = staged(k)
-        kinds = ["LDGSTS"] * len(there) + ["LDS|LDG(?!STS)|STG"] * k.passes
+        kinds = ["LDGSTS"] * len(there) + ["LDS|LDG(?!STS)|STG"] * len(turns)
         arrays = [*([a] for a in there), *arrays]
     total = 0.0
     for n, (kind, of_loop) in enumerate(zip(kinds, arrays, strict=True)):
@@ -97,7 +99,10 @@ def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
             for loop in function.innermost("|".join(set(kinds)))
             if widest(function, loop, kind) == widest(function, None, kind)
         ]
-        if len(loops) != (1 if split else kinds.count(kind)):
+        expected = 1 if split else kinds.count(kind)
+        if len(loops) > expected:  # what turns are left over after several at once may be a loop as well
+            loops = [loop for loop in loops if len(function.named(kind, loop)) % TURNS == 0]
+        if len(loops) != expected:
             return None
         loop = loops[0 if split else kinds[:n].count(kind)]
         once = sum(max(1, form.width * a.dtype.itemsize // VECTOR) for a in of_loop)
@@ -108,7 +113,7 @@ def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
 def accessed(kernel: Kernel, turn: int) -> list[Array]:
     """The arrays whose elements a pass reads or writes, in global memory or where they are shared."""
     k = kernel.call.kernel.without_scratch()
-    needed = k.needed_in(turn)
+    needed = divided(k, turn).steps
     found = [s.operands[0] for s in needed if s.op == "read"]
     found += [k.kept[id(s)] for s in needed if id(s) in k.kept and s.turn < turn]
     found += [a for s, a in k.writes if s.level == ELEMENT and s.turn == turn and not k.sums_rows(s, a)]

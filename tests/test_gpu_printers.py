@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -158,7 +159,7 @@ def test_every_scalar_of_the_cpu_is_one_of_the_gpu() -> None:
 
 def test_the_text_depends_on_sizes_by_the_form_alone() -> None:
     f = gg.jit(lambda x: gg.softmax(x, axis=-1))
-    one, other = (f.sources(numbers(*shape), dialect="cuda") for shape in ((4, 8), (100, 64)))
+    one, other = (f.sources(numbers(*shape), dialect="cuda") for shape in ((4, 40), (100, 64)))
     assert one == other
     assert f.sources(numbers(4, 9), dialect="cuda") != one
 
@@ -499,7 +500,9 @@ def test_the_host_tells_what_is_wrong() -> None:
     plan = schedule(r.kernel, r.sizes, Device(threads=64))
     text = cuda_printer.printed(r.kernel, plan.form)
     beyond = text.replace("out_reduce_sum_1[0] =", "out_reduce_sum_1[1] =")
-    no_barrier = text.replace("team_sum(reduce_sum_1)", "without_barrier(reduce_sum_1)").replace(
+    joined = re.search(r"over_team<\d+, 0>\(sum_of\(reduce_sum_1\)\)", text)
+    assert joined is not None
+    no_barrier = text.replace(joined[0], "reduce_sum_1 = without_barrier(reduce_sum_1)").replace(
         "// A team",
         "template <class T> T without_barrier(T x) { __shared__ T at[512]; at[threadIdx.x] = x; T s = 0;"
         " for (unsigned k = 0; k < blockDim.x; ++k) s += at[k]; return s; }\n// A team",
@@ -511,6 +514,22 @@ def test_the_host_tells_what_is_wrong() -> None:
         library.run(1, r.kernel, plan, r.before)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         r.agrees(library.run(2, r.kernel, plan, r.before), "without a barrier")
+
+
+@on_host
+def test_the_host_tells_that_a_barrier_between_rows_is_missing() -> None:
+    """What one row leaves is overwritten by the next, unless all threads wait, or come to another turn in between."""
+    (r,) = ran(lambda x: gg.sum(x * x, axis=-1), numbers(40, 1000))
+    plan = schedule(r.kernel, r.sizes, Device(processors=1))
+    assert plan.form.lanes > 32 and plan.launches[0].grid[0] < 40
+    text = cuda_printer.printed(r.kernel, plan.form)
+    waiting = f"over_team<{plan.form.lanes}>("
+    assert waiting in text
+    library = Library([text, text.replace(waiting, waiting.replace(">", ", 0>"))])
+    for order in range(3):
+        r.agrees(library.run(0, r.kernel, plan, r.before, order), "with both barriers")
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        r.agrees(library.run(1, r.kernel, plan, r.before), "with one")
 
 
 # ---- what Numba CUDA computes ---------------------------------------------------------------------------------------

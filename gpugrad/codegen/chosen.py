@@ -48,7 +48,7 @@ def divided(k: LoopKernel, turn: int) -> Pass:
     writes = [(s, a) for s, a in k.writes if s.level == ELEMENT and s.turn == turn]
     tests = {id(s): s.operands[1] for s in needed if _asks(s)}
     """id of a test -> the index."""
-    if not tests:
+    if not tests or not any(s.op in REDUCTIONS for s in k.steps):  # where nothing is reduced, no thread comes to rows
         return Pass(tuple(needed), frozenset(), ())
     named = _named(k, needed, tests, turn)
     zero = _zero_elsewhere(needed, tests)

@@ -51,7 +51,6 @@ class Cuda:
     """The statements and expressions of CUDA C++: see :class:`gpugrad.codegen.gpu_printer.Dialect`."""
 
     lane = "threadIdx.x"
-    lanes = "blockDim.x"
     team = "Index(blockIdx.x) * blockDim.y + threadIdx.y"
     teams = "gridDim.x * blockDim.y"
     above = "threadIdx.y"
@@ -63,6 +62,7 @@ class Cuda:
         self.width = form.width
         self.held = form.held
         self.staged = form.staged
+        self.lanes = str(form.lanes or "blockDim.x")
 
     def head(self, kernel: LoopKernel, form: Form) -> list[str]:
         """What comes before the functions."""
@@ -196,11 +196,13 @@ class Cuda:
     def extreme(self, kind: str, x: str, y: str) -> str:
         return f"{kind}imum({x}, {y})"
 
-    def over_team(self, kind: str, dtype: Any, x: str) -> str:
-        return f"team_{kind}({x})"
+    def over_team(self, values: Sequence[tuple[str, Any, str]], turn: int | None) -> list[str]:
+        """Joins values of a team: the kind of reduction, the dtype and the name of each; see ``reductions.cuh`` for turns."""
+        parts = ", ".join(f"{kind}_of({name})" for kind, _, name in values)
+        return [f"over_team<{self.lanes}{'' if turn is None else f', {turn}'}>({parts});"]
 
     def over_parts(self, kind: str, dtype: Any, array: str, first: str, size: str) -> str:
-        return f"parts_{kind}({array}{f' + {first}' if first else ''}, {size})"
+        return f"parts_{kind}<{self.lanes}>({array}{f' + {first}' if first else ''}, {size})"
 
     def column_sum(self, dtype: Any, x: str) -> str:
         return f"column_sum({x})"

@@ -77,6 +77,8 @@ class Form:
     """How often a thread comes to a row at most, all of which it then has in registers; 0 if rows are too long for that."""
     ragged: bool = False
     """Whether rows begin and end anywhere, so that elements at both ends are taken one by one."""
+    lanes: int = 0
+    """Threads of a team that has a row, or of a block that has a part of one; 0 where that is not in the text."""
     staged: int = 0
     """How many blocks of a processor have a row each in shared memory, read once for all passes; 0 if none has."""
 
@@ -248,6 +250,7 @@ def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form,
     elif not form.held and kernel.passes > 1:  # rows that are worked on are to stay in the cache, for the next pass
         bytes_of_row = inner * sum(map(_itemsize, _read(kernel)))
         resident = max(1, min(resident, device.cache * 2 // 3 // (device.processors * teams * bytes_of_row or 1)))
+    form = form if plain else replace(form, lanes=lanes)
     blocks = min(_up(rows, teams), resident * device.processors)
     parts = blocks if form.held else blocks * teams
     return form, [Launch(kernel.name, (blocks, 1), (lanes, teams), shared if form.staged else 0)], parts, 1
@@ -255,7 +258,7 @@ def _rows(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form,
 
 def _at_once(kernel: LoopKernel, shared: int, device: Device) -> int:
     """How many blocks of a processor have a row each in so many bytes of shared memory: a power of two, or 0."""
-    exchanged = WARP * sum(_itemsize(d) for _, d in {(s.op, s.dtype) for s in kernel.steps if s.op in REDUCTIONS})
+    exchanged = WARP * sum(_itemsize(s.dtype) for s in kernel.steps if s.op in REDUCTIONS)
     fit = (device.shared + TAKEN) // (shared + exchanged + TAKEN) if shared else 0
     return power_of_two(fit + 1) // 2
 
@@ -284,6 +287,7 @@ def _split(kernel: LoopKernel, rows: int, inner: int, device: Device, form: Form
         Launch(f"{kernel.name}_{t}", (rows, blocks if t < kernel.passes else 1), (device.threads, 1))
         for t in range(stages(kernel))
     ]
+    form = form if plain else replace(form, lanes=device.threads)
     return form, launches, rows, blocks
 
 

@@ -81,7 +81,7 @@ class Dialect(Protocol):
     def number(self, x: Any, dtype: Any) -> str: ...
     def start(self, kind: str, dtype: Any) -> str: ...
     def extreme(self, kind: str, x: str, y: str) -> str: ...
-    def over_team(self, kind: str, dtype: Any, x: str) -> str: ...
+    def over_team(self, values: Sequence[tuple[str, Any, str]], turn: int | None) -> list[str]: ...
     def over_parts(self, kind: str, dtype: Any, array: str, first: str, size: str) -> str: ...
     def column_sum(self, dtype: Any, x: str) -> str: ...
     def sum_parts(self, dtype: Any, parts: str, size: str, columns: str, out: str) -> str: ...
@@ -128,8 +128,7 @@ class _Printer:
         """The arrays whose rows go to shared memory."""
         self.slot = self.column
         """Where an element is in shared memory: a thread comes to those alone that it has brought there."""
-        reduces = form.shape in ("rows", "split")
-        self.passes = [divided(self.kernel, turn) for turn in range(self.kernel.passes)] if reduces else []
+        self.passes = [divided(self.kernel, turn) for turn in range(self.kernel.passes)]
         indices = {id(c.index): c.index for p in self.passes for c in p.chosen}
         self.numbers = {key: n + 1 for n, key in enumerate(indices)}
         """id of an index that names an element of its row -> its number."""
@@ -190,8 +189,7 @@ class _Printer:
             self.name_chosen([c for c in found if c.index.turn == turn], d.lane, d.lanes)
             if turn < k.passes:
                 self.over(turn, d.lane, d.lanes)
-                for s in self.ending(turn):
-                    self.say(d.assigned(s.name, d.over_team(REDUCTIONS[s.op], s.dtype, s.name)))
+                self.joined(turn, sum(1 for t in range(k.passes) if self.ending(t)) > 1 or not self.outer)
         writes = [(s, a) for s, a in k.writes if s.level != ELEMENT]
         if writes:
             self.begin(d.condition(f"{d.lane} == 0"))
@@ -319,10 +317,8 @@ class _Printer:
                 thread, threads = f"{d.part} * {d.lanes} + {d.lane}", f"{d.parts} * {d.lanes}"
                 self.name_chosen(self.passes[stage].chosen, thread, threads)
                 self.over(stage, thread, threads)
-                ends = self.ending(stage)
-                for s in ends:
-                    self.say(d.assigned(s.name, d.over_team(REDUCTIONS[s.op], s.dtype, s.name)))
-                if ends:
+                self.joined(stage, True)
+                if ends := self.ending(stage):
                     self.begin(d.condition(f"{d.lane} == 0"))
                     for s in ends:
                         at = f"{self.row} * parts + {d.part}" if self.outer else d.part
@@ -371,13 +367,13 @@ class _Printer:
 
     def over(self, turn: int, start: str, step: str) -> None:
         """One pass over the elements of a row, by the threads that have it."""
-        d, chosen = self.d, self.passes[turn].chosen
-        for s in self.ending(turn):
+        d, chosen, ends = self.d, self.passes[turn].chosen, self.ending(turn)
+        for s in ends:
             self.say(d.variable(s.dtype, s.name, d.start(REDUCTIONS[s.op], s.dtype)))
         for c in chosen:
             self.at_chosen(turn, c)
         self.elsewhere = self.passes[turn].elsewhere
-        if self.passes[turn].steps:
+        if self.passes[turn].steps or sum(len(c.sums) for c in chosen) < len(ends):
             self.loops(turn, start, step)
         self.elsewhere = frozenset()
         for c in chosen:
@@ -387,6 +383,12 @@ class _Printer:
                     for s, a in c.writes:
                         self.say(d.assigned(self.place(a), self.there(s, c.index)))
                 self.close()
+
+    def joined(self, turn: int, once: bool) -> None:
+        """Join what the threads of a team have found in a pass; ``once`` if another such comes before this one comes again."""
+        values = [(REDUCTIONS[s.op], s.dtype, s.name) for s in self.ending(turn)]
+        if values:
+            self.lines(self.d.over_team(values, turn if once else None))
 
     def loops(self, turn: int, start: str, step: str) -> None:
         """What a pass does with each element."""
@@ -500,8 +502,7 @@ class _Printer:
 
     def element(self, turn: int, first: Sequence[Step]) -> None:
         """What is done with an element, or with ``width`` neighbouring ones, in a pass; steps of rows before, if any."""
-        k = self.kernel
-        needed = self.passes[turn].steps if self.passes else k.needed_in(turn)
+        needed = self.passes[turn].steps
         arrays = [self.source(s, turn) for s in needed]
         found = [a for a in arrays if a is not None and a not in self.staged] + [
             a for s in needed for a in self.targets(s, turn)
@@ -566,7 +567,7 @@ class _Printer:
                 self.say(d.constant(s.dtype, s.name, d.element(self.pack_of(a))))
             for target in self.targets(s, turn):
                 self.write(s, target)
-        apart = [s for c in self.passes[turn].chosen for s in c.sums] if self.passes else []
+        apart = [s for c in self.passes[turn].chosen for s in c.sums]
         for s in self.ending(turn):
             if s in apart:
                 continue

@@ -204,8 +204,8 @@ class NumbaCuda:
     def extreme(self, kind: str, x: str, y: str) -> str:
         return f"{kind}imum({x}, {y})"
 
-    def over_team(self, kind: str, dtype: Any, x: str) -> str:
-        return f"team_{kind}_{dtype}({x})"
+    def over_team(self, values: Sequence[tuple[str, Any, str]], turn: int | None) -> list[str]:
+        return [f"{name} = team_{kind}_{dtype}({name})" for kind, dtype, name in values]
 
     def over_parts(self, kind: str, dtype: Any, array: str, first: str, size: str) -> str:
         return f"team_{kind}_{dtype}(parts_{kind}_{dtype}({array}, {first or 0}, {size}))"

@@ -21,6 +21,7 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __shared__ static
+#define __align__(n) __attribute__((aligned(n)))
 
 struct Place { unsigned x, y, z; };
 inline Place threadIdx, blockIdx, blockDim, gridDim;

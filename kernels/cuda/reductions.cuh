@@ -1,7 +1,7 @@
 // Reductions over the threads that share a row, or a column, always in the same order.
 //
-// A block is blockDim.y teams of blockDim.x threads, and a team has a row. blockDim.x is a power of two; teams of more
-// than a warp are alone in their block, so that all of its threads come to the barriers.
+// A block is blockDim.y teams of blockDim.x threads, and a team has a row. blockDim.x is a power of two, LANES where it is
+// known; teams of more than a warp are alone in their block, so that all of its threads come to the barriers.
 #pragma once
 #include "scalars.cuh"
 
@@ -24,45 +24,71 @@ template <class T> __device__ __forceinline__ T exchanged(unsigned mask, T x, in
     return T(__shfl_xor_sync(mask, x, d, lanes));
 }
 
-// Over the `lanes` neighbouring lanes of a warp that this one is among; each gets the result.
-template <class Op, class T> __device__ __forceinline__ T over_lanes(T x, int lanes)
+// Over the LANES neighbouring lanes of a warp that this one is among; each gets the result.
+template <class Op, int LANES, class T> __device__ __forceinline__ T over_lanes(T x)
 {
     const int lane = (threadIdx.y * blockDim.x + threadIdx.x) & 31;
-    const unsigned team = lanes == 32 ? 0xffffffffu : ((1u << lanes) - 1u) << (lane & ~(lanes - 1));
-    for (int d = lanes / 2; d > 0; d /= 2) x = Op::of(x, exchanged(team, x, d, lanes));
+    const unsigned team = LANES == 32 ? 0xffffffffu : ((1u << (LANES & 31)) - 1u) << (lane & ~(LANES - 1));
+    #pragma unroll
+    for (int d = LANES / 2; d > 0; d /= 2) x = Op::of(x, exchanged(team, x, d, LANES));
     return x;
 }
 
-// Over a team; each of its threads gets the result.
-template <class Op, class T> __device__ T over_team(T x)
+// What each thread of a team has of a value, and where it gets the value.
+template <class Op, class T> struct Part {
+    T& x;
+    static constexpr int in_shared(int warps) { return int((warps * sizeof(T) + 15) / 16 * 16); }
+    template <int LANES> __device__ __forceinline__ void join() { x = over_lanes<Op, LANES>(x); }
+    __device__ __forceinline__ void leave(unsigned char* shared) { reinterpret_cast<T*>(shared)[threadIdx.x / 32] = x; }
+    template <int WARPS> __device__ __forceinline__ void take(const unsigned char* shared)
+    {
+        x = over_lanes<Op, WARPS>(reinterpret_cast<const T*>(shared)[threadIdx.x % WARPS]);
+    }
+};
+template <class T> __device__ __forceinline__ Part<Sum, T> sum_of(T& x) { return {x}; }
+template <class T> __device__ __forceinline__ Part<Max, T> max_of(T& x) { return {x}; }
+template <class T> __device__ __forceinline__ Part<Min, T> min_of(T& x) { return {x}; }
+
+template <int WARPS, class First, class... Rest>
+__device__ __forceinline__ void leave_all(unsigned char* shared, First first, Rest... rest)
 {
-    if (blockDim.x < 32) return over_lanes<Op>(x, blockDim.x);
-    if (blockDim.x == 32) return over_lanes<Op>(x, 32);  // known when it is compiled, and so without a loop
-    __shared__ T of_warp[32];
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
-    x = over_lanes<Op>(x, 32);
-    if (lane == 0) of_warp[warp] = x;
-    __syncthreads();
-    x = over_lanes<Op>(lane < warps ? of_warp[lane] : Op::template start<T>(), 32);
-    __syncthreads();  // before the next reduction writes there
-    return x;
+    first.leave(shared);
+    if constexpr (sizeof...(Rest)) leave_all<WARPS>(shared + First::in_shared(WARPS), rest...);
+}
+template <int WARPS, class First, class... Rest>
+__device__ __forceinline__ void take_all(const unsigned char* shared, First first, Rest... rest)
+{
+    first.template take<WARPS>(shared);
+    if constexpr (sizeof...(Rest)) take_all<WARPS>(shared + First::in_shared(WARPS), rest...);
 }
 
-template <class T> __device__ __forceinline__ T team_sum(T x) { return over_team<Sum>(x); }
-template <class T> __device__ __forceinline__ T team_max(T x) { return over_team<Max>(x); }
-template <class T> __device__ __forceinline__ T team_min(T x) { return over_team<Min>(x); }
+// Several values over a team of LANES threads at once; each thread gets the results. Where a TURN is given, no thread comes
+// to the same turn again before all have come to another, whose barrier is enough for both.
+template <int LANES, int TURN = -1, class... Parts> __device__ __forceinline__ void over_team(Parts... parts)
+{
+    (parts.template join<LANES < 32 ? LANES : 32>(), ...);
+    if constexpr (LANES > 32) {
+        constexpr int WARPS = LANES / 32;
+        __shared__ __align__(16) unsigned char shared[(0 + ... + Parts::in_shared(WARPS))];
+        if (threadIdx.x % 32 == 0) leave_all<WARPS>(shared, parts...);
+        __syncthreads();
+        take_all<WARPS>(shared, parts...);
+        if constexpr (TURN < 0) __syncthreads();
+    }
+}
 
 // Over what the blocks of a row have left, by a block of one team; each thread gets the result.
-template <class Op, class T, class Index> __device__ T over_parts(const T* parts, Index n)
+template <class Op, int LANES, class T, class Index> __device__ T over_parts(const T* parts, Index n)
 {
     T x = Op::template start<T>();
-    for (Index k = threadIdx.x; k < n; k += blockDim.x) x = Op::of(x, parts[k]);
-    return over_team<Op>(x);
+    for (Index k = threadIdx.x; k < n; k += LANES) x = Op::of(x, parts[k]);
+    over_team<LANES>(Part<Op, T>{x});
+    return x;
 }
 
-template <class T, class Index> __device__ __forceinline__ T parts_sum(const T* parts, Index n) { return over_parts<Sum>(parts, n); }
-template <class T, class Index> __device__ __forceinline__ T parts_max(const T* parts, Index n) { return over_parts<Max>(parts, n); }
-template <class T, class Index> __device__ __forceinline__ T parts_min(const T* parts, Index n) { return over_parts<Min>(parts, n); }
+template <int LANES, class T, class Index> __device__ T parts_sum(const T* parts, Index n) { return over_parts<Sum, LANES>(parts, n); }
+template <int LANES, class T, class Index> __device__ T parts_max(const T* parts, Index n) { return over_parts<Max, LANES>(parts, n); }
+template <int LANES, class T, class Index> __device__ T parts_min(const T* parts, Index n) { return over_parts<Min, LANES>(parts, n); }
 
 // The sum over the threads of a block that stand above one another; those of the first row (threadIdx.y = 0) get it.
 template <class T> __device__ T column_sum(T x)

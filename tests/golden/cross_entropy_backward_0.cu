@@ -17,7 +17,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
     Pack<float, 4> out_negative_1_pack[1];
     #pragma unroll
     for (int turn = 0; turn < 1; ++turn) {
-        const Index i0 = (turn * blockDim.x + threadIdx.x) * 4;
+        const Index i0 = (turn * 8 + threadIdx.x) * 4;
         if (i0 < n0) {
             y_at_1_pack[turn] = load<4>(y_at_1 + i0);
         }
@@ -25,7 +25,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
     float reduce_sum_1 = 0.0f;
     #pragma unroll
     for (int turn = 0; turn < 1; ++turn) {
-        const Index i0 = (turn * blockDim.x + threadIdx.x) * 4;
+        const Index i0 = (turn * 8 + threadIdx.x) * 4;
         if (i0 < n0) {
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
@@ -39,11 +39,11 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             store(out_where_1 + i0, out_where_1_pack[turn]);
         }
     }
-    reduce_sum_1 = team_sum(reduce_sum_1);
+    over_team<8, 0>(sum_of(reduce_sum_1));
     const float divide_1 = 1.0f / reduce_sum_1;
     #pragma unroll
     for (int turn = 0; turn < 1; ++turn) {
-        const Index i0 = (turn * blockDim.x + threadIdx.x) * 4;
+        const Index i0 = (turn * 8 + threadIdx.x) * 4;
         if (i0 < n0) {
             #pragma unroll
             for (int k = 0; k < 4; ++k) {

@@ -19,7 +19,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         Pack<float, 2> row_exp_1_pack[1];
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 2;
+            const Index i1 = (turn * 8 + threadIdx.x) * 2;
             if (i1 < n1) {
                 x_at_1_pack[turn] = load<2>(x_at_1 + i0 * n1 + i1);
             }
@@ -27,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         const long long class_index_1 = class_index_at_1[i0];
         const float negative_1 = inout_negative_1[i0];
         const Index there1 = class_index_1;
-        const bool mine1 = (class_index_1 >= 0) & (class_index_1 < n1) & (there1 / 2 % blockDim.x == threadIdx.x);
+        const bool mine1 = (class_index_1 >= 0) & (class_index_1 < n1) & (there1 / 2 % 8 == threadIdx.x);
         float x_1_there1 = 0.0f;
         if (mine1) {
             x_1_there1 = x_at_1[i0 * n1 + there1];
@@ -43,7 +43,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         }
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 2;
+            const Index i1 = (turn * 8 + threadIdx.x) * 2;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 2; ++k) {
@@ -52,14 +52,13 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_max_1 = team_max(reduce_max_1);
-        reduce_sum_2 = team_sum(reduce_sum_2);
+        over_team<8, 0>(max_of(reduce_max_1), sum_of(reduce_sum_2));
         const bool isfinite_1 = fabsf(reduce_max_1) < highest<float>();
         const float where_1 = isfinite_1 ? reduce_max_1 : 0.0f;
         float reduce_sum_1 = 0.0f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 2;
+            const Index i1 = (turn * 8 + threadIdx.x) * 2;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 2; ++k) {
@@ -71,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_sum_1 = team_sum(reduce_sum_1);
+        over_team<8, 1>(sum_of(reduce_sum_1));
         const float log_1 = logf(reduce_sum_1);
         const float divide_1 = 1.0f / reduce_sum_1;
         const float masked_multiply_1 = masked_multiply(reduce_sum_2, divide_1);
@@ -95,7 +94,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         }
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 2;
+            const Index i1 = (turn * 8 + threadIdx.x) * 2;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 2; ++k) {
@@ -111,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         if (mine1) {
             out_add_1[i0 * n1 + there1] = add_1_there1;
         }
-        pick_1 = team_sum(pick_1);
+        over_team<8, 2>(sum_of(pick_1));
         const float negative_2 = -pick_1;
         if (threadIdx.x == 0) {
             inout_negative_1[i0] = negative_2;

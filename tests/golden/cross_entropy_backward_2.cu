@@ -15,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
     Pack<long long, 4> y_at_1_pack[1];
     #pragma unroll
     for (int turn = 0; turn < 1; ++turn) {
-        const Index i0 = (turn * blockDim.x + threadIdx.x) * 4;
+        const Index i0 = (turn * 8 + threadIdx.x) * 4;
         if (i0 < n0) {
             negative_at_1_pack[turn] = load<4>(negative_at_1 + i0);
             y_at_1_pack[turn] = load<4>(y_at_1 + i0);
@@ -24,7 +24,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
     float reduce_sum_1 = 0.0f;
     #pragma unroll
     for (int turn = 0; turn < 1; ++turn) {
-        const Index i0 = (turn * blockDim.x + threadIdx.x) * 4;
+        const Index i0 = (turn * 8 + threadIdx.x) * 4;
         if (i0 < n0) {
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
@@ -36,7 +36,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
             }
         }
     }
-    reduce_sum_1 = team_sum(reduce_sum_1);
+    over_team<8, 0>(sum_of(reduce_sum_1));
     if (threadIdx.x == 0) {
         out_reduce_sum_1[0] = reduce_sum_1;
     }

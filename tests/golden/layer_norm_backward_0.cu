@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         Pack<float, 4> out_add_1_pack[1];
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 8 + threadIdx.x) * 4;
             if (i1 < n1) {
                 x_at_1_pack[turn] = load<4>(x_at_1 + i0 * n1 + i1);
             }
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         float reduce_sum_1 = 0.0f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 8 + threadIdx.x) * 4;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
@@ -50,12 +50,12 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_sum_1 = team_sum(reduce_sum_1);
+        over_team<8, 0>(sum_of(reduce_sum_1));
         const float divide_1 = reduce_sum_1 / 32.0f;
         float reduce_sum_2 = 0.0f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 8 + threadIdx.x) * 4;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
@@ -66,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_sum_2 = team_sum(reduce_sum_2);
+        over_team<8, 1>(sum_of(reduce_sum_2));
         const float divide_2 = reduce_sum_2 / 32.0f;
         const float add_1 = divide_2 + 1e-05f;
         const float sqrt_1 = sqrtf(add_1);
@@ -77,7 +77,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         float reduce_sum_3 = 0.0f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 8 + threadIdx.x) * 4;
             if (i1 < n1) {
                 const Pack<float, 4> scale_at_1_pack = load<4>(scale_at_1 + i1);
                 const Pack<float, 4> shift_at_1_pack = load<4>(shift_at_1 + i1);
@@ -100,14 +100,14 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_sum_3 = team_sum(reduce_sum_3);
+        over_team<8, 2>(sum_of(reduce_sum_3));
         const float masked_multiply_1 = masked_multiply(reduce_sum_3, divide_4);
         const float masked_multiply_2 = masked_multiply(masked_multiply_1, divide_5);
         const float masked_multiply_3 = masked_multiply_2 * 0.03125f;
         float reduce_sum_4 = 0.0f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 8 + threadIdx.x) * 4;
             if (i1 < n1) {
                 const Pack<float, 4> scale_at_1_pack = load<4>(scale_at_1 + i1);
                 const Pack<float, 4> shift_at_1_pack = load<4>(shift_at_1 + i1);
@@ -131,11 +131,11 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_sum_4 = team_sum(reduce_sum_4);
+        over_team<8, 3>(sum_of(reduce_sum_4));
         const float masked_multiply_4 = reduce_sum_4 * 0.03125f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 8 + threadIdx.x) * 4;
             if (i1 < n1) {
                 const Pack<float, 4> scale_at_1_pack = load<4>(scale_at_1 + i1);
                 const Pack<float, 4> shift_at_1_pack = load<4>(shift_at_1 + i1);
@@ -163,7 +163,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
     }
     #pragma unroll
     for (int turn = 0; turn < 1; ++turn) {
-        const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+        const Index i1 = (turn * 8 + threadIdx.x) * 4;
         #pragma unroll
         for (int k = 0; k < 4; ++k) {
             sum_out_reduce_sum_1[turn][k] = column_sum(sum_out_reduce_sum_1[turn][k]);

@@ -21,7 +21,7 @@ extern "C" __global__ void __launch_bounds__(512, 2) kernel(
         brought();
         float reduce_max_1 = lowest<float>();
         #pragma unroll 4
-        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
+        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += 128 * 4) {
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
@@ -30,17 +30,17 @@ extern "C" __global__ void __launch_bounds__(512, 2) kernel(
                 reduce_max_1 = maximum(multiply_1, reduce_max_1);
             }
         }
-        for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
+        for (Index end = threadIdx.x; end < n1 - last + first; end += 128) {
             const float x_1 = x_at_1_row[end];
             const float multiply_1 = 2.0f * x_1;
             reduce_max_1 = maximum(multiply_1, reduce_max_1);
         }
-        reduce_max_1 = team_max(reduce_max_1);
+        over_team<128, 0>(max_of(reduce_max_1));
         const bool isfinite_1 = fabsf(reduce_max_1) < highest<float>();
         const float where_1 = isfinite_1 ? reduce_max_1 : 0.0f;
         float reduce_sum_1 = 0.0f;
         #pragma unroll 4
-        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
+        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += 128 * 4) {
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
@@ -51,17 +51,17 @@ extern "C" __global__ void __launch_bounds__(512, 2) kernel(
                 reduce_sum_1 += exp_1;
             }
         }
-        for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
+        for (Index end = threadIdx.x; end < n1 - last + first; end += 128) {
             const float x_1 = x_at_1_row[end];
             const float multiply_1 = 2.0f * x_1;
             const float subtract_1 = multiply_1 - where_1;
             const float exp_1 = expf(subtract_1);
             reduce_sum_1 += exp_1;
         }
-        reduce_sum_1 = team_sum(reduce_sum_1);
+        over_team<128, 1>(sum_of(reduce_sum_1));
         const float divide_1 = 1.0f / reduce_sum_1;
         #pragma unroll 4
-        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += blockDim.x * 4) {
+        for (Index i1 = first + threadIdx.x * 4; i1 < last; i1 += 128 * 4) {
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1_row + 8 + i1 - first);
             Pack<float, 4> out_multiply_1_pack;
             #pragma unroll
@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(512, 2) kernel(
             }
             store(out_multiply_1 + i0 * n1 + i1, out_multiply_1_pack);
         }
-        for (Index end = threadIdx.x; end < n1 - last + first; end += blockDim.x) {
+        for (Index end = threadIdx.x; end < n1 - last + first; end += 128) {
             const Index i1 = end < first ? end : last - first + end;
             const float x_1 = x_at_1_row[end];
             const float multiply_1 = 2.0f * x_1;

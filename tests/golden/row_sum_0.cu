@@ -15,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         Pack<float, 4> x_at_1_pack[1];
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 4 + threadIdx.x) * 4;
             if (i1 < n1) {
                 x_at_1_pack[turn] = load<4>(x_at_1 + i0 * n1 + i1);
             }
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         float reduce_sum_1 = 0.0f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 4 + threadIdx.x) * 4;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_sum_1 = team_sum(reduce_sum_1);
+        over_team<4>(sum_of(reduce_sum_1));
         if (threadIdx.x == 0) {
             out_reduce_sum_1[i0] = reduce_sum_1;
         }

@@ -17,7 +17,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         Pack<float, 4> row_exp_1_pack[1];
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 16 + threadIdx.x) * 4;
             if (i1 < n1) {
                 x_at_1_pack[turn] = load<4>(x_at_1 + i0 * n1 + i1);
             }
@@ -25,7 +25,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
         float reduce_max_1 = lowest<float>();
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 16 + threadIdx.x) * 4;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
@@ -35,13 +35,13 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_max_1 = team_max(reduce_max_1);
+        over_team<16, 0>(max_of(reduce_max_1));
         const bool isfinite_1 = fabsf(reduce_max_1) < highest<float>();
         const float where_1 = isfinite_1 ? reduce_max_1 : 0.0f;
         float reduce_sum_1 = 0.0f;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 16 + threadIdx.x) * 4;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
@@ -54,11 +54,11 @@ extern "C" __global__ void __launch_bounds__(512, 1) kernel(
                 }
             }
         }
-        reduce_sum_1 = team_sum(reduce_sum_1);
+        over_team<16, 1>(sum_of(reduce_sum_1));
         const float divide_1 = 1.0f / reduce_sum_1;
         #pragma unroll
         for (int turn = 0; turn < 1; ++turn) {
-            const Index i1 = (turn * blockDim.x + threadIdx.x) * 4;
+            const Index i1 = (turn * 16 + threadIdx.x) * 4;
             if (i1 < n1) {
                 #pragma unroll
                 for (int k = 0; k < 4; ++k) {

@@ -20,7 +20,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
     for (Index i0 = Index(blockIdx.x) * blockDim.y + threadIdx.y; i0 < n0; i0 += gridDim.x * blockDim.y) {
         float reduce_max_1 = lowest<float>();
         #pragma unroll 4
-        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += blockDim.x * 4) {
+        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += 32 * 4) {
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
@@ -28,12 +28,12 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
                 reduce_max_1 = maximum(x_1, reduce_max_1);
             }
         }
-        reduce_max_1 = team_max(reduce_max_1);
+        over_team<32, 0>(max_of(reduce_max_1));
         const bool isfinite_1 = fabsf(reduce_max_1) < highest<float>();
         const float where_1 = isfinite_1 ? reduce_max_1 : 0.0f;
         float reduce_sum_1 = 0.0f;
         #pragma unroll 4
-        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += blockDim.x * 4) {
+        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += 32 * 4) {
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
             #pragma unroll
             for (int k = 0; k < 4; ++k) {
@@ -43,10 +43,10 @@ extern "C" __global__ void __launch_bounds__(512) kernel(
                 reduce_sum_1 += exp_1;
             }
         }
-        reduce_sum_1 = team_sum(reduce_sum_1);
+        over_team<32, 1>(sum_of(reduce_sum_1));
         const float divide_1 = 1.0f / reduce_sum_1;
         #pragma unroll 4
-        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += blockDim.x * 4) {
+        for (Index i1 = threadIdx.x * 4; i1 < n1; i1 += 32 * 4) {
             const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0 * n1 + i1);
             Pack<float, 4> out_multiply_1_pack;
             Pack<float, 4> out_reduce_sum_1_pack = load<4>(parts_out_reduce_sum_1 + mine + i1);

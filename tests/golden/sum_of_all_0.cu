@@ -14,7 +14,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel_0(
 {
     float reduce_sum_1 = 0.0f;
     #pragma unroll 4
-    for (Index i0 = (blockIdx.y * blockDim.x + threadIdx.x) * 4; i0 < n0; i0 += gridDim.y * blockDim.x * 4) {
+    for (Index i0 = (blockIdx.y * 16 + threadIdx.x) * 4; i0 < n0; i0 += gridDim.y * 16 * 4) {
         const Pack<float, 4> x_at_1_pack = load<4>(x_at_1 + i0);
         #pragma unroll
         for (int k = 0; k < 4; ++k) {
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel_0(
             reduce_sum_1 += multiply_1;
         }
     }
-    reduce_sum_1 = team_sum(reduce_sum_1);
+    over_team<16, 0>(sum_of(reduce_sum_1));
     if (threadIdx.x == 0) {
         parts_reduce_sum_1[blockIdx.y] = reduce_sum_1;
     }
@@ -37,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(512) kernel_1(
     Index n0,
     Index parts)
 {
-    const float reduce_sum_1 = parts_sum(parts_reduce_sum_1, parts);
+    const float reduce_sum_1 = parts_sum<16>(parts_reduce_sum_1, parts);
     if (blockIdx.y == 0 && threadIdx.x == 0) {
         out_reduce_sum_1[0] = reduce_sum_1;
     }
