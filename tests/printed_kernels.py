@@ -44,7 +44,10 @@ class Ran:
         k = self.kernel
         wanted = [(a, x) for a, x in zip(k.arrays, self.after, strict=True) if not a.scratch]
         single = any(str(s.dtype) in ("float32", "complex64") for s in k.steps)
-        numbers = [x[np.isfinite(x)] for x in (*self.before, *self.after) if x.dtype.kind in "fc"]
+        read = {id(s.operands[0]) for s in k.steps if s.op == "read"}
+        given = [x for a, x in zip(k.arrays, self.before, strict=True) if id(a) in read]  # elsewhere is anything
+        there = [x for a, x in zip(k.arrays, self.after, strict=True) if not a.scratch]
+        numbers = [x[np.isfinite(x)] for x in (*given, *there) if x.dtype.kind in "fc"]
         scale = max((float(np.max(np.abs(x), initial=0.0)) for x in numbers), default=0.0)
         for (a, want), have in zip(wanted, got, strict=True):
             if not a.written:  # another of the kernel's arrays may lie where it lay

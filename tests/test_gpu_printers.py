@@ -529,7 +529,7 @@ def test_the_host_tells_that_a_barrier_between_rows_is_missing() -> None:
     for order in range(3):
         r.agrees(library.run(0, r.kernel, plan, r.before, order), "with both barriers")
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        r.agrees(library.run(1, r.kernel, plan, r.before), "with one")
+        r.agrees(library.run(1, r.kernel, plan, r.before, order=1), "with one")  # the thread that writes comes last
 
 
 # ---- what Numba CUDA computes ---------------------------------------------------------------------------------------

@@ -158,17 +158,16 @@ inline void be(int t)
     threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
 }
 
-// Threads of a warp that wait for exactly those who wait for them go on.
-inline bool release_warps()
+// Threads of the warp that begins at `first` which wait for exactly those who wait for them go on.
+inline bool release(int first, int lanes)
 {
     bool any = false;
-    for (int t = 0; t < threads; ++t) {
+    for (int t = first; t < first + lanes; ++t) {
         if (fibers[t].state != IN_WARP) continue;
-        const int first = t / 32 * 32;
         const unsigned mask = fibers[t].mask;
         bool all = true;
         for (int l = 0; l < 32; ++l) {
-            if (mask >> l & 1) all = all && first + l < threads && fibers[first + l].state == IN_WARP && fibers[first + l].mask == mask;
+            if (mask >> l & 1) all = all && l < lanes && fibers[first + l].state == IN_WARP && fibers[first + l].mask == mask;
         }
         if (!all) continue;
         for (int l = 0; l < 32; ++l) if (mask >> l & 1) fibers[first + l].state = RUNS;
@@ -177,16 +176,23 @@ inline bool release_warps()
     return any;
 }
 
+inline int ordered(int order, int k, int n) { return order == 0 ? k : order == 1 ? n - 1 - k : (k * 37 + 11) % n; }
+
+// Each warp goes as far as it can before the next begins.
 inline void run_block(int order)
 {
     for (int t = 0; t < threads; ++t) start(t);
+    const int warps = (threads + 31) / 32;  // 37 divides neither them nor the lanes of one
     while (true) {
-        for (int k = 0; k < threads; ++k) {
-            const int t = order == 0 ? k : order == 1 ? threads - 1 - k : (k * 37 + 11) % threads;
-            if (order == 2 && threads % 37 == 0) fail("this order needs a number of threads that 37 does not divide");
-            if (fibers[t].state == RUNS) { be(t); resume(t); }
+        for (int w = 0; w < warps; ++w) {
+            const int first = ordered(order, w, warps) * 32, lanes = threads - first < 32 ? threads - first : 32;
+            do {
+                for (int l = 0; l < lanes; ++l) {
+                    const int t = first + ordered(order, l, lanes);
+                    if (fibers[t].state == RUNS) { be(t); resume(t); }
+                }
+            } while (release(first, lanes));
         }
-        if (release_warps()) continue;
         int done = 0, waiting = 0;
         for (int t = 0; t < threads; ++t) { done += fibers[t].state == DONE; waiting += fibers[t].state == AT_BARRIER; }
         if (done == threads) return;
