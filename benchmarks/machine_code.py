@@ -5,7 +5,9 @@ python benchmarks/machine_code.py
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,17 @@ RESULT = Path(__file__).with_name("results") / "computed-for-an-H200.md"
 ARCHITECTURE = "sm_90"
 BANDWIDTH = 4.3e12
 """Bytes per second that a copy reaches on an H200."""
-ISSUED = 132 * 128 * 1.755e9
-"""Instructions of a thread that an H200 begins in a second."""
+PROCESSORS, CLOCK = 132, 1.755e9
+BEGUN = 128
+"""Instructions of a thread that a processor begins in a clock."""
+UNITS = {
+    "IADD3|VIADD|LOP3|SHF|PRMT|LEA|SEL|FSEL|ISETP|FSETP|FMNMX|VIMNMX|F2FP|F2F|F2I|I2F": 64,
+    "IMAD|IDP": 64,
+    "SHFL": 32,
+    "MUFU": 16,
+}
+"""What a unit of a processor does -> for how many threads in a clock: NVIDIA, CUDA C++ Programming Guide, Throughput of Native
+Arithmetic Instructions, for compute capability 9.0."""
 SMALL = 1e-3
 """What moves less than this part of a program's bytes has no line."""
 
@@ -40,6 +51,7 @@ HEADS = [
     "ratio",
     "instructions of an element",
     "of a byte",
+    "of the bandwidth at most",
     "registers",
     "threads of a processor",
     "in flight for a processor",
@@ -73,15 +85,15 @@ def again(kernel: Kernel) -> int:
     return sum(size[id(a)] for a in read) - sum(size[id(a)] for a in whole.values())
 
 
-def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
-    """The instructions that a thread takes for one element, all passes together; branches not taken are counted, too.
+def of_element(kernel: Kernel, code: dict[str, Function]) -> Counter[str] | None:
+    """The kinds of instructions that a thread takes for one element, and how many, all passes together.
 
-    None where the compiler made other loops of the passes than they are.
+    Branches not taken are counted, too. None where the compiler made other loops of the passes than they are.
     """
     k, form = kernel.call.kernel, kernel.schedule.form
     if form.held:
         (loop,) = code["kernel"].main_loops or [frozenset(range(len(code["kernel"].instructions)))]
-        return len(loop) / (form.held * form.width)
+        return counted(code["kernel"], loop, 1 / (form.held * form.width))
     k = k.without_scratch()
     turns = [turn for turn in range(k.passes) if divided(k, turn).steps]
     kinds = ["LDG|STG"] * len(turns)
@@ -90,7 +102,7 @@ def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
         there = staged(k)
         kinds = ["LDGSTS"] * len(there) + ["LDS|LDG(?!STS)|STG"] * len(turns)
         arrays = [*([a] for a in there), *arrays]
-    total = 0.0
+    total: Counter[str] = Counter()
     for n, (kind, of_loop) in enumerate(zip(kinds, arrays, strict=True)):
         split = form.shape == "split"
         function = code[f"kernel_{n}" if split else "kernel"]
@@ -106,8 +118,24 @@ def per_element(kernel: Kernel, code: dict[str, Function]) -> float | None:
             return None
         loop = loops[0 if split else kinds[:n].count(kind)]
         once = sum(max(1, form.width * a.dtype.itemsize // VECTOR) for a in of_loop)
-        total += len(loop) * once / len(function.named(kind, loop)) / form.width
+        total += counted(function, loop, once / len(function.named(kind, loop)) / form.width)
     return total
+
+
+def counted(function: Function, loop: frozenset[int], times: float) -> Counter[str]:
+    """The instructions of a loop by kinds, each as often."""
+    found: Counter[str] = Counter()
+    for k in loop:
+        found[function.instructions[k].kind] += times  # type: ignore[assignment]
+    return found
+
+
+def share(kernel: Kernel, found: Counter[str]) -> float:
+    """The part of the bandwidth with which a kernel could move its bytes while a processor computes, with all units busy."""
+    clocks = [found.total() / BEGUN]
+    for kinds, threads in UNITS.items():
+        clocks.append(sum(n for kind, n in found.items() if re.fullmatch(kinds, kind)) / threads)
+    return moved(kernel) / kernel.call.elements / max(clocks) / (BANDWIDTH / PROCESSORS / CLOCK)
 
 
 def accessed(kernel: Kernel, turn: int) -> list[Array]:
@@ -149,7 +177,7 @@ def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
         first = code.get("kernel") or code["kernel_0"]
         launch = kernel.schedule.launches[0]
         of_block = launch.block[0] * launch.block[1]
-        found = per_element(kernel, code)
+        found = of_element(kernel, code)
         accesses = sorted({8 * i.bytes for loop in first.main_loops for i in first.named("LDG|STG", loop)})
         form = kernel.schedule.form
         kind = form.shape + (f", {form.held} × in registers" if form.held else ", ragged" if form.ragged else "")
@@ -159,8 +187,9 @@ def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
             shown(again(kernel)) if again(kernel) else "-",
             "",
             "",
-            "-" if found is None else f"{found:.0f}",
-            "-" if found is None else f"{found * kernel.call.elements / moved(kernel):.1f}",
+            "-" if found is None else f"{found.total():.0f}",
+            "-" if found is None else f"{found.total() * kernel.call.elements / moved(kernel):.1f}",
+            "-" if found is None else f"{min(1.0, share(kernel, found)):.2f}",
             str(first.registers),
             str(first.threads(of_block, launch.shared)),
             shown(in_flight(kernel, first, Device().processors)),
@@ -172,7 +201,7 @@ def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
         much = sum(map(moved, members))
         title = f"{kind}, {len(members)} alike" if len(members) > 1 else kind
         lines.append([name, dtype, title, shown(much), *said, f"{much / BANDWIDTH * 1e6:.0f} µs"])
-    blank = [""] * 6
+    blank = [""] * 7
     whole = [shown(total), "", shown(ideal), f"{total / ideal:.3f}", *blank, f"{total / BANDWIDTH * 1e6:.0f} µs"]
     return [*lines, [name, dtype, f"all of {len(kernels)}", *whole]]
 
@@ -187,8 +216,8 @@ Nothing here ran on a GPU. Bytes are those of the plans, with 132 processors; in
 from the machine code for {ARCHITECTURE}; the time is that of the bytes at {BANDWIDTH / 1e12:g} TB/s, which is a bound, and no prediction. What
 is read again in later passes is in the cache if all goes well, and is not in the ratio of what is moved to the least, which is
 every argument read once and every result written once. Instructions are all of the loop's, also those that are seldom or
-never come to; with {ISSUED / BANDWIDTH:.1f} for a byte an H200 would issue as fast as it moves. Kernels that are alike have one
-line. Those that move less than {SMALL:.1%} of a program's bytes have none.
+never come to; what they leave of the bandwidth is by the busiest unit, at {CLOCK / 1e9:g} GHz, if it never waits. Kernels that are
+alike have one line. Those that move less than {SMALL:.1%} of a program's bytes have none.
 
 {body}
 """

@@ -96,6 +96,22 @@ def test_positions_of_64_bits_are_no_reason_to_store_one_by_one(dtype: str) -> N
         wide(kernel, code, kernel.text)
 
 
+MARKS = {"softmax": 0.85, "softmax, backward": 0.75, "layer norm": 0.85, "layer norm, backward": 0.75, "AdamW": 0.88}
+MARKS |= {name: 0.85 for name in WORKLOADS if name.startswith("cross entropy")}
+MARKS |= {"GELU": 0.9, "GELU, forward and backward": 0.9, "sum of columns": 0.9}
+"""The part of the bandwidth that a kernel is to reach."""
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_processor_computes_as_fast_as_it_is_to_move(dtype: str) -> None:
+    """No unit has more to do than it does in the time that the bytes may take."""
+    assert MARKS.keys() == set(WORKLOADS)
+    for name, mark in MARKS.items():
+        for kernel in kernels(name, dtype):
+            found = table.of_element(kernel, compiled("sm_90")[kernel.text])
+            assert found is not None and table.share(kernel, found) > mark, (name, found)
+
+
 def occupied(kernel: Any, code: dict[str, Function], what: str) -> None:
     """A processor has registers for enough threads, which ask for enough at once."""
     launch = kernel.schedule.launches[0]
@@ -177,7 +193,7 @@ def test_words_are_drawn_by_blocks(dtype: str, architecture: str) -> None:
             wide(kernel, code, kernel.text)
             occupied(kernel, code, kernel.text)
             assert moved <= 2 * ROWS * 1024 * gg.dtypes.dtype(dtype).itemsize + 8, kernel.text
-            found.append(table.per_element(kernel, code))
+            found.append(table.of_element(kernel, code).total())
         assert found[0] - found[1] <= BLOCK / 4 + COMPARED, (name, found)
 
 
