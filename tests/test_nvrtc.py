@@ -127,12 +127,12 @@ def covering() -> list[str]:
 
 
 def test_each_primitive_in_each_dtype() -> None:
-    """A quarter for each architecture; all for all are compiled by ``pytest -m slow tests/test_nvrtc.py``."""
-    # One test, since finding all kernels takes longer than compiling those that cover them.
+    """For each architecture; all for all are compiled by ``pytest -m slow tests/test_nvrtc.py``."""
+    # One test, since finding all kernels takes about as long as compiling those that cover them.
     texts = covering()
     assert len(texts) > 80
-    for k, architecture in enumerate(ARCHITECTURES):
-        nvrtc.compiled_now(together(texts[k :: len(ARCHITECTURES)]), architecture)
+    for architecture in ARCHITECTURES:
+        nvrtc.compiled_now(together(texts), architecture)
     found = set().union(*(k.parts for k in kernels_of_the_table()))
     printable = {name for name in NUMBA if name in registry and name not in ("stop", "positive")}
     assert printable <= {part[0] for part in found}
@@ -144,13 +144,30 @@ def test_each_primitive_in_each_dtype() -> None:
     assert {("map", dtype) for dtype in INTEGERS} <= stored
 
 
+VIRTUAL = "compute_80"
+"""What all texts are compiled to that are the same for all architectures: PTX, which is then assembled for each."""
+
+
+def test_texts_differ_by_no_architecture() -> None:
+    text = "".join(file.read_text() for file in nvrtc.KERNELS.glob("*.cuh")).replace("defined(__CUDA_ARCH__)", "")
+    assert set(re.findall(r"__CUDA_ARCH__(.*?\d+)\b", text)) == {" >= 800"}
+
+
+def test_every_kernel_of_the_table() -> None:
+    """To PTX: the compiler's longer half, which is the same for all architectures."""
+    # One test, for the same reason.
+    texts = list(dict.fromkeys(k.text for k in kernels_of_the_table()))
+    for part in range(PARTS):
+        nvrtc.compiled_now(together(texts[part::PARTS]), VIRTUAL)
+
+
 PARTS = 16
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_kernel_of_the_table(architecture: str, part: int) -> None:
+def test_every_kernel_of_the_table_for_each_architecture(architecture: str, part: int) -> None:
     texts = list(dict.fromkeys(k.text for k in kernels_of_the_table()))
     nvrtc.compiled_now(together(texts[part::PARTS]), architecture)
 

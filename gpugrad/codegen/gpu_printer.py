@@ -128,7 +128,8 @@ class _Printer:
         """The arrays whose rows go to shared memory."""
         self.slot = self.column
         """Where an element is in shared memory: a thread comes to those alone that it has brought there."""
-        self.passes = [divided(self.kernel, turn) for turn in range(self.kernel.passes)]
+        self.passes = [divided(self.kernel, turn) for turn in range(max(1, self.kernel.passes))]
+        """One, which is empty, where there is nothing but a number."""
         indices = {id(c.index): c.index for p in self.passes for c in p.chosen}
         self.numbers = {key: n + 1 for n, key in enumerate(indices)}
         """id of an index that names an element of its row -> its number."""

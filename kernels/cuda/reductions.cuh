@@ -35,7 +35,7 @@ template <class Op, int LANES, class T> __device__ __forceinline__ T over_lanes(
 }
 
 // What each thread of a team has of a value, and where it gets the value.
-template <class Op, class T> struct Part {
+template <class Op, class T> struct Reduced {
     T& x;
     static constexpr int in_shared(int warps) { return int((warps * sizeof(T) + 15) / 16 * 16); }
     template <int LANES> __device__ __forceinline__ void join() { x = over_lanes<Op, LANES>(x); }
@@ -45,9 +45,9 @@ template <class Op, class T> struct Part {
         x = over_lanes<Op, WARPS>(reinterpret_cast<const T*>(shared)[threadIdx.x % WARPS]);
     }
 };
-template <class T> __device__ __forceinline__ Part<Sum, T> sum_of(T& x) { return {x}; }
-template <class T> __device__ __forceinline__ Part<Max, T> max_of(T& x) { return {x}; }
-template <class T> __device__ __forceinline__ Part<Min, T> min_of(T& x) { return {x}; }
+template <class T> __device__ __forceinline__ Reduced<Sum, T> sum_of(T& x) { return {x}; }
+template <class T> __device__ __forceinline__ Reduced<Max, T> max_of(T& x) { return {x}; }
+template <class T> __device__ __forceinline__ Reduced<Min, T> min_of(T& x) { return {x}; }
 
 template <int WARPS, class First, class... Rest>
 __device__ __forceinline__ void leave_all(unsigned char* shared, First first, Rest... rest)
@@ -64,15 +64,15 @@ __device__ __forceinline__ void take_all(const unsigned char* shared, First firs
 
 // Several values over a team of LANES threads at once; each thread gets the results. Where a TURN is given, no thread comes
 // to the same turn again before all have come to another, whose barrier is enough for both.
-template <int LANES, int TURN = -1, class... Parts> __device__ __forceinline__ void over_team(Parts... parts)
+template <int LANES, int TURN = -1, class... Values> __device__ __forceinline__ void over_team(Values... values)
 {
-    (parts.template join<LANES < 32 ? LANES : 32>(), ...);
+    (values.template join<LANES < 32 ? LANES : 32>(), ...);
     if constexpr (LANES > 32) {
         constexpr int WARPS = LANES / 32;
-        __shared__ __align__(16) unsigned char shared[(0 + ... + Parts::in_shared(WARPS))];
-        if (threadIdx.x % 32 == 0) leave_all<WARPS>(shared, parts...);
+        __shared__ __align__(16) unsigned char shared[(0 + ... + Values::in_shared(WARPS))];
+        if (threadIdx.x % 32 == 0) leave_all<WARPS>(shared, values...);
         __syncthreads();
-        take_all<WARPS>(shared, parts...);
+        take_all<WARPS>(shared, values...);
         if constexpr (TURN < 0) __syncthreads();
     }
 }
@@ -82,7 +82,7 @@ template <class Op, int LANES, class T, class Index> __device__ T over_parts(con
 {
     T x = Op::template start<T>();
     for (Index k = threadIdx.x; k < n; k += LANES) x = Op::of(x, parts[k]);
-    over_team<LANES>(Part<Op, T>{x});
+    over_team<LANES>(Reduced<Op, T>{x});
     return x;
 }
 
