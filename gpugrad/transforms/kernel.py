@@ -471,8 +471,8 @@ def kernel(
     order, of the dtypes that it declares, and numbers by value, in the order of ``f``'s parameters; after them whatever
     sizes it names, integers: those of the signature, or ``x_size`` and ``x_shape_0``. ``launch(*arguments, *outputs)`` gets what
     has a shape and a dtype, and numbers, and returns how many blocks there are and how many threads each has, integers or
-    tuples, and if it takes any the bytes of shared memory, 48 KiB at most; else there is a thread for each element of the
-    first output, in blocks of 256, and some beyond. A compiled step with a function in C++ is still one CUDA graph; a
+    tuples, and if it takes any the bytes of shared memory: 48 KiB at most, in C++ as many as a block of the device can have.
+    Else there is a thread for each element of the first output, in blocks of 256, and some beyond. A compiled step with a function in C++ is still one CUDA graph; a
     function of Numba's, or a kernel that runs item after item, is a call of the library there.
 
     Raises ArgumentError where the declaration is not in itself right, ShapeError and DtypeError for arguments, rules and
