@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from gpugrad.backends import select
 from gpugrad.backends.cuda_on_host import CudaOnHost
 from gpugrad.codegen import cuda_printer, gpu_launch
 from gpugrad.codegen.gpu_launch import Schedule
+from gpugrad.cuda import cudnn
 from gpugrad.cuda.device import ALIGNMENT
 from gpugrad.cuda.host import HostArray, HostDevice
 from gpugrad.cuda.plan import CudaPlan
@@ -22,11 +24,30 @@ from gpugrad.graph.calls import KernelCall
 from gpugrad.optim.precision import MASTER
 
 
+class _Cudnn:
+    """cuDNN, if it takes whatever is for it."""
+
+    def why_not(
+        self, name: str, operands: Sequence[Any], outs: Sequence[Any], params: dict[str, Any], order: Any = None
+    ) -> str:
+        return cudnn.unfit(name, operands, params)
+
+    def prepare(
+        self, name: str, operands: Sequence[Any], outs: Sequence[Any], params: dict[str, Any]
+    ) -> Callable[[], None]:
+        return lambda: None
+
+
 class _Device(HostDevice):
     limits = gpu_launch.Device()
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.cudnn = _Cudnn()
+
     def memory(self, nbytes: int) -> Any:
-        memory = np.empty(nbytes + ALIGNMENT, np.uint8)  # nobody writes there, so that it takes none
+        with TemporaryFile() as file:  # nobody writes there, so that it takes nothing
+            memory = np.memmap(file, np.uint8, "w+", shape=(nbytes + ALIGNMENT,))
         start = -memory.ctypes.data % ALIGNMENT
         return memory[start : start + nbytes].view(HostArray)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpugrad import dtypes, errors
-from gpugrad.ops.casting import FLOAT32, HALF
+from gpugrad.ops.casting import FLOAT32, HALF, NARROWED
 from gpugrad.trace import state
 from gpugrad.transforms.modes import _Mode
 
@@ -14,7 +14,7 @@ class autocast(_Mode):  # noqa: N801  (a switch that reads like a word, as users
     """Mixed precision, in this thread: products in ``dtype`` ("float16" or "bfloat16"), what needs range in float32.
 
     Parameters stay float32: each product casts its operands, and gradients come back in the parameter's dtype. An
-    operation with a float64, complex or integer operand is left alone, so float64 is never lowered; what is in neither
+    operation with a float64, complex or integer operand is left alone, so float64 is never lowered; what is in no
     list follows its operands. ``None``, or ``enabled=False``, switches it off inside. A context and a decorator, which
     may be nested, under every transform; functions of ``gg.jit`` are compiled for each state they are called in. Put the
     forward pass and the loss inside and ``backward`` outside; derivatives compute in the dtypes of the forward pass
@@ -38,6 +38,8 @@ class autocast(_Mode):  # noqa: N801  (a switch that reads like a word, as users
     """The operations that compute in the half dtype."""
     float32 = FLOAT32
     """The operations that compute in float32."""
+    narrowed = NARROWED
+    """The operations that compute in float32, with results in the half dtype of their operand."""
 
     def __new__(cls, dtype: Any, enabled: bool = True) -> Any:
         return object.__new__(cls)
@@ -60,6 +62,6 @@ class autocast(_Mode):  # noqa: N801  (a switch that reads like a word, as users
 
 
 if autocast.__doc__:  # none under python -OO
-    autocast.__doc__ += f"\n\n    In half precision: {', '.join(HALF)}.\n\n    In float32: {', '.join(FLOAT32)}.\n    "
+    autocast.__doc__ += f"\n\n    In half precision: {', '.join(HALF)}.\n\n    In float32: {', '.join(FLOAT32)}.\n\n    In float32, with results in the operand's half precision: {', '.join(NARROWED)}.\n    "
 
 __all__ = ["autocast"]

@@ -9,7 +9,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import errors
-from gpugrad.ops.casting import FLOAT32, HALF
+from gpugrad.ops.casting import FLOAT32, HALF, NARROWED
 
 HALVES = ("float16", "bfloat16")
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
@@ -82,7 +82,7 @@ def test_attention_multiplies_in_half_precision_and_weighs_in_float32(half):
 
 
 @pytest.mark.parametrize("half", HALVES)
-@pytest.mark.parametrize("name", [n for n in FLOAT32 if n != "batch_norm"])
+@pytest.mark.parametrize("name", FLOAT32)
 def test_what_needs_range_is_float32(name, half):
     x = gg.tensor(np.random.default_rng(5).uniform(0.1, 0.9, (4, 6))).astype(half)
     args = ARGUMENTS.get(name, lambda x: (x,))
@@ -93,10 +93,25 @@ def test_what_needs_range_is_float32(name, half):
     assert np.array_equal(array(found), array(expected))
 
 
-def test_batch_norm_is_float32():
-    layer = gg.nn.BatchNorm2d(3)
-    with gg.autocast("bfloat16"):
-        assert layer(IMAGE.detach().astype("bfloat16")).dtype.name == "float32"
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_is_rounded_once(half, training):
+    """As what lies between convolutions, which would round it; its statistics, parameters and gradients are float32."""
+    layer, exact = gg.nn.BatchNorm2d(3), gg.nn.BatchNorm2d(3)
+    for x in (layer, exact):
+        x.train(training)
+        x.weight.copy_(gg.tensor([0.3, 1.0, 7.0], dtype="float32"))
+    x = IMAGE.detach().astype(half)
+    with gg.autocast(half):
+        found = layer(x)
+    wanted = exact(x.astype("float32"))
+    assert found.dtype.name == half and np.array_equal(array(found), array(wanted.astype(half)))
+    assert np.array_equal(array(layer.running_mean), array(exact.running_mean))
+    for y, l in ((found, layer), (wanted, exact)):
+        gg.sum(y * gg.tensor(np.linspace(-1, 1, y.size, dtype="f").reshape(y.shape))).backward()
+        assert l.weight.grad.dtype.name == "float32"
+    assert np.allclose(array(layer.weight.grad), array(exact.weight.grad), rtol=0, atol=32 * EPS[half])
+    assert gg.nn.BatchNorm2d(3)(x).dtype.name == "float32"  # outside, float32 parameters decide
 
 
 def test_operators_and_methods_obey_too():
@@ -205,8 +220,8 @@ def test_a_compiled_function_is_one_for_each_mode():
 
 
 def test_the_table_can_be_read():
-    assert gg.autocast.half == HALF and gg.autocast.float32 == FLOAT32
-    assert all(name in (gg.autocast.__doc__ or "") for name in (*HALF, *FLOAT32))
+    assert gg.autocast.half == HALF and gg.autocast.float32 == FLOAT32 and gg.autocast.narrowed == NARROWED
+    assert all(name in (gg.autocast.__doc__ or "") for name in (*HALF, *FLOAT32, *NARROWED))
 
 
 def trained(model, images, labels, half, compiled):

@@ -37,6 +37,12 @@ def of_all(x: Any, y: Any) -> Any:
     return placed, gg.max(placed, axis=-1)
 
 
+def of_rows(x: Any, y: Any) -> Any:
+    """What is added up over the row, and not picked, is a number of the row."""
+    rows = gg.sum(x, axis=-1, keepdims=True)
+    return gg.sum(gg.broadcast_to(rows * 0.5, x.shape), axis=-1), pick(gg.exp(x - rows), y)
+
+
 def of_columns(x: Any, y: Any) -> Any:
     """What is placed is added up over the rows, and the rest of the row is not."""
     return gg.sum(place(gg.sum(x, axis=-1), y, size=x.shape[-1]) * x, axis=0), pick(x, y)
@@ -61,6 +67,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "ignored": ignored,
     "of_all": of_all,
     "of_columns": of_columns,
+    "of_rows": of_rows,
 }
 SHAPES = [(20, 10), (5, 1033), (9, 64), (3, 1)]
 DTYPES = ["float32", "float64", "bfloat16", "float16"]

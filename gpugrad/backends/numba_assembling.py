@@ -11,7 +11,7 @@ import numpy as np
 
 from gpugrad import dtypes
 from gpugrad.backends import numba_kernels, parallel, recycled
-from gpugrad.ops.assembling import RANK
+from gpugrad.ops.assembling import RANK, merged
 from gpugrad.ops.linear import Spec
 from gpugrad.primitive import Shape
 
@@ -57,13 +57,17 @@ def assembler(
     """What a compiled program calls for ``assemble`` on NumPy's arrays of such shapes, and of that dtype; None for others."""
     ranks = {len(x) for x in (*shapes, *specs, sizes)}
     steps = {step for spec in specs for _, _, step in spec}
-    if len(sizes) > RANK or len(ranks) > 1 or steps != {1} or dtypes.is_half(dtype):
+    if len(ranks) > 1 or steps != {1} or dtypes.is_half(dtype):
         return None
-    at = {1: (2,), 2: (0, 2), 3: (0, 1, 2)}[len(sizes)]  # the first axis is what threads share out
-    begins = np.zeros((len(specs), RANK), np.int64)
-    for k, spec in enumerate(specs):
-        begins[k, at] = [start for start, _, _ in spec]
-    *spread, whole = (tuple(s[at.index(k)] if k in at else 1 for k in range(RANK)) for s in (*shapes, sizes))
+    parts, axes = merged(specs, sizes)
+    if len(axes) > RANK:
+        return None
+    at = {1: (2,), 2: (0, 2), 3: (0, 1, 2)}[len(axes)]  # the first axis is what threads share out
+    begins = np.zeros((len(parts), RANK), np.int64)
+    for k, part in enumerate(parts):
+        begins[k, at] = [start for start, _, _ in part]
+    lengths = [tuple(stop - start for start, stop, _ in part) for part in parts]
+    *spread, whole = (tuple(s[at.index(k)] if k in at else 1 for k in range(RANK)) for s in (*lengths, axes))
     elements = math.prod(sizes)
     nbytes = dtype.itemsize * (elements + sum(map(math.prod, shapes)))
     alone = _compiled(dtype, len(specs))

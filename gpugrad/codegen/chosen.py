@@ -56,7 +56,7 @@ def divided(k: LoopKernel, turn: int) -> Pass:
     patched = [(s, a) for s, a in writes if named[id(s)]]
     kept = [s for s in needed if id(s) in k.kept and s.turn == turn and named[id(s)]]
     mixed = kept or any(k.sums_rows(s, a) or a.scratch for s, a in patched)
-    mixed = mixed or any(named[id(s.operands[0])] for s in ends if s not in sums and type(s.operands[0]) is Step)
+    mixed = mixed or any(named.get(id(s.operands[0])) for s in ends if s not in sums)
     if mixed:  # of what is added up or kept, each element is wanted as it is
         patched = []
     off = frozenset() if mixed else frozenset(tests)

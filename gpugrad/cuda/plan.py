@@ -27,6 +27,7 @@ from gpugrad.errors import GraphError, UnsupportedError, beside
 from gpugrad.graph.calls import CopyCall, KernelCall, LibraryCall
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.memory import Update
+from gpugrad.graph.pads import DTYPES
 from gpugrad.graph.plan import Plan, named_alike
 from gpugrad.graph.usage import moved
 
@@ -39,6 +40,7 @@ class CudaPlan(Plan):
 
     alignment = VECTOR
     scratch = False
+    adds = DTYPES | {"float16", "bfloat16"}
     draws = True
 
     def __init__(

@@ -41,7 +41,7 @@ from gpugrad.graph.holds import (
     takes,
 )
 from gpugrad.graph.ir import Graph, Line, Variable
-from gpugrad.graph.memory import takes_out
+from gpugrad.graph.memory import nbytes, takes_out
 from gpugrad.graph.parts import parted
 from gpugrad.graph.recompute import recompute
 from gpugrad.graph.simplify import uniform
@@ -93,7 +93,7 @@ class _Fusion:
     def calls(self) -> list[Call]:
         for v in self.graph.inputs:
             self.position[id(v)] = -1
-        for line in self.graph.lines:
+        for line in _indices_first(self.graph.lines):
             if self.floats(line):
                 self.waiting[id(line.results[0])] = line
                 continue
@@ -462,7 +462,7 @@ class _Fusion:
             self.need(line.operands[0])
         clusters = [item for item in self.items if isinstance(item, Cluster)]
         self.drawn = {k: line.operands[0] for k, line in self.words.items() if k not in self.needed}
-        recompute(clusters, self.needed, LIMIT, self.drawn.keys())
+        recompute(clusters, self.needed, LIMIT, self.drawn.keys(), self.draws)
         for cluster in clusters:
             for _, read in cluster.reads.values():
                 self.need(self.drawn.get(id(read.base), read.base))
@@ -557,6 +557,28 @@ class _Fusion:
         if kernel.turned:
             sizes += [0, spans[0]]
         return KernelCall(kernel, arguments, sizes, spans[0] if spans else 1, (math.prod(spans)))
+
+
+def _indices_first(lines: Sequence[Line]) -> list[Line]:
+    """The lines with those first that tell which elements of rows are picked and placed, if they need no such row.
+
+    Their check is a call of its own, after which alone a kernel could pick: it is not to come between what a row is of.
+    """
+    made = {id(v): line for line in lines for v in line.results}
+    first: set[int] = set()
+    for line in lines:
+        if line.prim.name in ("pick", "place") and type(line.operands[1]) is Variable:
+            most, found, stack = nbytes(line.operands[1]), set(), [line.operands[1]]
+            while stack:
+                x = stack.pop()
+                if id(x) in made and id(made[id(x)]) not in found:
+                    found.add(id(made[id(x)]))
+                    stack += made[id(x)].variables
+                    if max(map(nbytes, made[id(x)].results)) > most:
+                        break
+            else:
+                first |= found
+    return sorted(lines, key=lambda line: id(line) not in first)
 
 
 class _Names:

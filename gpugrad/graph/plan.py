@@ -28,7 +28,7 @@ from gpugrad.graph.fuse import fused
 from gpugrad.graph.ir import Graph, Line, Variable
 from gpugrad.graph.layout import ordered
 from gpugrad.graph.memory import ALIGNMENT, NEW, VIEWS, Update, planned, takes_out
-from gpugrad.graph.pads import joined
+from gpugrad.graph.pads import DTYPES, joined
 from gpugrad.graph.simplify import simplified
 from gpugrad.graph.usage import Usage, moved, shown, used
 from gpugrad.graph.verify import fresh, verify_calls, verify_graph, verify_memory
@@ -85,6 +85,8 @@ class Plan:
 
     scratch = True
     """Whether kernels have rows of working memory for what a later pass over a row reads again."""
+    adds = DTYPES
+    """Of which dtypes sums of what lies among zeros are one call."""
     draws = False
     """Whether kernels draw random words, rather than to read them."""
 
@@ -125,7 +127,7 @@ class Plan:
 
     def lowered(self, graph: Graph) -> Graph:
         """The graph in terms of what the device has."""
-        return joined(graph)
+        return joined(graph, self.adds)
 
     def into(self, line: Line) -> bool:
         """Whether results of a line that is no kernel are written into memory that is there."""

@@ -20,19 +20,24 @@ from gpugrad.graph.memory import nbytes
 
 Key = tuple[int, Axes]
 
-DEPTH = 4
+DEPTH = 6
 """Steps, one on another, that are computed again at most."""
 SMALL = 8
 """The part of an array's size up to which another is small beside it: what repeats along its axes, and stays in the cache."""
-_FIXED = DEAR | REDUCTIONS.keys() | {"position_in_row"}
+CHEAPER = 2
+"""Dear steps that a GPU computes again sooner than it writes and reads one number, if not in double precision."""
+_FIXED = REDUCTIONS.keys() | {"position_in_row"}
 """What is not computed again."""
 
 
-def recompute(clusters: Sequence[Cluster], needed: set[int], limit: int, drawn: Collection[int] = ()) -> None:
+def recompute(
+    clusters: Sequence[Cluster], needed: set[int], limit: int, drawn: Collection[int] = (), gpu: bool = False
+) -> None:
     """Change the clusters, given in order, where that saves memory; ``needed`` are variables that lie in memory anyway.
 
-    ``drawn`` are those that never do.
+    ``drawn`` are those that never do. On a GPU something dear may be computed again, too.
     """
+    most = CHEAPER if gpu else 0
     readers = Counter(id(read.base) for cluster in clusters for _, read in cluster.reads.values())
     makers: dict[int, Cluster] = {}
     for cluster in clusters:
@@ -45,11 +50,18 @@ def recompute(clusters: Sequence[Cluster], needed: set[int], limit: int, drawn: 
                 by_maker.setdefault(id(maker), []).append(key)
         for keys in by_maker.values():
             maker = makers[keys[0][0]]
-            left = [key for key in keys if not _Copy(maker, cluster, [key], needed, readers, drawn).replace(limit)]
-            trial = _Copy(maker, cluster, left, needed, readers, drawn)
+            about = maker, cluster
+            left = [
+                key
+                for key in keys
+                if not any(
+                    _Copy(*about, [key], needed, readers, drawn, most, there).replace(limit) for there in (False, True)
+                )
+            ]
+            trial = _Copy(*about, left, needed, readers, drawn, most)
             left = [key for key in left if trial.computed(maker.steps[key[0]], DEPTH) is not None]
             if len(left) > 1:
-                _Copy(maker, cluster, left, needed, readers, drawn).replace(limit)
+                _Copy(*about, left, needed, readers, drawn, most).replace(limit)
         makers.update((k, cluster) for k, s in cluster.steps.items() if s.op not in REDUCTIONS)
 
 
@@ -64,6 +76,8 @@ class _Copy:
         needed: set[int],
         readers: Counter[int],
         drawn: Collection[int],
+        dear: int,
+        there: bool = False,
     ) -> None:
         self.maker = maker
         self.cluster = cluster
@@ -71,6 +85,10 @@ class _Copy:
         self.needed = needed
         self.readers = readers
         self.drawn = drawn
+        self.dear = dear
+        """How many dear steps may be computed again."""
+        self.there = there
+        """Whether what other kernels read is read here, too, instead of computed again."""
         self.reads = {id(s): read for s, read in maker.reads.values()}
         self.variables = {id(s): maker.variables[k] for k, s in maker.steps.items() if k in maker.variables}
         self.made: list[Step] = []
@@ -103,7 +121,8 @@ class _Copy:
         added = [read.base for _, read in self.added.values() if id(read.base) not in self.drawn]
         if len(self.keys) == 1:
             least = nbytes(self.cluster.reads[self.keys[0]][1].base) // SMALL
-            return sum(nbytes(base) > least for base in added) <= 1
+            if sum(nbytes(base) > least for base in added) <= 1:
+                return True
         more = sum(self.moved(base, 0) for base in added)
         return more < sum(self.moved(self.cluster.reads[key][1].base, 1) for key in self.keys)
 
@@ -128,10 +147,16 @@ class _Copy:
         if v is not None:
             axes = self.maker.places[id(v)]
             there = (id(v), axes) in self.cluster.reads or (step.op in DEAR and len(self.keys) > 1)
+            there |= step.level != ELEMENT  # a number of a row, which is small beside the row
+            there |= self.there and self.readers[id(v)] > 0
             if id(v) in self.needed or (there and (id(v), axes) not in self.keys):
                 return self.read(v, axes, step)
         if depth == 0 or step.op in _FIXED or step.level != ELEMENT:
             return None
+        if step.op in DEAR:
+            self.dear -= 1
+            if self.dear < 0 or step.dtype.itemsize > 4:
+                return None
         operands = [self.computed(x, depth - 1) for x in step.operands]
         if any(x is None for x in operands):
             return None

@@ -28,11 +28,14 @@ FLOAT32: Final = (
     "tan", "asin", "acos", "sinh", "cosh",
     "sum", "prod", "cumprod", "nansum", "nanprod", "nanmean", "nanvar", "nanstd", "cumsum",
     "cumulative_sum", "cumulative_prod", "mean", "average", "var", "std", "logsumexp",
-    "softmax", "log_softmax", "layer_norm", "batch_norm", "normalize", "cosine_similarity", "vector_norm", "norm",
+    "softmax", "log_softmax", "layer_norm", "normalize", "cosine_similarity", "vector_norm", "norm",
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "kl_div",
 )  # fmt: skip
 """What needs range or adds up: half operands are widened to float32, and results are float32."""
+
+NARROWED: Final = ("batch_norm",)
+"""Computed in float32, with results in the half dtype of the operand: they lie between convolutions, which would round them."""
 
 _SINGLE = np.dtype(np.float32)
 
@@ -57,6 +60,11 @@ def widened(x: Any) -> Any:
     if state.autocast is None or state.ruling or not hasattr(x, "dtype") or not dtypes.is_half(x.dtype):
         return x
     return _cast(x, _SINGLE)
+
+
+def narrows() -> bool:
+    """Whether an operation of the table :data:`NARROWED` rounds its result to half precision."""
+    return state.autocast is not None and not state.ruling
 
 
 def _cast(x: Any, to: Any) -> Any:

@@ -11,7 +11,7 @@ from gpugrad import dtypes, errors
 from gpugrad.ops import linearized as lz
 from gpugrad.ops.attention import attention, causal_mask
 from gpugrad.ops.bilinear import matmul, mT
-from gpugrad.ops.casting import lowered, ranged, widened
+from gpugrad.ops.casting import lowered, narrows, ranged, widened
 from gpugrad.ops.composition import composition
 from gpugrad.ops.elementwise import (
     abs,
@@ -304,7 +304,6 @@ def _along(parameter: Any, shape: Shape, axes: Sequence[int]) -> Any:
     return parameter if have == to or not rank else reshape(parameter, to=to, rank=len(have))
 
 
-@ranged
 def batch_norm(
     x: Array, mean: Array = None, var: Array = None, weight: Array = None, bias: Array = None, training: bool = False,
     axis: int = 1, eps: float = 1e-5,
@@ -314,6 +313,9 @@ def batch_norm(
     Without ``training`` it is normalised by ``mean`` and ``var``, of shape (channels,) like ``weight`` and ``bias``.
     With ``training`` the statistics are those of the batch, over all other axes, and the result is the tuple
     (normalised, mean, variance): what running averages are made of. That variance is the mean square, with n for n.
+
+    Half precision is computed in float32, as are its statistics; the result has x's dtype unless ``weight`` or ``bias``
+    is float32, and under ``gg.autocast`` in any case.
 
     >>> import gpugrad as gg
     >>> y, mean, var = gg.batch_norm(gg.tensor([[1.0], [3.0]]), training=True, eps=0.0)
@@ -344,13 +346,15 @@ def batch_norm(
         d = x - _along(mean, shape, (channel,))
     scale = 1.0 / sqrt(var + eps)
     if training or weight is None:
-        out = narrowed(d * _along(scale, shape, (channel,)), half)
+        out = d * _along(scale, shape, (channel,))
         if weight is not None:
             out = out * _along(weight, shape, (channel,))
     else:
-        out = narrowed(d * _along(scale * weight, shape, (channel,)), half)
+        out = d * _along(scale * weight, shape, (channel,))
     if bias is not None:
         out = out + _along(bias, shape, (channel,))
+    if narrows() or all(p is None or dtypes.of(p) == half for p in (weight, bias)):
+        out = narrowed(out, half)
     return (out, mean, var) if training else out
 
 

@@ -41,12 +41,16 @@ __device__ void replace_part(const T* __restrict__ x, const T* __restrict__ v, T
 // Where an array of three axes lies in a larger one.
 struct Box { int begin[3], size[3]; };
 
-// The element of an array at a place of the larger one, beyond it 0.
-template <class T> __device__ __forceinline__ T in_box(const T* __restrict__ x, const Box& box, int i, int j, int k)
+__device__ __forceinline__ bool in_box(const Box& box, int i, int j, int k)
 {
     const int p = i - box.begin[0], q = j - box.begin[1], r = k - box.begin[2];
-    const bool inside = 0 <= p && p < box.size[0] && 0 <= q && q < box.size[1] && 0 <= r && r < box.size[2];
-    return inside ? x[((long long)(p) * box.size[1] + q) * box.size[2] + r] : T{};
+    return 0 <= p && p < box.size[0] && 0 <= q && q < box.size[1] && 0 <= r && r < box.size[2];
+}
+
+// Where an array has the element at a place of the larger one that is in its box.
+__device__ __forceinline__ long long place_in(const Box& box, int i, int j, int k)
+{
+    return ((long long)(i - box.begin[0]) * box.size[1] + j - box.begin[1]) * box.size[2] + k - box.begin[2];
 }
 
 // How an array lies: the size and the stride of each axis, in elements; those in front that it does not have are of size 1.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import itertools as it
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from gpugrad import dtypes
 from gpugrad.codegen.gpu_launch import NARROW, Device
 from gpugrad.cuda.routines.routine import Routine, Writer, Written, around, bits, chunk, simple, summed
 from gpugrad.graph.ir import Line
-from gpugrad.ops.assembling import RANK
+from gpugrad.ops.assembling import RANK, merged
 from gpugrad.ops.linear import Spec
 
 AXES = 8
@@ -82,37 +82,59 @@ class _Box(ctypes.Structure):
 
 def _assemble(line: Line, device: Device) -> Routine | None:
     (out,) = line.results
-    sizes, n = out.shape, math.prod(out.shape)
-    before, specs = RANK - len(sizes), line.params["specs"]
     arrays = [*line.operands, out]
-    if not simple(line) or n >= NARROW or any(x.dtype != out.dtype for x in arrays) or dtypes.is_half(out.dtype):
+    if not simple(line) or any(x.dtype != out.dtype for x in arrays):
         return None
-    if before < 0 or {len(x) for x in (*(a.shape for a in arrays), *specs)} != {len(sizes)}:
+    if {len(x) for x in (*(a.shape for a in arrays), *line.params["specs"])} != {len(out.shape)}:
         return None
-    if any(step != 1 for spec in specs for _, _, step in spec):
+    if any(step != 1 for spec in line.params["specs"] for _, _, step in spec):
         return None
-
-    def box(begin: Sequence[int], size: Sequence[int]) -> _Box:
-        return _Box((ctypes.c_int * RANK)(*[0] * before, *begin), (ctypes.c_int * RANK)(*[1] * before, *size))
-
+    parts, sizes = merged(line.params["specs"], out.shape)
+    boxes = [([a for a, _, _ in part], [b - a for a, b, _ in part]) for part in parts]
+    boxes.append(([0] * len(sizes), list(sizes)))
     value, kept = summed(out)
-    boxes = [box([a for a, _, _ in spec], x.shape) for x, spec in zip(line.operands, specs, strict=True)]
-    terms = range(len(boxes))
+    apart = not any(_overlap(p, q) for p, q in it.combinations(parts, 2))
+    if apart:  # then nothing is added up, and runs are moved as they are
+        item = out.dtype.itemsize
+        wide = chunk(*(numbers[-1] * item for numbers in it.chain(*boxes)))
+        kept = bits(wide)
+        for numbers in it.chain(*boxes):
+            numbers[-1] = numbers[-1] * item // wide
+    n = math.prod(boxes[-1][1])
+    before = RANK - len(sizes)
+    if before < 0 or n >= NARROW:
+        return None
+    terms = range(len(parts))
     given = "".join(f"const {kept}* x{k}, Box b{k}, " for k in terms)
-    total = " + ".join(f"in_box(x{k}, b{k}, i, j, k)" for k in terms)
+    if apart:
+        chosen = [f"in_box(b{k}, i, j, k) ? x{k}[place_in(b{k}, i, j, k)] : " for k in terms]
+        total = "".join(chosen) + "Kept{}"
+    else:
+        added = [f"(in_box(b{k}, i, j, k) ? ({value})x{k}[place_in(b{k}, i, j, k)] : ({value})0)" for k in terms]
+        total = " + ".join(added)
     written = Written("moving.cuh", n, device, value, kept)
     written.function(
         "kernel",
         f"{given}{kept}* out, Index n, Box whole",
-        f"""for (Index e = first_of_thread<Index>(); e < n; e += stride_of_grid<Index>()) {{
+        f"""using Kept = {kept};
+    for (Index e = first_of_thread<Index>(); e < n; e += stride_of_grid<Index>()) {{
         const Index row = e / whole.size[2];
         const int k = int(e - row * whole.size[2]), j = int(row % whole.size[1]), i = int(row / whole.size[1]);
         out[e] = {total};
     }}""",
     )
-    pairs = [a for pair in zip(line.operands, boxes, strict=True) for a in pair]
-    written.over(n, "kernel", *pairs, out, n, box([0] * len(sizes), sizes))
+    *structures, whole = [
+        _Box((ctypes.c_int * RANK)(*[0] * before, *begin), (ctypes.c_int * RANK)(*[1] * before, *size))
+        for begin, size in boxes
+    ]
+    pairs = [a for pair in zip(line.operands, structures, strict=True) for a in pair]
+    written.over(n, "kernel", *pairs, out, n, whole)
     return written.done()
+
+
+def _overlap(one: Spec, other: Spec) -> bool:
+    """Whether parts have an element in common."""
+    return all(a < d and c < b for (a, b, _), (c, d, _) in zip(one, other, strict=True))
 
 
 def _axes(shape: Sequence[int], spec: Spec) -> list[Any]:
