@@ -211,9 +211,14 @@ def table(about: dict[str, Any], figures: dict[str, dict[str, float]], failures:
     return "\n".join(lines) + "\n"
 
 
+def folder_of(device: str) -> str:
+    """The folder of a device's results."""
+    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+
+
 def write(folder: Path, about: dict[str, Any], figures: dict[str, dict[str, float]], failures: list[str]) -> list[Path]:
     """Write the results in both forms; where to."""
-    place = folder / re.sub(r"[^a-z0-9]+", "-", about["device"].lower()).strip("-")
+    place = folder / folder_of(about["device"])
     place.mkdir(parents=True, exist_ok=True)
     data, text = place / "results.json", place / "table.md"
     whole = {"machine": about, "seconds": figures, "failures": failures}

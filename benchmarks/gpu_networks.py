@@ -123,6 +123,11 @@ def resnet18(widths: Sequence[int] = (64, 128, 256, 512), size: int = 32, batch:
     return Network(model, data, mixed=True)
 
 
+def generator() -> Any:
+    """The random numbers that data are made of."""
+    return np.random.default_rng(0)
+
+
 def training(network: Network, device: str = "cuda") -> tuple[Any, Callable[..., Any], tuple[Any, ...]]:
     """With gpugrad: the model, a step that gives the loss, to be compiled, and its arguments."""
     model = network.model(gg).to(device)
@@ -136,4 +141,4 @@ def training(network: Network, device: str = "cuda") -> tuple[Any, Callable[...,
         optimizer.zero_grad()
         return loss
 
-    return model, step, tuple(gg.tensor(a, device=device) for a in network.data(np.random.default_rng(0)))
+    return model, step, tuple(gg.tensor(a, device=device) for a in network.data(generator()))

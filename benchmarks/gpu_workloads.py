@@ -71,9 +71,18 @@ Program = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments."""
 
 
-def zeros(shape: tuple[int, ...], dtype: str) -> Any:
-    """A tensor that takes no memory."""
-    return gg.asarray(select.on("cuda").full(shape, 0, dtypes.dtype(dtype)))
+def array(shape: tuple[int, ...], dtype: str) -> Any:
+    """Random numbers on the GPU; on paper a tensor that takes no memory."""
+    if isinstance(select.on("cuda"), OnPaper):
+        return gg.asarray(select.on("cuda").full(shape, 0, dtypes.dtype(dtype)))
+    return gg.astype(gg.random.normal(shape, dtype="float32", key=gg.random.key(0), device="cuda"), dtype)
+
+
+def indices(n: int, below: int) -> Any:
+    """Random integers there."""
+    if isinstance(select.on("cuda"), OnPaper):
+        return array((n,), "int64")
+    return gg.random.randint(below, shape=(n,), key=gg.random.key(1), device="cuda")
 
 
 def value_and_pullback(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,41 +126,56 @@ GPT2 = [(50257, 768), (1024, 768), (768,), (768,)] + 12 * [
 
 def adamw(shapes: Sequence[tuple[int, ...]], dtype: str) -> Program:
     """A step, not the first, on parameters of such shapes."""
-    parameters = [zeros(shape, dtype).detach().requires_grad_() for shape in shapes]
+    parameters = [array(shape, dtype).detach().requires_grad_() for shape in shapes]
     optimizer = gg.optim.AdamW(parameters, lr=1e-3)
     optimizer.__cells__()  # makes the states
     for p in parameters:
-        p.grad = zeros(p.shape, dtype)
+        p.grad = array(p.shape, dtype)
         if dtypes.is_half(p.dtype):
-            optimizer._state[id(p)][MASTER] = zeros(p.shape, "float32")._data
+            optimizer._state[id(p)][MASTER] = array(p.shape, "float32")._data
     return optimizer.step, ()
 
 
 def cotangent_first(f: Callable[..., Any], *shapes: tuple[int, ...]) -> Callable[[str], Program]:
     """A program of arrays, the first of which is as the function's result is."""
-    return lambda d: (f, tuple(zeros(shape, d) for shape in (shapes[0], *shapes)))
+    return lambda d: (f, tuple(array(shape, d) for shape in (shapes[0], *shapes)))
 
 
 def workloads(rows: int = 32768, parameters: Sequence[tuple[int, ...]] = GPT2) -> dict[str, Callable[[str], Program]]:
     """Name -> what makes the program for a dtype. Its kernels are the same for any number of rows that is not small."""
     wide, row = (rows, 4096), (rows, 1024)
     return {
-        "GELU": lambda d: (gg.gelu, (zeros(wide, d),)),
+        "GELU": lambda d: (gg.gelu, (array(wide, d),)),
         "GELU, forward and backward": cotangent_first(value_and_pullback(gg.gelu), wide),
-        "softmax": lambda d: (softmax, (zeros(row, d),)),
+        "softmax": lambda d: (softmax, (array(row, d),)),
         "softmax, backward": cotangent_first(pullback(softmax), row),
-        "layer norm": lambda d: (layer_norm, (zeros(row, d), zeros(row[1:], d), zeros(row[1:], d))),
+        "layer norm": lambda d: (layer_norm, (array(row, d), array(row[1:], d), array(row[1:], d))),
         "layer norm, backward": cotangent_first(pullback(layer_norm), row, row[1:], row[1:]),
         "cross entropy of 50257, forward and backward": lambda d: logits(rows, 50257, d),
         "cross entropy of 50304, forward and backward": lambda d: logits(rows, 50304, d),
-        "sum of columns": lambda d: (column_sum, (zeros(wide, d),)),
+        "sum of columns": lambda d: (column_sum, (array(wide, d),)),
         "AdamW": lambda d: adamw(parameters, d),
     }
 
 
+MARKS = {
+    "GELU": 0.9,
+    "GELU, forward and backward": 0.9,
+    "softmax": 0.85,
+    "softmax, backward": 0.75,
+    "layer norm": 0.85,
+    "layer norm, backward": 0.75,
+    "cross entropy of 50257, forward and backward": 0.85,
+    "cross entropy of 50304, forward and backward": 0.85,
+    "sum of columns": 0.9,
+    "AdamW": 0.88,
+}
+"""The part of a copy's bandwidth that each is to reach."""
+
+
 def logits(rows: int, classes: int, dtype: str) -> Program:
     """The loss of scores, and its gradient."""
-    return cross_entropy, (zeros((rows, classes), dtype), zeros((rows,), "int64"))
+    return cross_entropy, (array((rows, classes), dtype), indices(rows, classes))
 
 
 @contextmanager

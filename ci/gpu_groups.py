@@ -50,13 +50,14 @@ def groups() -> list[Group]:
     several = ("-n", "4") if find_spec("xdist") else ()
     needs = ("cupy", "pytest", "ml_dtypes", "array_api_strict")
     found = [
-        Group("environment", (python, "-m", "gpugrad", "info"), 30),
+        Group("environment", (python, "-m", "gpugrad", "info"), 20),
         Group("gpu tests", (*pytest, "-m", "gpu and not slow", "tests"), 60, needs),
-        Group("table", (*pytest, *several, "-m", "not slow", "tests/test_table.py", "-k", "test_backend and cupy"), 130, needs),
-        Group("programs", (*pytest, *several, "-m", "not slow", "tests", "-k", "cupy and not test_backend"), 80, needs),
-        Group("plans", (*pytest, "tests/test_cuda_on_host.py"), 90, needs),
-        Group("numba_cuda", (*pytest[:-1], "numba_cuda", "tests/test_cuda_on_host.py", "-k", "training or graph"), 40, (*needs, "numba_cuda")),
-        Group("benchmarks", (python, "benchmarks/gpu.py"), 80, ("cupy",)),
+        Group("table", (*pytest, *several, "-m", "not slow", "tests/test_table.py", "-k", "test_backend and cupy"), 110, needs),
+        Group("programs", (*pytest, *several, "-m", "not slow", "tests", "-k", "cupy and not test_backend"), 70, needs),
+        Group("plans", (*pytest, "tests/test_cuda_on_host.py"), 70, needs),
+        Group("numba_cuda", (*pytest[:-1], "numba_cuda", "tests/test_cuda_on_host.py", "-k", "training or graph"), 30, (*needs, "numba_cuda")),
+        Group("benchmarks", (python, "benchmarks/gpu.py"), 60, ("cupy",)),
+        Group("marks", (python, "benchmarks/gpu_marks.py"), 110, ("cupy",)),
     ]  # fmt: skip
     checked = (
         "compute-sanitizer",
@@ -67,7 +68,7 @@ def groups() -> list[Group]:
         "-k",
         "training or graph",
     )
-    found.append(Group("compute-sanitizer", checked, 60, needs))
+    found.append(Group("compute-sanitizer", checked, 40, needs))
     return found
 
 

@@ -96,17 +96,11 @@ def test_positions_of_64_bits_are_no_reason_to_store_one_by_one(dtype: str) -> N
         wide(kernel, code, kernel.text)
 
 
-MARKS = {"softmax": 0.85, "softmax, backward": 0.75, "layer norm": 0.85, "layer norm, backward": 0.75, "AdamW": 0.88}
-MARKS |= {name: 0.85 for name in WORKLOADS if name.startswith("cross entropy")}
-MARKS |= {"GELU": 0.9, "GELU, forward and backward": 0.9, "sum of columns": 0.9}
-"""The part of the bandwidth that a kernel is to reach."""
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_processor_computes_as_fast_as_it_is_to_move(dtype: str) -> None:
     """No unit has more to do than it does in the time that the bytes may take."""
-    assert MARKS.keys() == set(WORKLOADS)
-    for name, mark in MARKS.items():
+    assert workloads.MARKS.keys() == set(WORKLOADS)
+    for name, mark in workloads.MARKS.items():
         for kernel in kernels(name, dtype):
             found = table.of_element(kernel, compiled("sm_90")[kernel.text])
             assert found is not None and table.share(kernel, found) > mark, (name, found)
@@ -184,7 +178,7 @@ def test_words_are_drawn_by_blocks(dtype: str, architecture: str) -> None:
     for name, f in DROPPING.items():
         found = []
         for program in (f, WITHOUT[name]):
-            make = ft.partial(lambda program, d: (program, (workloads.zeros((ROWS, 1024), d), key())), program)
+            make = ft.partial(lambda program, d: (program, (workloads.array((ROWS, 1024), d), key())), program)
             with workloads.plan_of(make, dtype) as plan:
                 (kernel,) = workloads.kernels_of(plan)
                 moved = table.moved(kernel)
@@ -246,7 +240,7 @@ def test_a_disassembler_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_nothing_runs_on_paper() -> None:
     with gg.use_backend("on_paper"):
-        x = workloads.zeros((1 << 20, 1 << 20), "float32")
+        x = workloads.array((1 << 20, 1 << 20), "float32")
         assert x.device == "cuda:0" and x._data.strides == (0, 0)
     assert Device().processors == 132
 
