@@ -12,7 +12,7 @@ import pytest
 import gpugrad as gg
 from gpugrad.backends import numba_assembling, parallel
 from gpugrad.cuda.host import COMPILER
-from gpugrad.ops.assembling import assemble
+from gpugrad.ops.assembling import assemble, merged
 from gpugrad.ops.linear import unslice
 from gpugrad.transforms.jit import Jitted
 
@@ -71,6 +71,45 @@ def test_on_cuda(name: str) -> None:
         assert "assemble: 1 launch " in str(compiled.plan(there))
         found = compiled(there).to("cpu").numpy()
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 * np.abs(wanted).max())
+
+
+def of_three(x: Any) -> Any:
+    """As queries, keys and values: parts of an array of many axes, that do not overlap and leave nothing out."""
+    return gg.sum(gg.sin(x[:, :, 0]) * x[:, :, 1] * gg.cos(x[:, :, 2]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_compiler)])
+def test_parts_of_many_axes(device: str, dtype: str) -> None:
+    data = np.random.default_rng(0).normal(size=(3, 4, 3, 2, 8))
+    with gg.use_backend("cuda_on_host") if device == "cuda" else nullcontext():
+        x, compiled = gg.tensor(data, dtype=dtype, device=device), gg.jit(gg.grad(of_three))
+        wanted = gg.grad(of_three)(gg.tensor(data, dtype=dtype)).numpy()
+        assert calls(compiled, x) == (0 if device == "cpu" and gg.dtypes.is_half(x.dtype) else 1)
+        found = compiled(x).to("cpu").numpy()
+    assert found.dtype == wanted.dtype
+    tol = {"float32": 1e-6, "float64": 1e-14, "bfloat16": 0.02, "float16": 0.003}[dtype]
+    np.testing.assert_allclose(found.astype("d"), wanted.astype("d"), rtol=tol, atol=tol)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_parts_that_overlap_in_half_precision(dtype: str) -> None:
+    """They are added up in float32, and rounded once."""
+    data = np.random.default_rng(0).normal(size=(7, 9))
+    f = gg.grad(lambda u: gg.sum(gg.square(laplacian(u))))
+    with gg.use_backend("cuda_on_host"):
+        x, compiled = gg.tensor(data, dtype=dtype, device="cuda"), gg.jit(f)
+        assert calls(compiled, x) == 1
+        found = compiled(x).to("cpu").numpy().astype("d")
+    wanted = f(gg.tensor(data)).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=0.03 * np.abs(wanted).max())
+
+
+def test_axes_that_all_parts_have_whole_are_one_with_those_before() -> None:
+    specs = ((0, 3, 1), (0, 4, 1), (0, 1, 1), (0, 5, 1)), ((0, 3, 1), (0, 4, 1), (1, 2, 1), (0, 5, 1))
+    assert merged(specs, (3, 4, 2, 5)) == ([((0, 12, 1), (0, 5, 1)), ((0, 12, 1), (5, 10, 1))], (12, 10))
+    assert merged([((1, 2, 1), (2, 3, 1))], (2, 3)) == ([((1, 2, 1), (2, 3, 1))], (2, 3))
 
 
 def drawn(seed: int) -> tuple[Callable[..., Any], Any]:
