@@ -15,7 +15,7 @@ from interpreted import interpreted
 import gpugrad as gg
 from gpugrad.backends import numba_kernels
 from gpugrad.codegen.gpu_launch import spans
-from gpugrad.codegen.loops import Array, LoopKernel
+from gpugrad.codegen.loops import ELEMENT, Array, LoopKernel
 from gpugrad.codegen.numba_printer import printed
 from gpugrad.cuda.numba_simulator import mathematics
 from gpugrad.dtypes import is_half
@@ -137,4 +137,18 @@ def ran(f: Callable[..., Any], *args: Any) -> list[Ran]:
     """The kernels of a function that is compiled and called once."""
     with watched() as seen:
         gg.jit(f)(*args)
-    return seen
+    return [r for r in seen if not _of_the_cpu(r.kernel)]
+
+
+def _of_the_cpu(kernel: LoopKernel) -> bool:
+    """Whether it writes over what it reads again where no row of working memory keeps what that leads to, as on a GPU."""
+    bare = kernel.without_scratch()
+    later = [
+        (s.operands[0], a)
+        for w, a in bare.writes
+        if w.level == ELEMENT
+        for turn in range(w.turn + 1, bare.passes)
+        for s in bare.needed_in(turn)
+        if s.op == "read"
+    ]
+    return any(read is a for read, a in later)
