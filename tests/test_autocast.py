@@ -114,6 +114,17 @@ def test_batch_norm_is_rounded_once(half, training):
     assert gg.nn.BatchNorm2d(3)(x).dtype.name == "float32"  # outside, float32 parameters decide
 
 
+@pytest.mark.parametrize("half", HALVES)
+def test_batch_norm_with_wider_parameters_is_left_alone(half):
+    x, wide, same = IMAGE.detach().astype(half), gg.ones(3, dtype="float64"), gg.ones(3, dtype=half)
+    for weight, bias, wanted in ((wide, wide, "float64"), (same, same, half), (None, None, half), (same, None, half)):
+        found = gg.batch_norm(x, weight=weight, bias=bias, training=True)[0]
+        assert found.dtype.name == wanted
+        with gg.autocast(half):
+            again = gg.batch_norm(x, weight=weight, bias=bias, training=True)[0]
+        assert again.dtype.name == wanted and np.array_equal(array(found), array(again))
+
+
 def test_operators_and_methods_obey_too():
     with gg.autocast("bfloat16"):
         y = X @ W.T

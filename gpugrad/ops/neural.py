@@ -353,7 +353,8 @@ def batch_norm(
         out = d * _along(scale * weight, shape, (channel,))
     if bias is not None:
         out = out + _along(bias, shape, (channel,))
-    if narrows() or all(p is None or dtypes.of(p) == half for p in (weight, bias)):
+    single = dtypes.of(out) == dtypes.dtype("float32")  # or a wider number has taken part
+    if single and (narrows() or all(p is None or dtypes.of(p) == half for p in (weight, bias))):
         out = narrowed(out, half)
     return (out, mean, var) if training else out
 
