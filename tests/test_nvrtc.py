@@ -60,7 +60,9 @@ def texts_of_programs() -> list[str]:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_programs_of_every_form(architecture: str) -> None:
-    nvrtc.compiled_now(together(texts_of_programs()), architecture)
+    """A quarter for each architecture."""
+    part = ARCHITECTURES.index(architecture)
+    nvrtc.compiled_now(together(texts_of_programs()[part :: len(ARCHITECTURES)]), architecture)
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,26 @@ def covering() -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def test_each_primitive_in_each_dtype() -> None:
-    """For each architecture; all for all are compiled by ``pytest -m slow tests/test_nvrtc.py``."""
+PARTS = 16
+UNFINISHED = "-dlto"
+"""Lets the compiler stop when it has understood a text, before it looks for quick code."""
+
+
+def test_every_kernel_of_the_table() -> None:
+    """All are understood for each architecture, and of those in which is whatever any is made of, a quarter is compiled to
+    machine code for each; ``pytest -m slow tests/test_nvrtc.py`` does that with all for all.
+    """
     # One test, since finding all kernels takes about as long as compiling those that cover them.
-    texts = covering()
-    assert len(texts) > 80
+    texts = list(dict.fromkeys(k.text for k in kernels_of_the_table()))
     for architecture in ARCHITECTURES:
-        nvrtc.compiled_now(together(texts), architecture)
+        for part in range(PARTS):
+            nvrtc.compiled_now(together(texts[part::PARTS]), architecture, UNFINISHED)
+    with pytest.raises(errors.UnsupportedError, match="is undefined"):
+        nvrtc.compiled_now("__device__ int f() { return not_there; }", "sm_90", UNFINISHED)
+    chosen = covering()
+    assert len(chosen) > 80
+    for k, architecture in enumerate(ARCHITECTURES):
+        nvrtc.compiled_now(together(chosen[k :: len(ARCHITECTURES)]), architecture)
     found = set().union(*(k.parts for k in kernels_of_the_table()))
     printable = {name for name in NUMBA if name in registry and name not in ("stop", "positive")}
     assert printable <= {part[0] for part in found}
@@ -142,26 +157,6 @@ def test_each_primitive_in_each_dtype() -> None:
     floats = ("float16", "bfloat16", "float32", "float64")
     assert {(shape, dtype) for shape in ("map", "rows", "columns", "split") for dtype in floats} <= stored
     assert {("map", dtype) for dtype in INTEGERS} <= stored
-
-
-VIRTUAL = "compute_80"
-"""What all texts are compiled to that are the same for all architectures: PTX, which is then assembled for each."""
-
-
-def test_texts_differ_by_no_architecture() -> None:
-    text = "".join(file.read_text() for file in nvrtc.KERNELS.glob("*.cuh")).replace("defined(__CUDA_ARCH__)", "")
-    assert set(re.findall(r"__CUDA_ARCH__(.*?\d+)\b", text)) == {" >= 800"}
-
-
-def test_every_kernel_of_the_table() -> None:
-    """To PTX: the compiler's longer half, which is the same for all architectures."""
-    # One test, for the same reason.
-    texts = list(dict.fromkeys(k.text for k in kernels_of_the_table()))
-    for part in range(PARTS):
-        nvrtc.compiled_now(together(texts[part::PARTS]), VIRTUAL)
-
-
-PARTS = 16
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ def of_three(x: Any) -> Any:
     return gg.sum(gg.sin(x[:, :, 0]) * x[:, :, 1] * gg.cos(x[:, :, 2]))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_compiler)])
 def test_parts_of_many_axes(device: str, dtype: str) -> None:
     data = np.random.default_rng(0).normal(size=(3, 4, 3, 2, 8))
@@ -88,7 +88,7 @@ def test_parts_of_many_axes(device: str, dtype: str) -> None:
         assert calls(compiled, x) == (0 if device == "cpu" and gg.dtypes.is_half(x.dtype) else 1)
         found = compiled(x).to("cpu").numpy()
     assert found.dtype == wanted.dtype
-    tol = {"float32": 1e-6, "float64": 1e-14, "bfloat16": 0.02, "float16": 0.003}[dtype]
+    tol = {"float64": 1e-14, "bfloat16": 0.02}[dtype]
     np.testing.assert_allclose(found.astype("d"), wanted.astype("d"), rtol=tol, atol=tol)
 
 
