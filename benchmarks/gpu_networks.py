@@ -48,7 +48,7 @@ def gpt2(
         nn = of.nn
         attend = gg.scaled_dot_product_attention if of is gg else nn.functional.scaled_dot_product_attention
 
-        class Attention(nn.Module):  # type: ignore[misc, name-defined]
+        class Attention(nn.Module):
             def __init__(self) -> None:
                 super().__init__()
                 self.qkv, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
@@ -59,7 +59,7 @@ def gpt2(
                 y = attend(*(each[:, :, k].swapaxes(1, 2) for k in range(3)), is_causal=True)
                 return self.output(y.swapaxes(1, 2).reshape(n, t, width))
 
-        class Block(nn.Module):  # type: ignore[misc, name-defined]
+        class Block(nn.Module):
             def __init__(self) -> None:
                 super().__init__()
                 self.attention = nn.Sequential(nn.LayerNorm(width), Attention())
@@ -70,7 +70,7 @@ def gpt2(
                 x = x + self.attention(x)
                 return x + self.perceptron(x)
 
-        class GPT(nn.Module):  # type: ignore[misc, name-defined]
+        class GPT(nn.Module):
             def __init__(self) -> None:
                 super().__init__()
                 self.tokens, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
@@ -97,7 +97,7 @@ def resnet18(widths: Sequence[int] = (64, 128, 256, 512), size: int = 32, batch:
         nn = of.nn
         relu = gg.relu if of is gg else nn.functional.relu
 
-        class Block(nn.Module):  # type: ignore[misc, name-defined]
+        class Block(nn.Module):
             def __init__(self, before: int, after: int, stride: int) -> None:
                 super().__init__()
                 self.first = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)

@@ -87,7 +87,7 @@ def again(kernel: Kernel) -> int:
     return sum(size[id(a)] for a in read) - sum(size[id(a)] for a in whole.values())
 
 
-def of_element(kernel: Kernel, code: dict[str, Function]) -> Counter[str] | None:
+def of_element(kernel: Kernel, code: dict[str, Function]) -> dict[str, float] | None:
     """The kinds of instructions that a thread takes for one element, and how many, all passes together.
 
     Branches not taken are counted, too. None where the compiler made other loops of the passes than they are.
@@ -104,7 +104,7 @@ def of_element(kernel: Kernel, code: dict[str, Function]) -> Counter[str] | None
         there = staged(k)
         kinds = ["LDGSTS"] * len(there) + ["LDS|LDG(?!STS)|STG"] * len(turns)
         arrays = [*([a] for a in there), *arrays]
-    total: Counter[str] = Counter()
+    total: dict[str, float] = {}
     for n, (kind, of_loop) in enumerate(zip(kinds, arrays, strict=True)):
         split = form.shape == "split"
         function = code[f"kernel_{n}" if split else "kernel"]
@@ -120,21 +120,19 @@ def of_element(kernel: Kernel, code: dict[str, Function]) -> Counter[str] | None
             return None
         loop = loops[0 if split else kinds[:n].count(kind)]
         once = sum(max(1, form.width * a.dtype.itemsize // VECTOR) for a in of_loop)
-        total += counted(function, loop, once / len(function.named(kind, loop)) / form.width)
+        for what, times in counted(function, loop, once / len(function.named(kind, loop)) / form.width).items():
+            total[what] = total.get(what, 0.0) + times
     return total
 
 
-def counted(function: Function, loop: frozenset[int], times: float) -> Counter[str]:
-    """The instructions of a loop by kinds, each as often."""
-    found: Counter[str] = Counter()
-    for k in loop:
-        found[function.instructions[k].kind] += times  # type: ignore[assignment]
-    return found
+def counted(function: Function, loop: frozenset[int], times: float) -> dict[str, float]:
+    """The instructions of a loop by kinds, each so often."""
+    return {kind: n * times for kind, n in Counter(function.instructions[k].kind for k in loop).items()}
 
 
-def share(kernel: Kernel, found: Counter[str]) -> float:
+def share(kernel: Kernel, found: dict[str, float]) -> float:
     """The part of the bandwidth with which a kernel could move its bytes while a processor computes, with all units busy."""
-    clocks = [found.total() / BEGUN]
+    clocks = [sum(found.values()) / BEGUN]
     for kinds, threads in UNITS.items():
         clocks.append(sum(n for kind, n in found.items() if re.fullmatch(kinds, kind)) / threads)
     return moved(kernel) / kernel.call.elements / max(clocks) / (BANDWIDTH / PROCESSORS / CLOCK)
@@ -189,8 +187,8 @@ def lines_of(name: str, dtype: str, plan: CudaPlan) -> list[list[str]]:
             shown(again(kernel)) if again(kernel) else "-",
             "",
             "",
-            "-" if found is None else f"{found.total():.0f}",
-            "-" if found is None else f"{found.total() * kernel.call.elements / moved(kernel):.1f}",
+            "-" if found is None else f"{sum(found.values()):.0f}",
+            "-" if found is None else f"{sum(found.values()) * kernel.call.elements / moved(kernel):.1f}",
             "-" if found is None else f"{min(1.0, share(kernel, found)):.2f}",
             str(first.registers),
             str(first.threads(of_block, launch.shared)),

@@ -9,6 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 try:
     workloads = importlib.import_module("gpu_workloads")
+    networks = importlib.import_module("gpu_networks")
     table = importlib.import_module("machine_code")
+    marks = importlib.import_module("gpu_marks")
 finally:
     sys.path.pop(0)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_plans import workloads
+from gpu_plans import marks, networks, workloads
 
 import gpugrad as gg
 from gpugrad.cuda.host import COMPILER
@@ -17,13 +15,6 @@ from gpugrad.cuda.presence import Presence
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, which would run CUDA C++ on the CPU")
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-try:
-    marks = importlib.import_module("gpu_marks")
-    networks = importlib.import_module("gpu_networks")
-finally:
-    sys.path.pop(0)
 
 SMALL = {
     "MLP": networks.perceptron((12, 8, 4), batch=6),

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_plans import workloads
+from gpu_plans import networks, workloads
 
 import gpugrad as gg
 from gpugrad.codegen.loops import ELEMENT
 from gpugrad.cuda.host import COMPILER
 from gpugrad.graph.calls import KernelCall
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-try:
-    networks = importlib.import_module("gpu_networks")
-finally:
-    sys.path.pop(0)
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler, without which the host makes no plans")
 
 BLOCKS, WIDTH, TOKENS, VOCABULARY = 3, 64, 4 * 128, 1000
